@@ -1,0 +1,73 @@
+# nova-xloud: the commands of the house. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TARGETS ?= debian-13
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+# What the host needs, by what needs it.
+HOST_PACKAGES := \
+	python3 python3-venv \
+	apt ca-certificates debian-archive-keyring dpkg-dev gnupg patch reprepro \
+	mmdebstrap systemd-container \
+	lintian piuparts shellcheck
+
+.PHONY: help setup packages mirror test test-unit test-bases test-nova test-nova-all \
+	test-packages lint bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: $(VENV)/ready ## what the other commands need: Debian packages (as root), a virtualenv
+
+$(VENV)/ready: pyproject.toml setup.py requirements.txt
+	@missing=$$(dpkg-query -W -f='$${db:Status-Abbrev}$${Package}\n' $(HOST_PACKAGES) 2>&1 | \
+	    sed -n -e 's/^ii .*//' -e 's/.*no packages found matching //p' -e 's/^[a-z][^i] *//p'); \
+	if [ -n "$$missing" ]; then \
+	    [ "$$(id -u)" = 0 ] || { echo "make setup: as root: apt-get install" $$missing >&2; exit 1; }; \
+	    apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -y -q --no-install-recommends $$missing; \
+	fi
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	touch $@
+
+packages: setup ## build the packages of TARGETS and the signed mirror of them: dist/
+	$(BIN)/nova-xloud build $(TARGETS)
+	$(BIN)/nova-xloud mirror dist/mirror
+
+mirror: setup ## the signed mirror of what is in dist/
+	$(BIN)/nova-xloud mirror dist/mirror
+
+test: lint test-unit test-bases test-packages test-nova ## everything that CI runs
+
+test-unit: setup ## the builder's own tests: no network, no root
+	$(BIN)/python -m pytest -q tests/unit
+
+test-bases: setup ## the real bases: every anchor holds in all ten
+	$(BIN)/python -m pytest -q tests/bases
+
+test-nova: setup ## our tests, and Nova's of what we touch, on the trees of 29.4.0 and 34.0.0 (root)
+	$(BIN)/python -m tests.nova.run
+
+test-nova-all: setup ## the wide run: all pinned releases, whole packages, base against tree (root; hours)
+	$(BIN)/python -m tests.nova.run --suite ours --suite deep --all-pinned --against-base
+
+test-packages: packages ## install, upgrade, swap back, purge in booted containers (root)
+	$(BIN)/python -m pytest -q tests/packages
+
+lint: setup ## ruff, mypy, shellcheck
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	git ls-files -z | xargs -0 grep -lIZE '^#! ?/bin/(ba)?sh|^#!/usr/bin/env bash' | xargs -0 -r shellcheck
+
+bench: packages ## build time and size, as ratios against Debian's own nova in the same run (root)
+	$(BIN)/python -m tests.bench
+
+clean: ## remove what was built, keep the caches
+	rm -rf dist build $(VENV)
