@@ -1,0 +1,171 @@
+"""Clean Debian roots: made by mmdebstrap, cached, used as the lower layer of throw-away overlays.
+
+Needs root, mmdebstrap and systemd-nspawn. Knows nothing of what is built or tested in a root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nova_xloud.errors import NotRootError, RootError
+
+NSPAWN = ("systemd-nspawn", "-q", "--register=no", "--keep-unit", "--link-journal=no")
+BUILDER = "builder"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a root is made of.
+
+    :ivar name: what it is called in the cache, e.g. ``debian-13-build``
+    :ivar suite: the Debian suite
+    :ivar packages: what is installed besides dpkg, apt and what they need
+    :ivar hooks: mmdebstrap's own options, e.g. ``--customize-hook=...``
+    """
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that differ when the recipe does."""
+        told = "\0".join((self.suite, *sorted(self.packages), *self.hooks))
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def require_root(what: str) -> None:
+    """Say at once, before any work, that a command needs root.
+
+    :raises NotRootError: if this process is not root's
+    """
+    if os.geteuid() != 0:
+        raise NotRootError(f"{what} needs root (it makes a clean Debian root and enters it)")
+
+
+@contextlib.contextmanager
+def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:
+    """Hold a lock file; the second caller waits.
+
+    :param waiting: told on standard error when there is something to wait for
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                os.write(2, f"{waiting}\n".encode())
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def make(recipe: Recipe, cache: Path) -> Path:
+    """Return the directory of a root, made if the cache has none of this recipe.
+
+    :param cache: the directory that holds all roots
+    :raises RootError: if mmdebstrap fails; nothing half-made stays
+    """
+    require_root("making a Debian root")
+    root = cache / f"{recipe.name}-{recipe.digest}"
+    with locked(cache / f".{recipe.name}.lock", f"waiting for another making of {recipe.name}"):
+        if root.is_dir():
+            return root
+        making = Path(tempfile.mkdtemp(prefix=f".{recipe.name}.", dir=cache))
+        log = cache / f"{recipe.name}.log"
+        try:
+            with log.open("w") as out:
+                subprocess.run(
+                    [
+                        *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
+                        *(f"--include={package}" for package in recipe.packages),
+                        *recipe.hooks,
+                        *(recipe.suite, str(making / "root")),
+                    ],
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    check=True,
+                )
+            (making / "root").rename(root)
+        except (subprocess.CalledProcessError, FileNotFoundError) as error:
+            raise RootError(f"making the root {recipe.name} failed: see {log}") from error
+        finally:
+            remove_tree(making)
+    return root
+
+
+@contextlib.contextmanager
+def overlay(lower: Sequence[Path], scratch: Path) -> Iterator[Path]:
+    """Mount the layers with a throw-away writable one on top; yield where.
+
+    :param lower: read-only layers, the uppermost first
+    :param scratch: holds ``upper``, ``work`` and ``root``; the caller removes it
+    :raises RootError: if the kernel refuses
+    """
+    for name in ("upper", "work", "root"):
+        (scratch / name).mkdir(parents=True, exist_ok=True)
+    layers = ":".join(str(layer) for layer in lower)
+    options = f"lowerdir={layers},upperdir={scratch}/upper,workdir={scratch}/work"
+    mounted = subprocess.run(
+        ["mount", "-t", "overlay", "overlay", "-o", options, str(scratch / "root")],
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        raise RootError(f"mounting an overlay on {scratch}: {mounted.stderr.strip()}")
+    try:
+        yield scratch / "root"
+    finally:
+        subprocess.run(["umount", "--lazy", str(scratch / "root")], check=True)
+
+
+def run_in(
+    root: Path,
+    command: Sequence[str],
+    *,
+    log: Path,
+    user: str = "root",
+    binds: Mapping[Path, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Run a command in a root, without network, its output in a log; return its exit code.
+
+    :param binds: directories of the host and where they appear, writable
+    """
+    arguments = [*NSPAWN, "-D", str(root), "--as-pid2", "--private-network", f"--user={user}"]
+    arguments += [f"--bind={host}:{there}" for host, there in (binds or {}).items()]
+    arguments += [f"--setenv={name}={value}" for name, value in (environment or {}).items()]
+    with log.open("a") as out:
+        return subprocess.run(
+            [*arguments, "--", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        ).returncode
+
+
+def remove_tree(tree: Path) -> None:
+    """Remove a root or a scratch directory, unless something is mounted below it.
+
+    :raises RootError: if there is a mount: a file system of the host may be behind it
+    """
+    inside = f"{tree.resolve()}/"
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    if held := [mount for mount in mounts if mount.startswith(inside)]:
+        raise RootError(f"not removed, since {held[0]} is mounted: {tree}")
+    shutil.rmtree(tree, ignore_errors=True)
+
+
+def digest_of(path: Path) -> str:
+    """Twelve hex digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,194 @@
+"""A Debian 13 with its own Nova really running, booted under systemd in a throw-away container.
+
+Two cached layers: the packages, and the cloud configured on them. Each container is an overlay
+on both, with a loopback of its own (no other network), so that nothing clashes with the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nova_xloud import root
+
+SUITE = "trixie"
+STOCK = ("python3-nova", "nova-common", "nova-api", "nova-conductor", "nova-scheduler")
+SERVICES = ("nova-api", "nova-conductor", "nova-scheduler")
+HERE = Path(__file__).parent
+
+_DEBCONF = """\
+nova-common nova/configure_db boolean false
+nova-api novaapi/configure_db boolean false
+nova-common nova/configure_ksat boolean false
+nova-common nova/my-ip string 127.0.0.1
+"""
+
+PACKAGES = root.Recipe(
+    name="test-debian-13",
+    suite=SUITE,
+    packages=(
+        *("systemd", "systemd-sysv", "dbus", "iproute2", "procps", "curl", "apt-utils", "dpkg-dev"),
+        *("mariadb-server", "rabbitmq-server", "python3-oslo.policy", "needrestart"),
+        *STOCK,
+    ),
+    hooks=(
+        f'--essential-hook=printf %s {shlex.quote(_DEBCONF)} | chroot "$1" debconf-set-selections',
+        '--customize-hook=mkdir -p "$1/srv/debian"',
+        '--customize-hook=chroot "$1" sh -c "cd /srv/debian && apt-get download -q '
+        f"-o APT::Sandbox::User=root {' '.join(STOCK)} && apt-ftparchive packages . >Packages && "
+        'apt-ftparchive release . >Release"',
+        # the containers have no network: the distribution is what lies in /srv/debian
+        '--customize-hook=rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*',
+        '--customize-hook=echo "deb [trusted=yes] file:/srv/debian ./" '
+        '>"$1/etc/apt/sources.list.d/debian.list"',
+        # nothing unconfigured starts by itself
+        '--customize-hook=rm -f "$1"/etc/systemd/system/multi-user.target.wants/nova-*.service',
+        '--customize-hook=echo nova-test >"$1/etc/hostname"',
+        '--customize-hook=printf "127.0.0.1 localhost nova-test\\n" >"$1/etc/hosts"',
+    ),
+)
+
+
+class ContainerError(Exception):
+    """A container did not come up, or a command in it failed; the text has its output."""
+
+
+class Container:
+    """A booted container.
+
+    :ivar root: its merged file system, seen from the host
+    """
+
+    def __init__(self, merged: Path, console: Path) -> None:
+        self.root = merged
+        self._console = console
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Boot, and wait until systemd has started all it has to.
+
+        :raises ContainerError: if that takes more than three minutes
+        """
+        with self._console.open("ab") as out:
+            self._supervisor = subprocess.Popen(
+                [
+                    *(*root.NSPAWN, "-D", str(self.root), "-b", "--private-network"),
+                    *("-M", f"nova-test-{os.getpid()}", "--hostname=nova-test"),
+                    *("--console=pipe", "--resolv-conf=off"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:
+            time.sleep(0.5)
+            with contextlib.suppress(ContainerError):
+                state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+                if state in ("running", "degraded"):
+                    return
+        raise ContainerError(f"no boot: {self._console.read_text(errors='replace')[-3000:]}")
+
+    @property
+    def leader(self) -> int:
+        """The container's first process, by the host's numbering.
+
+        :raises ContainerError: if it is not running
+        """
+        if self._supervisor is None or self._supervisor.poll() is not None:
+            raise ContainerError("the container is not running")
+        pid = self._supervisor.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if not children:
+            raise ContainerError("the container has no first process yet")
+        return int(children[0])
+
+    def inside(self, *command: str, env: Mapping[str, str] | None = None) -> list[str]:
+        """Return the host's command line that runs a command inside."""
+        variables = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "LC_ALL": "C.UTF-8",
+            "DEBIAN_FRONTEND": "noninteractive",
+            "NEEDRESTART_MODE": "l",
+            **(env or {}),
+        }
+        assignments = [f"{name}={value}" for name, value in variables.items()]
+        return ["nsenter", "-t", str(self.leader), "-a", "env", "-i", *assignments, *command]
+
+    def run(
+        self, *command: str, check: bool = True, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside, as root; standard error goes with standard output.
+
+        :raises ContainerError: if it fails and ``check`` is set
+        """
+        done = subprocess.run(
+            self.inside(*command, env=env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        if check and done.returncode:
+            raise ContainerError(f"{shlex.join(command)}: exit {done.returncode}\n{done.stdout}")
+        return done
+
+    def sh(self, script: str) -> str:
+        """Run a shell script inside and return its output.
+
+        :raises ContainerError: if it fails
+        """
+        return self.run("sh", "-euc", script).stdout
+
+    def stop(self) -> None:
+        """Power off; after half a minute, pull the plug."""
+        if self._supervisor is None or self._supervisor.poll() is not None:
+            return
+        with contextlib.suppress(ContainerError, ProcessLookupError):
+            os.kill(self.leader, signal.SIGRTMIN + 4)
+        try:
+            self._supervisor.wait(30)
+        except subprocess.TimeoutExpired:
+            self._supervisor.terminate()
+            self._supervisor.wait(30)
+
+
+@contextlib.contextmanager
+def booted(lower: Sequence[Path], scratch: Path) -> Iterator[Container]:
+    """Boot a container on an overlay of layers; power it off and unmount it at the end."""
+    with root.overlay(lower, scratch) as merged:
+        container = Container(merged, scratch / "console.log")
+        try:
+            container.start()
+            yield container
+        finally:
+            container.stop()
+
+
+def layers(cache: Path) -> tuple[Path, ...]:
+    """Return the layers of a configured cloud, made if the cache has none: about five minutes."""
+    packages = root.make(PACKAGES, cache)
+    script = HERE / "configure.sh"
+    configured = cache / f"{packages.name}-configured-{root.digest_of(script)}"
+    with root.locked(cache / ".test-debian-13-configured.lock"):
+        if not configured.is_dir():
+            scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=cache))
+            try:
+                with booted([packages], scratch) as container:
+                    shutil.copy(script, container.root / "root/configure.sh")
+                    container.run("bash", "/root/configure.sh")
+                (scratch / "upper").rename(configured)
+            finally:
+                root.remove_tree(scratch)
+    return configured, packages
