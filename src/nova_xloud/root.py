@@ -142,7 +142,8 @@ def run_in(
 
     :param binds: directories of the host and where they appear, writable
     """
-    arguments = [*NSPAWN, "-D", str(root), "--as-pid2", "--private-network", f"--user={user}"]
+    arguments = [*NSPAWN, "-D", str(root), "--as-pid2", "--private-network"]
+    arguments += ["--console=pipe", f"--user={user}"]
     arguments += [f"--bind={host}:{there}" for host, there in (binds or {}).items()]
     arguments += [f"--setenv={name}={value}" for name, value in (environment or {}).items()]
     with log.open("a") as out:

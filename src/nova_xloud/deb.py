@@ -1,0 +1,319 @@
+"""Debian packages of a tree: the source package nova-xloud, built by debhelper in a clean root.
+
+Takes the distribution's own source package and our patches; never asks how they came to be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nova_xloud import root
+from nova_xloud.errors import PackageError
+from nova_xloud.targets import Target
+
+SOURCE = "nova-xloud"
+#: Says what a finished build was made of, and what it consists of.
+RECORD = "build.json"
+
+_CHANGELOG = """\
+{source} ({version}) {suite}; urgency=medium
+
+  * Nova {provided} of the distribution, with its patches, and live vertical
+    resize between a flavor's floor and its size.
+
+ -- {maintainer}  {date}
+"""
+
+
+class Patch(NamedTuple):
+    """A patch for debian/patches, applied with -p1."""
+
+    name: str
+    content: bytes
+
+
+class Material(NamedTuple):
+    """What a source package is made of.
+
+    :ivar version: the version of the distribution's nova, with epoch
+    :ivar orig: its upstream tarball, ``*.orig.tar.*``
+    :ivar debian: its packaging, ``*.debian.tar.*``
+    :ivar patches: ours, applied after the distribution's
+    :ivar packaging: our debian directory
+    :ivar documents: more files for it, e.g. the operator's guide
+    """
+
+    version: str
+    orig: Path
+    debian: Path
+    patches: Sequence[Patch]
+    packaging: Path
+    documents: Sequence[Path]
+
+
+class Build(NamedTuple):
+    """A finished build.
+
+    :ivar directory: where the packages are
+    :ivar files: their names, sorted
+    :ivar fresh: False if nothing had changed and nothing was built
+    """
+
+    directory: Path
+    files: list[str]
+    fresh: bool
+
+
+def package_version(provided: str, revision: int) -> str:
+    """Return the version of our packages: the one they replace, and our revision."""
+    return f"{provided}+xloud{revision}"
+
+
+def upstream_version(version: str) -> str:
+    """Return a Debian version without epoch and Debian revision."""
+    return version.split(":", 1)[-1].rsplit("-", 1)[0]
+
+
+def build(
+    target: Target,
+    material: Material,
+    revision: int,
+    dist: Path,
+    cache: Path,
+    *,
+    force: bool = False,
+) -> Build:
+    """Build the packages of a target into ``dist/TARGET``, which is replaced as a whole.
+
+    :param revision: N of ``+xloudN``
+    :param cache: holds the clean root
+    :param force: build also if nothing has changed since the last time
+    :raises PackageError: if the build fails; it names the log
+    """
+    place = dist / target.name
+    digest = _digest(target, material, revision)
+    with root.locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"):
+        # what a killed build left; this is the only one now
+        for left in dist.glob(f".{target.name}.build-*"):
+            root.remove_tree(left)
+        if not force and (files := _intact(place, digest)):
+            return Build(place, files, fresh=False)
+        root.require_root("building packages")
+        clean = root.make(_recipe(target, material.packaging), cache / "roots")
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
+        try:
+            with root.overlay([clean], work / "overlay") as merged:
+                area = merged / "build"
+                area.mkdir()
+                source = assemble(target, material, revision, area)
+                subprocess.run(["chown", "-R", "--reference", merged / "home/builder", area])
+                _dpkg_buildpackage(merged, source, dist / f"{target.name}.log")
+                (work / "out").mkdir()
+                files = _collect(area, work / "out")
+            _record(work / "out", digest, files)
+            _replace(place, work / "out")
+        finally:
+            root.remove_tree(work)
+    return Build(place, files, fresh=True)
+
+
+def assemble(target: Target, material: Material, revision: int, area: Path) -> Path:
+    """Write the unpacked source package and its orig tarball below a directory.
+
+    :returns: the source directory, its patches not applied
+    """
+    upstream = upstream_version(material.version)
+    source = area / f"{SOURCE}-{upstream}"
+    source.mkdir()
+    orig = area / material.orig.name.replace("nova_", f"{SOURCE}_", 1)
+    shutil.copyfile(material.orig, orig)
+    subprocess.run(["tar", "-C", source, "--strip-components=1", "-xf", orig], check=True)
+    ours = source / "debian"
+    shutil.rmtree(ours, ignore_errors=True)
+    shutil.copytree(material.packaging, ours, ignore=shutil.ignore_patterns("*.in"))
+    for document in material.documents:
+        shutil.copy(document, ours)
+    with _distribution(material.debian) as theirs:
+        _write_patches(theirs / "patches", material.patches, ours / "patches")
+        control = (material.packaging / "control.in").read_text()
+        relations = library_relations((theirs / "control").read_text())
+        (ours / "control").write_text(fill_control(control, material.version, relations))
+        (ours / "changelog").write_text(
+            changelog(target, material.version, revision, control, _date(theirs / "changelog"))
+        )
+    return source
+
+
+def library_relations(control: str) -> list[str]:
+    """Return what the distribution's python3-nova depends on, by its source package.
+
+    Substitution variables are left out: ours are filled by the same helpers, from the same tree.
+
+    >>> library_relations("Source: nova\\n\\nPackage: python3-nova\\nDepends: a (>= 1), b, ${x:Y},")
+    ['a (>= 1)', 'b']
+    """
+    for stanza in re.split(r"\n\s*\n", control):
+        if re.search(r"^Package: python3-nova$", stanza, re.MULTILINE):
+            found = re.search(r"^Depends:((?:.*\n)(?:[ \t].*\n?)*)", stanza + "\n", re.MULTILINE)
+            if found:
+                relations = (each.strip() for each in found[1].split(","))
+                return [each for each in relations if each and not each.startswith("${")]
+    raise PackageError("the distribution's debian/control has no python3-nova with Depends")
+
+
+def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
+    """Return debian/control of its template."""
+    depends = "\n".join(f" {relation}," for relation in relations)
+    return template.replace("@PROVIDED@", provided).replace("@DEPENDS@", depends)
+
+
+def changelog(target: Target, provided: str, revision: int, control: str, date: float) -> str:
+    """Return debian/changelog: one entry, the same for the same input.
+
+    :param date: seconds since 1970 of the distribution's last entry; a revision adds a minute to
+        it, so that no two revisions give a changed file the same date, which byte code is kept by
+    """
+    maintainer = re.search(r"^Maintainer: (.*)$", control, re.MULTILINE)
+    if maintainer is None:
+        raise PackageError("debian/control.in has no Maintainer")
+    return _CHANGELOG.format(
+        source=SOURCE,
+        version=package_version(provided, revision),
+        suite=target.suite,
+        provided=provided,
+        maintainer=maintainer[1],
+        date=email.utils.formatdate(date + 60 * revision),
+    )
+
+
+def build_dependencies(control: str) -> list[str]:
+    """Return the names in the first Build-Depends of a debian/control."""
+    found = re.search(r"^Build-Depends:((?:.*\n)(?:[ \t].*\n)*)", control, re.MULTILINE)
+    if found is None:
+        raise PackageError("debian/control.in has no Build-Depends")
+    names = [re.split(r"[\s(]", each.strip())[0] for each in found[1].split(",") if each.strip()]
+    # a virtual package, which mmdebstrap cannot be asked for with its version
+    return ["debhelper" if name == "debhelper-compat" else name for name in names]
+
+
+def _recipe(target: Target, packaging: Path) -> root.Recipe:
+    needed = build_dependencies((packaging / "control.in").read_text())
+    return root.Recipe(
+        name=f"{target.name}-build",
+        suite=target.suite,
+        packages=("build-essential", *needed),
+        hooks=(f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',),
+    )
+
+
+@contextlib.contextmanager
+def _distribution(packaging: Path) -> Iterator[Path]:
+    """Unpack the distribution's packaging for a moment; yield its debian directory."""
+    with tempfile.TemporaryDirectory() as scratch:
+        with tarfile.open(packaging) as tar:
+            tar.extractall(scratch, filter="data")
+        yield Path(scratch) / "debian"
+
+
+def _write_patches(theirs: Path, ours: Sequence[Patch], patches: Path) -> None:
+    """Write debian/patches: the distribution's series, then ours."""
+    patches.mkdir()
+    series = []
+    if (theirs / "series").exists():
+        lines = (theirs / "series").read_text().splitlines()
+        series = [line.split()[0] for line in lines if line.strip() and line[0] != "#"]
+    for name in series:
+        (patches / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(theirs / name, patches / name)
+    for patch in ours:
+        (patches / patch.name).parent.mkdir(parents=True, exist_ok=True)
+        (patches / patch.name).write_bytes(patch.content)
+    (patches / "series").write_text("".join(f"{name}\n" for name in [*series, *(p.name for p in ours)]))
+
+
+def _date(changelog_file: Path) -> float:
+    """Return when the last entry of a debian/changelog was written."""
+    found = re.search(r"^ -- .*>  (.*)$", changelog_file.read_text(), re.MULTILINE)
+    if found is None:
+        raise PackageError(f"no date in the distribution's {changelog_file.name}")
+    return email.utils.parsedate_to_datetime(found[1]).timestamp()
+
+
+def _dpkg_buildpackage(merged: Path, source: Path, log: Path) -> None:
+    log.write_text("")
+    failed = root.run_in(
+        merged,
+        ["sh", "-c", f"cd /build/{source.name} && exec dpkg-buildpackage -us -uc -sa"],
+        log=log,
+        user=root.BUILDER,
+        environment={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+    )
+    if failed:
+        raise PackageError(f"dpkg-buildpackage ended with {failed}: see {log}")
+
+
+def _collect(area: Path, out: Path) -> list[str]:
+    """Move what the .changes file lists, and itself, out of the root; return the names."""
+    changes = next(area.glob("*.changes"))
+    listed = re.search(r"^Files:\n((?: .*\n)+)", changes.read_text(), re.MULTILINE)
+    if listed is None:
+        raise PackageError(f"{changes.name} lists no files")
+    names = [line.split()[-1] for line in listed[1].splitlines()]
+    for name in [*names, changes.name]:
+        shutil.copyfile(area / name, out / name)
+    return sorted([*names, changes.name])
+
+
+def _record(out: Path, digest: str, files: Sequence[str]) -> None:
+    sums = {name: _sha256(out / name) for name in files}
+    (out / RECORD).write_text(json.dumps({"input": digest, "sha256": sums}, indent=1) + "\n")
+
+
+def _intact(place: Path, digest: str) -> list[str]:
+    """Return the files of a finished build of the same input, or nothing."""
+    try:
+        record = json.loads((place / RECORD).read_text())
+        whole = all(_sha256(place / name) == told for name, told in record["sha256"].items())
+    except (OSError, ValueError, KeyError):
+        return []
+    return sorted(record["sha256"]) if whole and record["input"] == digest else []
+
+
+def _replace(place: Path, new: Path) -> None:
+    """Put a directory in the place of another; readers see the old or the new one, whole."""
+    new.chmod(0o755)
+    old = new.parent / "old"
+    with contextlib.suppress(FileNotFoundError):
+        place.rename(old)
+    new.rename(place)
+
+
+def _digest(target: Target, material: Material, revision: int) -> str:
+    """Return what tells whether a build would give something else than the last one."""
+    told = hashlib.sha256(repr((target, material.version, revision)).encode())
+    for path in [material.orig, material.debian, *material.documents]:
+        told.update(_sha256(path).encode())
+    for path in sorted(material.packaging.rglob("*")):
+        if path.is_file():
+            told.update(f"{path.relative_to(material.packaging)} {_sha256(path)}".encode())
+    for patch in material.patches:
+        told.update(patch.name.encode() + patch.content)
+    for module in (Path(__file__), Path(root.__file__)):
+        told.update(module.read_bytes())
+    return told.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
