@@ -13,7 +13,7 @@ from typing import NamedTuple
 from nova_xloud.source import Definition, Function, Source, dotted_name, first_line, is_docstring
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """A place is missing, doubled or unfit; the text says why."""
 
 
@@ -38,51 +38,51 @@ def members(body: Sequence[ast.stmt], name: str) -> list[ast.stmt]:
 def definition(body: Sequence[ast.stmt], name: str) -> Definition | None:
     """Return the one function or class of that name, or None.
 
-    :raises Unfit: if the name is bound twice, or to something else
+    :raises UnfitError: if the name is bound twice, or to something else
     """
     found = members(body, name)
     if len(found) > 1:
-        raise Unfit(f"ambiguous: defined on lines {_line_list(found)}")
+        raise UnfitError(f"ambiguous: defined on lines {_line_list(found)}")
     if not found:
         return None
     if isinstance(found[0], Definition):
         return found[0]
-    raise Unfit(f"is neither a function nor a class (line {found[0].lineno})")
+    raise UnfitError(f"is neither a function nor a class (line {found[0].lineno})")
 
 
 def display(body: Sequence[ast.stmt], name: str) -> ast.expr:
     """Return the tuple, list, set or dict that is assigned to a name.
 
-    :raises Unfit: without exactly one
+    :raises UnfitError: without exactly one
     """
     found = members(body, name)
     if not found:
-        raise Unfit("not found")
+        raise UnfitError("not found")
     if len(found) > 1:
-        raise Unfit(f"ambiguous: assigned on lines {_line_list(found)}")
+        raise UnfitError(f"ambiguous: assigned on lines {_line_list(found)}")
     value = found[0].value if isinstance(found[0], ast.Assign | ast.AnnAssign) else None
     if isinstance(value, ast.Tuple | ast.List | ast.Set | ast.Dict):
         return value
-    raise Unfit(f"is no tuple, list, set or dict display (line {found[0].lineno})")
+    raise UnfitError(f"is no tuple, list, set or dict display (line {found[0].lineno})")
 
 
 def statement(function: Function, name: str) -> ast.stmt:
     """Return the one statement of a function that assigns to, or calls, a dotted name.
 
-    :raises Unfit: without exactly one
+    :raises UnfitError: without exactly one
     """
     found = [node for node in _statements(function.body) if _mentions(node, name)]
     if not found:
-        raise Unfit(f"nothing assigns to or calls {name}")
+        raise UnfitError(f"nothing assigns to or calls {name}")
     if len(found) > 1:
-        raise Unfit(f"ambiguous: {name} on lines {_line_list(found)}")
+        raise UnfitError(f"ambiguous: {name} on lines {_line_list(found)}")
     return found[0]
 
 
 def call(function: Function, name: str) -> ast.Call:
     """Return the one call of a dotted name in a function.
 
-    :raises Unfit: without exactly one
+    :raises UnfitError: without exactly one
     """
     found = [
         part
@@ -91,7 +91,7 @@ def call(function: Function, name: str) -> ast.Call:
         if isinstance(part, ast.Call) and dotted_name(part.func) == name
     ]
     if len(found) != 1:
-        raise Unfit(f"calls {name} {len(found)} times, not once")
+        raise UnfitError(f"calls {name} {len(found)} times, not once")
     return found[0]
 
 
@@ -126,37 +126,37 @@ def before_body(source: Source, function: Function) -> Place:
 def end_of_body(source: Source, function: Function) -> Place:
     """Return the place behind a function's last statement.
 
-    :raises Unfit: if that one leaves the function
+    :raises UnfitError: if that one leaves the function
     """
     last = function.body[-1]
     if isinstance(last, ast.Return | ast.Raise):
-        raise Unfit("ends in return or raise: nothing can follow it (see before_return)")
+        raise UnfitError("ends in return or raise: nothing can follow it (see before_return)")
     return Place(source.end_of(last), _indent_alone(source, last))
 
 
 def before_return(source: Source, function: Function) -> Place:
     """Return the place before a function's final return.
 
-    :raises Unfit: if it does not end in one
+    :raises UnfitError: if it does not end in one
     """
     last = function.body[-1]
     if not isinstance(last, ast.Return):
-        raise Unfit("does not end in a return statement")
+        raise UnfitError("does not end in a return statement")
     return beside(source, last, follow=False)
 
 
 def beside(source: Source, node: ast.stmt, *, follow: bool) -> Place:
     """Return the place directly before or after a statement.
 
-    :raises Unfit: if it shares a line, is an ``elif``, or lets nothing follow
+    :raises UnfitError: if it shares a line, is an ``elif``, or lets nothing follow
     """
     indent = _indent_alone(source, node)
     if source.line(node.lineno)[indent:].startswith("elif"):
-        raise Unfit(f"line {node.lineno} is an elif: no statement can stand beside it")
+        raise UnfitError(f"line {node.lineno} is an elif: no statement can stand beside it")
     if not follow:
         return Place(first_line(node) - 1, indent, leads=True)
     if isinstance(node, ast.Return | ast.Raise | ast.Continue | ast.Break):
-        raise Unfit(f"nothing can follow line {node.lineno}")
+        raise UnfitError(f"nothing can follow line {node.lineno}")
     return Place(source.end_of(node), indent)
 
 
@@ -168,11 +168,11 @@ def above_definition(source: Source, node: Definition) -> Place:
 def among_elements(source: Source, node: ast.expr) -> Place:
     """Return the place for more elements: at the end, else before the last that begins a line.
 
-    :raises Unfit: if the brackets leave no line to stand on
+    :raises UnfitError: if the brackets leave no line to stand on
     """
     brackets = source.brackets(node)
     if brackets is None:
-        raise Unfit(f"line {node.lineno}: has no brackets of its own")
+        raise UnfitError(f"line {node.lineno}: has no brackets of its own")
     own_line = [
         each
         for each in brackets.elements
@@ -183,7 +183,7 @@ def among_elements(source: Source, node: ast.expr) -> Place:
         if last.comma and last.comma[0] < brackets.closing[0]:
             return Place(last.comma[0], own_line[-1].start[1])
         return Place(own_line[-1].start[0] - 1, own_line[-1].start[1], leads=True)
-    raise Unfit(f"line {node.lineno}: is written on one line, which cannot be added to")
+    raise UnfitError(f"line {node.lineno}: is written on one line, which cannot be added to")
 
 
 def end_of_class(source: Source, node: ast.ClassDef) -> Place:
@@ -233,11 +233,11 @@ def sort_key(node: Import) -> str:
 def among_imports(source: Source, wanted: Import) -> Place:
     """Return the alphabetical place of an import beside its kind: library, others, own.
 
-    :raises Unfit: if the file imports nothing
+    :raises UnfitError: if the file imports nothing
     """
     imports = [node for node in source.tree.body if isinstance(node, Import)]
     if not imports:
-        raise Unfit("imports nothing: there is no place for an import")
+        raise UnfitError("imports nothing: there is no place for an import")
     own = source.path.partition("/")[0]
     kin = [node for node in imports if _kind(node, own) == _kind(wanted, own)]
     for node in kin:
@@ -324,10 +324,10 @@ def _names_bound(node: ast.stmt) -> set[str]:
 def _indent_alone(source: Source, node: ast.stmt) -> int:
     """Return a statement's indentation.
 
-    :raises Unfit: if it shares its line with another
+    :raises UnfitError: if it shares its line with another
     """
     if not source.stands_alone(node):
-        raise Unfit(f"line {node.lineno} holds more than one statement")
+        raise UnfitError(f"line {node.lineno} holds more than one statement")
     return node.col_offset
 
 

@@ -5,6 +5,7 @@ Raise the narrowest class; only cli.py turns one into words on a terminal and an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -110,3 +111,116 @@ class IncompleteError(XloudError):
     def __init__(self, path: str, release: str) -> None:
         super().__init__(f"{path}: neither added nor changed (Nova {release})")
         self.path = path
+
+
+class NotRootError(XloudError):
+    """A command that makes or enters a root was not started by root."""
+
+    exit_code = 20
+    sentence = "this command must be run as root"
+
+
+class UnknownTargetError(XloudError):
+    """A target that is not in targets.toml.
+
+    :param name: what was asked for
+    :param known: the targets there are
+    """
+
+    exit_code = 21
+    sentence = "there is no such target"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"{name}: the targets are {', '.join(known)}")
+
+
+class RootError(XloudError):
+    """A clean root could not be made, mounted or removed."""
+
+    exit_code = 22
+    sentence = "the clean root of the distribution is not usable"
+    untouched = "no package was written; what was built before is as it was"
+
+
+class PackageError(XloudError):
+    """Building a package failed; the text names the log."""
+
+    exit_code = 23
+    sentence = "the package could not be built"
+    untouched = "what was built before is as it was"
+
+
+class MirrorError(XloudError):
+    """A mirror could not be written or signed."""
+
+    exit_code = 24
+    sentence = "the mirror could not be made"
+    untouched = "the mirror that was there is as it was"
+
+
+class UnknownBaseError(XloudError):
+    """A base was asked for that is neither known nor a directory.
+
+    :param name: what was asked for
+    :param known: the names that are known
+    """
+
+    exit_code = 8
+    sentence = "no such base"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"{name}: known are {', '.join(known)}, and directories with Nova in them")
+
+
+class FetchError(XloudError):
+    """pip, apt or dpkg-source failed for a reason of its own, which the text repeats."""
+
+    exit_code = 9
+    sentence = "a base could not be fetched"
+    untouched = "the cache is as it was"
+
+
+class NetworkError(FetchError):
+    """Nothing answered."""
+
+    exit_code = 10
+    sentence = "no network"
+    untouched = "the cache is as it was"
+
+
+class HashError(XloudError):
+    """A file is not the one that is pinned, signed or recorded."""
+
+    exit_code = 11
+    sentence = "a file has the wrong hash"
+    untouched = "the file was not used"
+
+
+class NoSpaceError(XloudError):
+    """The disk is full.
+
+    :param place: the directory that was written to
+    """
+
+    exit_code = 12
+    sentence = "no space left on the disk"
+    untouched = "what was half written has been removed"
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(f"writing below {place}")
+        self.place = place
+
+
+class MissingToolError(XloudError):
+    """A program that the builder runs is not installed.
+
+    :param tool: the program, or file
+    :param package: the Debian package that has it, if the name differs
+    """
+
+    exit_code = 13
+    sentence = "a program is missing"
+
+    def __init__(self, tool: str, package: str = "") -> None:
+        super().__init__(f"{tool} is not installed (Debian package {package or tool})")
+        self.tool = tool

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nova_xloud import anchors, snippets
-from nova_xloud.anchors import Import, Place, Unfit
+from nova_xloud.anchors import Import, Place, UnfitError
 from nova_xloud.errors import AnchorError, ChangeError
 from nova_xloud.source import Definition, Function, Source, dotted_name, is_docstring
 
@@ -127,7 +127,7 @@ class _Planner:
                         self.add_entries(node, anchors.display(theirs, name))
                 elif name:
                     if anchors.members(theirs, name):
-                        raise Unfit("Nova has it: a directive must say how it changes")
+                        raise UnfitError("Nova has it: a directive must say how it changes")
                     self.add_statement(node, within)
                 elif within is None:
                     self.add_statement(node, within)
@@ -149,21 +149,21 @@ class _Planner:
         if directive is None:
             if found is None:
                 if isinstance(node, ast.ClassDef) and not _has_parentheses(self.change, node):
-                    raise Unfit("not found (a new class names its bases, if only object)")
+                    raise UnfitError("not found (a new class names its bases, if only object)")
                 self.add_definition(node, within)
             elif isinstance(node, ast.ClassDef) and isinstance(found, ast.ClassDef):
                 self.compare(node.body, found.body, found, f"{prefix}{node.name}.")
             else:
-                raise Unfit("Nova has it: a directive must say how it changes")
+                raise UnfitError("Nova has it: a directive must say how it changes")
             return
         if found is None:
-            raise Unfit("not found")
+            raise UnfitError("not found")
         if directive.name == "decorate":
             self.decorate(node, found)
         elif isinstance(node, Function) and isinstance(found, Function):
             self.change_function(directive, node, found)
         else:
-            raise Unfit(f"{directive.name} is for functions")
+            raise UnfitError(f"{directive.name} is for functions")
 
     def change_function(self, directive: Directive, node: Function, found: Function) -> None:
         """Add to the body of a function of Nova's."""
@@ -172,7 +172,7 @@ class _Planner:
             return
         missing = anchors.names_in(_signature(node)) - anchors.names_in(found)
         if missing:
-            raise Unfit(f"has no parameter or local {', '.join(sorted(missing))}")
+            raise UnfitError(f"has no parameter or local {', '.join(sorted(missing))}")
         match directive.name:
             case "prepend":
                 place = anchors.before_body(self.source, found)
@@ -220,7 +220,7 @@ class _Planner:
         """Add a function or class at the end of a module or class."""
         for part in ast.walk(node):
             if isinstance(part, Definition) and any(map(self.is_directive, part.decorator_list)):
-                raise Unfit(f"not found, but {part.name} in it has a directive")
+                raise UnfitError(f"not found, but {part.name} in it has a directive")
         if within is None:
             place = anchors.end_of_module(self.source)
         else:
@@ -262,7 +262,7 @@ class _Planner:
             if bound not in self.names_used or self.already_imported(node):
                 return
             if bound in present and present[bound] != path:
-                raise Unfit(f"Nova's file uses the name {bound} for {present[bound] or bound}")
+                raise UnfitError(f"Nova's file uses the name {bound} for {present[bound] or bound}")
             place = anchors.among_imports(self.source, node)
             self.insert(place, snippets.import_line(self.change, node))
 
@@ -332,7 +332,7 @@ class _Planner:
 
 
 class _Anchored:
-    """Turns Unfit into an AnchorError that names file, anchor and release."""
+    """Turns UnfitError into an AnchorError that names file, anchor and release."""
 
     def __init__(self, planner: _Planner, anchor: str) -> None:
         self.planner = planner
@@ -342,15 +342,14 @@ class _Anchored:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Unfit):
+        if isinstance(error, UnfitError):
             source = self.planner.source
             raise AnchorError(source.path, self.anchor, self.planner.release, str(error)) from None
 
 
 def _signature(node: Function) -> Function:
     """Return a function of the same parameters and no body."""
-    bare = ast.FunctionDef(name=node.name, args=node.args, body=[], decorator_list=[])
-    return bare
+    return ast.FunctionDef(name=node.name, args=node.args, body=[], decorator_list=[])
 
 
 def _is_decorate(node: ast.expr) -> bool:

@@ -1,4 +1,4 @@
-"""Taking code out of a change file: the lines to insert, indented for their new place and marked."""
+"""Taking code out of a change file: lines to insert, indented for their place and marked."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def _tokens(lines: Sequence[str]) -> Iterator[tokenize.TokenInfo]:
 
 def first_line(node: ast.stmt) -> int:
     """Return the line a statement begins on, its decorators included."""
-    decorators = getattr(node, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(each.lineno for each in decorators)])
 
 

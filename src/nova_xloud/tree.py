@@ -90,6 +90,12 @@ def sources() -> Path:
     raise DirectoryError(Path("nova_tree"), "is not installed beside nova_xloud")
 
 
+def paths(ours: Path | None = None) -> list[str]:
+    """Return the paths in the tree of everything that is ours, in any release."""
+    ours = ours or sources()
+    return [path for part in ("additions", "changes") for path, _ in _walk(ours / part)]
+
+
 def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Composition:
     """Weave all changes for a base, in memory.
 
@@ -118,10 +124,10 @@ def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Comp
                     files.append(woven)
     finally:
         gc.enable()
-    paths = {each.path for each in files} | {each.path for each in failures}
+    present = {each.path for each in files} | {each.path for each in failures}
     for each in REQUIRED:
         choice = (each,) if isinstance(each, str) else each
-        if not paths.intersection(choice):
+        if not present.intersection(choice):
             name = " or ".join(choice)
             failures.append(Failure(name, IncompleteError(name, base.version)))
     return Composition(sorted(files), sorted(failures))
@@ -218,7 +224,7 @@ def _set_dates(top: Path, files: Sequence[Ours], date: int) -> None:
         os.utime(top / each.path, (date, date))
     for parent, directories, names in os.walk(top):
         for name in [*directories, *names]:
-            file = os.path.join(parent, name)
-            if os.lstat(file).st_mtime > date:
+            file = Path(parent, name)
+            if file.lstat().st_mtime > date:
                 os.utime(file, (date, date), follow_symlinks=False)
     os.utime(top, (date, date))
