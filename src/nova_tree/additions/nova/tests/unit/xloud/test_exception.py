@@ -1,0 +1,54 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import oslo_messaging as messaging
+
+from nova import exception as nova_exception
+from nova import test
+from nova.xloud import exception
+
+
+class FromRemoteTestCase(test.NoDBTestCase):
+
+    def test_what_a_host_raised_is_the_same_again(self):
+        raised = exception.AdjustNoCapacity(
+            asked='2', resource='VCPU', free='1')
+        remote = messaging.RemoteError(
+            type(raised).__name__, str(raised), ['traceback'])
+
+        rebuilt = exception.from_remote(remote)
+
+        self.assertIsInstance(rebuilt, exception.AdjustNoCapacity)
+        self.assertEqual(
+            raised.format_message(), rebuilt.format_message())
+        self.assertEqual(409, rebuilt.code)
+
+    def test_others_are_not_ours(self):
+        for name in ('InstanceNotFound', 'from_remote', 'nova_exception',
+                     'FloorInvalid', None):
+            self.assertIsNone(exception.from_remote(
+                messaging.RemoteError(name, 'no', [])))
+
+
+class CodeTestCase(test.NoDBTestCase):
+
+    def test_bad_floors_are_400_in_every_call(self):
+        # Nova's expected_errors lets a ValidationError through.
+        for error in (exception.FloorInvalid, exception.FloorAboveMaximum,
+                      exception.FloorMemoryPinned,
+                      exception.FloorOverridden,
+                      exception.ReservedExtraSpec):
+            self.assertTrue(
+                issubclass(error, nova_exception.ValidationError))
+            self.assertEqual(400, error.code)

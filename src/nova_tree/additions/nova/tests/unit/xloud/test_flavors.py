@@ -1,0 +1,231 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+from nova import exception as nova_exception
+from nova import objects
+from nova import test
+from nova.xloud import exception
+from nova.xloud import flavors
+from nova.xloud import size as xloud_size
+
+
+def _flavor(vcpus=4, memory_mb=4096, **kwargs):
+    return objects.Flavor(
+        name='elastic', flavorid='e', vcpus=vcpus, memory_mb=memory_mb,
+        **kwargs)
+
+
+def _instance(flavor, **system_metadata):
+    return objects.Instance(
+        flavor=flavor, old_flavor=None, new_flavor=None,
+        system_metadata=system_metadata)
+
+
+class CheckSpecsTestCase(test.NoDBTestCase):
+
+    def _set(self, new, old=None):
+        flavors.check_specs(_flavor(extra_specs=old or {}), new)
+
+    def _refused(self, error, new, old=None):
+        return self.assertRaises(error, self._set, new, old).format_message()
+
+    def test_a_floor_from_one_to_the_maximum_is_taken(self):
+        self._set({'minimum_cpu': '1', 'minimum_memory': '1'})
+        self._set({'minimum_cpu': '4', 'minimum_memory': '4096'})
+        # the extra specs API takes numbers too
+        self._set({'minimum_cpu': 4, 'minimum_memory': 1024})
+
+    def test_a_floor_above_the_maximum_says_both_numbers(self):
+        message = self._refused(
+            exception.FloorAboveMaximum, {'minimum_cpu': '5'})
+        self.assertIn("'minimum_cpu' is 5", message)
+        self.assertIn('4 vCPUs', message)
+        message = self._refused(
+            exception.FloorAboveMaximum, {'minimum_memory': '4097'})
+        self.assertIn("'minimum_memory' is 4097", message)
+        self.assertIn('4096 MiB', message)
+
+    def test_a_floor_is_an_integer_of_at_least_one(self):
+        for value in ('0', '-1', '1.5', 2.5, 'two', '', ' 2', '2\n',
+                      '\u0663', True):
+            message = self._refused(
+                exception.FloorInvalid, {'minimum_cpu': value})
+            self.assertIn("'%s'" % value, message)
+
+    def test_the_namespace_of_nova_itself_is_reserved(self):
+        self._refused(exception.ReservedExtraSpec,
+                      {'xloud:current_vcpus': '4'})
+
+    def test_a_flavor_without_a_floor_is_none_of_our_business(self):
+        self._set({'hw:mem_page_size': 'large', 'resources:VCPU': '2',
+                   'foo': 'bar'})
+
+    def test_memory_that_is_pinned_has_no_floor(self):
+        for pin in ({'hw:mem_page_size': 'large'},
+                    {'hw:mem_page_size': 'any'},
+                    {'hw:mem_page_size': '2048'},
+                    {'hw:mem_page_size': '2MB'},
+                    {'hw:locked_memory': 'true'},
+                    {'hw:mem_encryption': 'True'},
+                    {'hw:cpu_realtime': 'yes'},
+                    {'pci_passthrough:alias': 'gpu:1'},
+                    {'accel:device_profile': 'fpga'},
+                    {'resources:VGPU': '1'},
+                    {'resources1:VGPU': '1'},
+                    {'resources_gpu:VGPU': '1'},
+                    {'resources:MEM_ENCRYPTION_CONTEXT': '1'},
+                    {'trait:COMPUTE_MEM_BACKING_FILE': 'required'},
+                    {'trait2:COMPUTE_MEM_BACKING_FILE': 'required'}):
+            name, = pin
+            # whichever of the two is set last
+            for new, old in ((pin, {'minimum_memory': '1024'}),
+                             ({'minimum_memory': '1024'}, pin)):
+                message = self._refused(
+                    exception.FloorMemoryPinned, new, old)
+                self.assertIn('%s=%s' % (name, pin[name]), message)
+            # a floor for the vCPUs does not mind
+            self._set(pin, {'minimum_cpu': '1'})
+
+    def test_what_does_not_pin_memory_does_not_matter(self):
+        self._set({
+            'minimum_memory': '1024',
+            'hw:mem_page_size': 'small',
+            'hw:locked_memory': 'false',
+            'hw:mem_encryption': 'no',
+            'hw:cpu_realtime': '0',
+            'resources:VGPU': '0',
+            'trait:COMPUTE_MEM_BACKING_FILE': 'forbidden',
+            'hw:numa_nodes': '2',
+        })
+
+    def test_what_fixes_the_allocation_allows_no_floor(self):
+        for floor, override in (('minimum_cpu', 'resources:VCPU'),
+                                ('minimum_cpu', 'resources1:VCPU'),
+                                ('minimum_memory', 'resources:MEMORY_MB')):
+            message = self._refused(
+                exception.FloorOverridden, {floor: '1', override: '1'})
+            self.assertIn(override, message)
+
+    def test_dedicated_cpus_may_have_a_floor(self):
+        self._set({'minimum_cpu': '1', 'hw:cpu_policy': 'dedicated'})
+        self._set({'minimum_cpu': '1', 'hw:cpu_policy': 'mixed',
+                   'hw:cpu_dedicated_mask': '^0'})
+        self._set({'minimum_cpu': '1', 'resources:PCPU': '4'})
+        self._set({'minimum_cpu': '1', 'hw:cpu_policy': 'dedicated',
+                   'hw:cpu_realtime': 'yes'})
+
+
+class CheckCreateTestCase(test.NoDBTestCase):
+
+    def _check(self, specs, properties):
+        flavors.check_create(
+            _flavor(extra_specs=specs), {'properties': properties})
+
+    def test_an_image_can_pin_the_memory(self):
+        for name, value in (('hw_mem_page_size', 'large'),
+                            ('hw_locked_memory', 'true'),
+                            ('hw_mem_encryption', True),
+                            ('trait:COMPUTE_MEM_BACKING_FILE', 'required')):
+            error = self.assertRaises(
+                exception.FloorMemoryPinned, self._check,
+                {'minimum_memory': '1024'}, {name: value})
+            self.assertIn(name, error.format_message())
+            self._check({'minimum_cpu': '1'}, {name: value})
+
+    def test_an_image_need_not_say_anything(self):
+        flavor = _flavor(extra_specs={'minimum_memory': '1024'})
+        for image in (None, {}, {'properties': None}, {'properties': {}}):
+            flavors.check_create(flavor, image)
+
+    def test_a_flavor_that_was_made_before_us_is_checked(self):
+        self.assertRaises(
+            exception.FloorAboveMaximum, self._check,
+            {'minimum_cpu': '64'}, {})
+
+    def test_a_flavor_need_not_have_its_extra_specs_loaded(self):
+        flavors.check_create(_flavor(), {})
+
+
+class CheckResizeTestCase(test.NoDBTestCase):
+
+    def test_the_image_that_the_server_was_made_from_counts(self):
+        flavor = _flavor(extra_specs={'minimum_memory': '1024'})
+        pinned = _instance(_flavor(), image_hw_locked_memory='true')
+        plain = _instance(_flavor())
+
+        self.assertRaises(
+            exception.FloorMemoryPinned,
+            flavors.check_resize, pinned, flavor, False)
+        flavors.check_resize(plain, flavor, False)
+
+    def test_a_migration_does_not_fail_for_the_flavor(self):
+        flavor = _flavor(extra_specs={'minimum_cpu': '64'})
+        instance = _instance(flavor)
+
+        flavors.check_resize(instance, flavor, True)
+        self.assertRaises(
+            nova_exception.ValidationError,
+            flavors.check_resize, instance, flavor, False)
+
+
+class CountedTestCase(test.NoDBTestCase):
+
+    def test_a_server_counts_at_its_size(self):
+        flavor = _flavor(extra_specs={
+            'minimum_cpu': '1', 'minimum_memory': '1024', 'foo': 'bar'})
+        instance = _instance(flavor)
+        xloud_size.record(instance, xloud_size.Size(3, 2048))
+
+        counted = flavors.counted(instance, flavor)
+
+        self.assertEqual((3, 2048), (counted.vcpus, counted.memory_mb))
+        # the stand-in is not cut down to its floor once more
+        self.assertEqual({'foo': 'bar'}, counted.extra_specs)
+        self.assertEqual((4, 4096), (flavor.vcpus, flavor.memory_mb))
+
+    def test_a_flavor_without_a_floor_counts_itself(self):
+        flavor = _flavor(extra_specs={})
+        self.assertIs(flavor, flavors.counted(mock.sentinel.any, flavor))
+
+
+class CountsFloorTestCase(test.NoDBTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.check = mock.Mock(__name__='check_num_instances_quota')
+        self.decorated = flavors.counts_floor(self.check)
+
+    def _counted(self, flavor):
+        self.assertEqual(
+            self.check.return_value,
+            self.decorated('context', flavor, 1, max_count=2))
+        self.check.assert_called_once_with(
+            'context', mock.ANY, 1, max_count=2)
+        return self.check.call_args[0][1]
+
+    def test_new_servers_count_at_the_floor(self):
+        counted = self._counted(_flavor(extra_specs={'minimum_cpu': '2'}))
+        self.assertEqual((2, 4096), (counted.vcpus, counted.memory_mb))
+
+    def test_dedicated_cpus_count_at_the_maximum(self):
+        counted = self._counted(_flavor(extra_specs={
+            'minimum_cpu': '2', 'minimum_memory': '1024',
+            'hw:cpu_policy': 'dedicated'}))
+        self.assertEqual((4, 1024), (counted.vcpus, counted.memory_mb))
+
+    def test_a_flavor_without_a_floor_counts_itself(self):
+        flavor = _flavor(extra_specs={'foo': 'bar'})
+        self.assertIs(flavor, self._counted(flavor))

@@ -1,0 +1,205 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Adjust a server, and show its size: what nova-api does of it.
+
+Everything that can be decided without the host is decided here, before
+anything changes. The host does the work, see nova.xloud.endpoint.
+"""
+
+from oslo_log import log as logging
+import oslo_messaging as messaging
+
+from nova.compute import api as compute_api
+from nova.compute import instance_actions
+from nova.compute import task_states
+from nova.compute import utils as compute_utils
+from nova.compute import vm_states
+import nova.conf
+from nova import exception as nova_exception
+from nova import objects
+from nova import servicegroup
+from nova.xloud import exception
+from nova.xloud import flavors
+from nova.xloud import quota
+from nova.xloud import rpcapi
+from nova.xloud import size as xloud_size
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# vm_states in which there is a guest that the host can be asked about
+_HAS_GUEST = (vm_states.ACTIVE, vm_states.PAUSED, vm_states.RESCUED,
+              vm_states.RESIZED)
+
+# vm_states after which the guest is made anew
+_COLD = (vm_states.STOPPED, vm_states.SHELVED, vm_states.SHELVED_OFFLOADED)
+
+# key in the API -> (the extra spec that allows it, attribute of a Size)
+_RESOURCES = {
+    'current_vcpus': (flavors.MINIMUM_CPU, 'vcpus'),
+    'current_memory_mb': (flavors.MINIMUM_MEMORY, 'memory_mb'),
+}
+
+
+class API:
+    """Adjust servers and show their sizes."""
+
+    def __init__(self):
+        self.rpcapi = rpcapi.XloudAPI()
+        self.servicegroup_api = servicegroup.API()
+        self.host = CONF.host
+
+    @compute_api.check_instance_lock
+    @compute_api.check_instance_state(vm_state=[
+        vm_states.ACTIVE, vm_states.STOPPED, vm_states.PAUSED])
+    def adjust(self, context, instance, vcpus, memory_mb, persist):
+        """Give a server another size, within the bounds of its flavor.
+
+        Returns when the host has accepted the work; the server action
+        ``xloud_adjust`` tells how it ended.
+
+        :param context: nova.context.RequestContext, targeted at the
+            server's cell
+        :param instance: nova.objects.Instance
+        :param vcpus: number of vCPUs, or None to leave them alone
+        :param memory_mb: memory in MiB, or None to leave it alone
+        :param persist: False to adjust the running guest only
+        :raises: nova.exception.InstanceIsLocked, InstanceInvalidState,
+            UnexpectedTaskStateError (HTTP 409), TooManyInstances (403),
+            nova.xloud.exception.AdjustError (its code)
+        """
+        asked = {'current_vcpus': vcpus, 'current_memory_mb': memory_mb}
+        asked = {key: value for key, value in asked.items()
+                 if value is not None}
+        self._check_guest(instance, asked, persist)
+        self._check_bounds(instance, asked)
+        if self._is_current(instance, asked, persist):
+            LOG.debug('Nothing to adjust: %s', asked, instance=instance)
+            return
+        quota.check_growth(
+            context, instance, xloud_size.reserved(instance),
+            xloud_size.would_reserve(instance, vcpus, memory_mb, persist))
+        if not self._host_is_up(instance):
+            raise exception.AdjustHostDown(server=instance.uuid)
+
+        instance.task_state = task_states.XLOUD_ADJUSTING
+        instance.save(expected_task_state=[None])
+        objects.InstanceAction.action_start(
+            context, instance.uuid, instance_actions.XLOUD_ADJUST,
+            want_result=False)
+        try:
+            with compute_utils.EventReporter(
+                    context, 'api_xloud_adjust', self.host, instance.uuid):
+                self.rpcapi.adjust(
+                    context, instance, vcpus, memory_mb, persist)
+        except exception.AdjustTimeout:
+            # The host may be at work: the task state is its to give back.
+            raise
+        except Exception:
+            self._give_back_task_state(instance)
+            raise
+
+    def status(self, context, instance):
+        """Tell a server's size and its bounds.
+
+        :param context: nova.context.RequestContext
+        :param instance: nova.objects.Instance
+        :returns: dict, the nine keys of ``xloud_status`` in the API
+        """
+        bounds = xloud_size.bounds(instance.flavor)
+        current = (xloud_size.recorded(instance)
+                   if instance.vm_state in _COLD
+                   else xloud_size.live(instance))
+        status = {
+            'current_vcpus': current.vcpus,
+            'current_memory_mb': current.memory_mb,
+            'min_vcpus': bounds.min_vcpus,
+            'min_memory_mb': bounds.min_memory_mb,
+            'max_vcpus': bounds.max_vcpus,
+            'max_memory_mb': bounds.max_memory_mb,
+            'balloon_driver_active': False,
+            'attached_dimms_mb': 0,
+            'has_virtiomem': False,
+        }
+        if instance.vm_state in _HAS_GUEST and self._host_is_up(instance):
+            status.update(self._ask_host(context, instance, status))
+        return status
+
+    def _check_guest(self, instance, asked, persist):
+        if instance.vm_state == vm_states.STOPPED and not persist:
+            raise exception.AdjustNoGuest(server=instance.uuid)
+        if instance.vm_state != vm_states.PAUSED:
+            return
+        live = xloud_size.live(instance)
+        for key, value in asked.items():
+            current = getattr(live, _RESOURCES[key][1])
+            if value < current:
+                raise exception.AdjustPausedShrink(
+                    server=instance.uuid, key=key, asked=value,
+                    current=current)
+
+    def _check_bounds(self, instance, asked):
+        flavor = instance.flavor
+        floor = xloud_size.floor(flavor)
+        maximum = xloud_size.maximum(flavor)
+        for key, value in asked.items():
+            spec, attribute = _RESOURCES[key]
+            figures = {
+                'key': key,
+                'asked': value,
+                'flavor': flavor.name,
+                'floor': getattr(floor, attribute),
+                'maximum': getattr(maximum, attribute),
+                'unit': flavors.FLOORS[spec][1],
+            }
+            if spec not in flavor.extra_specs:
+                raise exception.AdjustNoFloor(spec=spec, **figures)
+            if not figures['floor'] <= value <= figures['maximum']:
+                raise exception.AdjustOutOfBounds(**figures)
+
+    def _is_current(self, instance, asked, persist):
+        sizes = [xloud_size.live(instance)]
+        if persist:
+            sizes.append(xloud_size.recorded(instance))
+        return all(getattr(size, _RESOURCES[key][1]) == value
+                   for size in sizes for key, value in asked.items())
+
+    def _host_is_up(self, instance):
+        if not instance.host:
+            return False
+        return any(self.servicegroup_api.service_is_up(service)
+                   for service in instance.services
+                   if service.binary == 'nova-compute')
+
+    def _ask_host(self, context, instance, known):
+        try:
+            answer = self.rpcapi.get_status(context, instance)
+        except (messaging.MessagingException,
+                nova_exception.NovaException) as error:
+            LOG.info('The host cannot tell the size of the guest, the '
+                     'recorded one is shown: %s', error, instance=instance)
+            return {}
+        # A newer host may tell more than the API shows.
+        return {key: value for key, value in answer.items() if key in known}
+
+    def _give_back_task_state(self, instance):
+        instance.task_state = None
+        try:
+            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
+        except (nova_exception.InstanceNotFound,
+                nova_exception.UnexpectedTaskStateError) as error:
+            # Deleted meanwhile, or the host has given it back already.
+            LOG.debug('Task state is not ours any more: %s', error,
+                      instance=instance)

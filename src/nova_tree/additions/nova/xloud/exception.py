@@ -1,0 +1,136 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What can go wrong with a server that has a floor, each with its figures.
+
+Raised in nova-api and in nova-compute. An exception of this module that a
+host raises reaches nova-api as a RemoteError, because this module is not in
+the list of modules whose exceptions oslo.messaging rebuilds:
+:func:`from_remote` makes ours of it again.
+"""
+
+from nova import exception
+from nova.i18n import _
+
+
+class AdjustError(exception.NovaException):
+    """The base of all refusals of an adjust; code is the HTTP status."""
+    msg_fmt = _("The size of the server cannot be adjusted.")
+    code = 409
+
+
+class AdjustNoFloor(AdjustError):
+    msg_fmt = _("%(key)s %(asked)s was asked for, but flavor %(flavor)s has "
+                "no extra spec '%(spec)s': servers of this flavor stay at "
+                "%(maximum)s %(unit)s.")
+    code = 400
+
+
+class AdjustOutOfBounds(AdjustError):
+    msg_fmt = _("%(key)s %(asked)s was asked for, but flavor %(flavor)s "
+                "allows %(floor)s to %(maximum)s %(unit)s.")
+    code = 400
+
+
+class AdjustPausedShrink(AdjustError):
+    msg_fmt = _("Server %(server)s is paused and can only grow: %(key)s "
+                "%(asked)s was asked for, it has %(current)s.")
+
+
+class AdjustNoGuest(AdjustError):
+    msg_fmt = _("Server %(server)s is not running, so there is nothing that "
+                "'persist': false could adjust.")
+
+
+class AdjustHostDown(AdjustError):
+    msg_fmt = _("The compute host of server %(server)s is down.")
+
+
+class AdjustHostUnreachable(AdjustError):
+    msg_fmt = _("The compute host of server %(server)s cannot be reached.")
+
+
+class AdjustTimeout(AdjustError):
+    msg_fmt = _("The compute host of server %(server)s has not answered in "
+                "time. The adjust may still happen: the server action "
+                "'xloud_adjust' will tell.")
+
+
+class AdjustHostTooOld(AdjustError):
+    msg_fmt = _("The compute host of server %(server)s runs a release that "
+                "cannot adjust servers.")
+
+
+class AdjustNotSupported(AdjustError):
+    msg_fmt = _("The compute host cannot adjust the server: %(reason)s")
+
+
+class AdjustNoCapacity(AdjustError):
+    msg_fmt = _("The compute host has not the capacity: %(asked)s more "
+                "%(resource)s was asked for, %(free)s is free.")
+
+
+class AdjustFailed(AdjustError):
+    msg_fmt = _("%(reason)s The server has %(vcpus)s vCPUs and "
+                "%(memory_mb)s MiB now.")
+
+
+class AdjustIncomplete(AdjustError):
+    msg_fmt = _("The guest has %(now)s of %(unit)s, not the %(asked)s asked "
+                "for: %(reason)s.")
+
+
+class AdjustAccountingFailed(AdjustError):
+    msg_fmt = _("Placement could not be asked for the capacity: %(reason)s")
+    code = 503
+
+
+class FloorInvalid(exception.ValidationError):
+    msg_fmt = _("Extra spec '%(spec)s' must be an integer of at least 1, "
+                "not '%(value)s'.")
+
+
+class FloorAboveMaximum(exception.ValidationError):
+    msg_fmt = _("Extra spec '%(spec)s' is %(floor)s, more than the "
+                "%(maximum)s %(unit)s of flavor %(flavor)s.")
+
+
+class FloorMemoryPinned(exception.ValidationError):
+    msg_fmt = _("Extra spec 'minimum_memory' cannot be combined with "
+                "%(reasons)s: this pins the memory of the guest, which then "
+                "cannot be given back.")
+
+
+class FloorOverridden(exception.ValidationError):
+    msg_fmt = _("Extra spec '%(spec)s' cannot be combined with "
+                "'%(override)s', which fixes what Placement holds for the "
+                "servers of flavor %(flavor)s.")
+
+
+class ReservedExtraSpec(exception.ValidationError):
+    msg_fmt = _("Extra spec '%(spec)s' is reserved: Nova itself uses the "
+                "namespace 'xloud'.")
+
+
+def from_remote(error):
+    """Rebuild the exception of this module that a host has raised.
+
+    :param error: an oslo_messaging.RemoteError
+    :returns: the exception of this module with its message, or None when the
+        host has raised something else
+    """
+    found = globals().get(error.exc_type)
+    if isinstance(found, type) and issubclass(found, AdjustError):
+        return found(message=error.value)
+    return None

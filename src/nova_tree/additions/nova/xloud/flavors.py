@@ -1,0 +1,211 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Floors in flavors: are they sound, and what does quota count for them.
+
+Knows flavors and images only; what a server has now is in nova.xloud.size.
+"""
+
+import functools
+import re
+
+from oslo_utils import strutils
+
+from nova import utils
+from nova.xloud import exception
+from nova.xloud import size as xloud_size
+
+MINIMUM_CPU = 'minimum_cpu'
+MINIMUM_MEMORY = 'minimum_memory'
+
+# extra spec -> (the flavor's maximum of it, its unit)
+FLOORS = {
+    MINIMUM_CPU: ('vcpus', 'vCPUs'),
+    MINIMUM_MEMORY: ('memory_mb', 'MiB'),
+}
+
+RESERVED_NAMESPACE = 'xloud:'
+
+# Extra spec -> image property: guest memory is pinned when one is true.
+# Realtime CPUs: the libvirt driver locks the memory of such guests.
+_PINNING_SWITCHES = {
+    'hw:locked_memory': 'hw_locked_memory',
+    'hw:mem_encryption': 'hw_mem_encryption',
+    'hw:cpu_realtime': None,
+}
+
+# Devices that are passed through pin all of the guest's memory (VFIO).
+_PINNING_DEVICES = ('pci_passthrough:alias', 'accel:device_profile')
+_PINNING_RESOURCES = ('VGPU', 'MEM_ENCRYPTION_CONTEXT')
+
+_FILE_BACKED = 'COMPUTE_MEM_BACKING_FILE'
+
+_OVERRIDES = {MINIMUM_CPU: 'VCPU', MINIMUM_MEMORY: 'MEMORY_MB'}
+
+
+def _resource_specs(specs, resources):
+    """Find the extra specs that ask Placement for some resource classes.
+
+    :param specs: dict of extra specs
+    :param resources: names of resource classes
+    :returns: sorted list of extra spec names, granular groups included
+    """
+    pattern = re.compile(
+        'resources[^:]*:(%s)' % '|'.join(resources))
+    return sorted(name for name, value in specs.items()
+                  if pattern.fullmatch(name) and str(value) != '0')
+
+
+def _memory_pins(specs, properties):
+    """Find what pins the memory of a guest.
+
+    :param specs: dict of the flavor's extra specs
+    :param properties: dict of the image's properties
+    :returns: list of 'name=value', empty when nothing pins it
+    """
+    pins = []
+    for name, source in (('hw:mem_page_size', specs),
+                         ('hw_mem_page_size', properties)):
+        # 'any' lets the host choose huge pages; an explicit size may be one,
+        # depending on the host's architecture
+        if source.get(name, 'small') != 'small':
+            pins.append('%s=%s' % (name, source[name]))
+    for spec, image_property in _PINNING_SWITCHES.items():
+        if strutils.bool_from_string(specs.get(spec)):
+            pins.append('%s=%s' % (spec, specs[spec]))
+        if strutils.bool_from_string(properties.get(image_property)):
+            pins.append(
+                '%s=%s' % (image_property, properties[image_property]))
+    pins.extend('%s=%s' % (name, specs[name])
+                for name in _PINNING_DEVICES if specs.get(name))
+    pins.extend('%s=%s' % (name, specs[name])
+                for name in _resource_specs(specs, _PINNING_RESOURCES))
+    for source in (specs, properties):
+        pins.extend(
+            '%s=%s' % (name, value) for name, value in source.items()
+            if re.fullmatch('trait[^:]*:' + _FILE_BACKED, name) and
+            value == 'required')
+    return pins
+
+
+def _check(flavor, specs, properties):
+    """Check the floors of a flavor against it and an image.
+
+    :param flavor: nova.objects.Flavor, for its name and maxima
+    :param specs: dict of its extra specs, as they are or would be
+    :param properties: dict of the image's properties
+    :raises: nova.exception.ValidationError (HTTP 400)
+    """
+    for name in specs:
+        if name.startswith(RESERVED_NAMESPACE):
+            raise exception.ReservedExtraSpec(spec=name)
+    for name, (attribute, unit) in FLOORS.items():
+        if name not in specs:
+            continue
+        value = str(specs[name])
+        if not re.fullmatch('[0-9]+', value) or int(value) < 1:
+            raise exception.FloorInvalid(spec=name, value=value)
+        maximum = getattr(flavor, attribute)
+        if int(value) > maximum:
+            raise exception.FloorAboveMaximum(
+                spec=name, floor=int(value), maximum=maximum, unit=unit,
+                flavor=flavor.name)
+        for override in _resource_specs(specs, (_OVERRIDES[name],)):
+            raise exception.FloorOverridden(
+                spec=name, override=override, flavor=flavor.name)
+    if MINIMUM_MEMORY in specs:
+        pins = _memory_pins(specs, properties)
+        if pins:
+            raise exception.FloorMemoryPinned(reasons=', '.join(pins))
+
+
+def check_specs(flavor, new_specs):
+    """Check extra specs that are about to be set on a flavor.
+
+    A flavor without a floor is none of our business, whatever is set on it.
+
+    :param flavor: nova.objects.Flavor with its present extra specs
+    :param new_specs: dict of the extra specs to be added or replaced
+    :raises: nova.exception.ValidationError (HTTP 400)
+    """
+    _check(flavor, dict(flavor.extra_specs, **new_specs), {})
+
+
+def check_create(flavor, image):
+    """Check the floors of a flavor that a server is made or rebuilt with.
+
+    :param flavor: nova.objects.Flavor
+    :param image: dict of the image, as Glance gives it; may be empty
+    :raises: nova.exception.ValidationError (HTTP 400)
+    """
+    if 'extra_specs' in flavor:
+        _check(flavor, flavor.extra_specs,
+               (image or {}).get('properties') or {})
+
+
+def check_resize(instance, flavor, same_flavor):
+    """Check the floors of a flavor that a server is resized to.
+
+    :param instance: nova.objects.Instance
+    :param flavor: nova.objects.Flavor, the new one
+    :param same_flavor: True for a migration, which must not fail for a
+        flavor that the server has already
+    :raises: nova.exception.ValidationError (HTTP 400)
+    """
+    if not same_flavor:
+        check_create(flavor, utils.get_image_from_system_metadata(
+            instance.system_metadata))
+
+
+def _stand_in(flavor, size):
+    """Make a flavor of the size that quota is to count.
+
+    :param flavor: nova.objects.Flavor, left as it is
+    :param size: nova.xloud.size.Size that counts
+    :returns: nova.objects.Flavor without a floor
+    """
+    copy = flavor.obj_clone()
+    copy.vcpus, copy.memory_mb = size
+    copy.extra_specs = {name: value
+                        for name, value in flavor.extra_specs.items()
+                        if name not in FLOORS}
+    return copy
+
+
+def counted(instance, flavor):
+    """Make the flavor that quota is to count for a server that exists.
+
+    :param instance: nova.objects.Instance
+    :param flavor: nova.objects.Flavor; the server's, or the one that it is
+        being resized to or has been resized from
+    :returns: nova.objects.Flavor
+    """
+    if xloud_size.has_floor(flavor):
+        return _stand_in(flavor, xloud_size.of_flavor(instance, flavor))
+    return flavor
+
+
+def counts_floor(check):
+    """Decorate Nova's quota check for new servers: they start at the floor.
+
+    :param check: function(context, flavor, ...)
+    :returns: the same function, for which a flavor is as large as its floor
+    """
+    @functools.wraps(check)
+    def wrapper(context, flavor, *args, **kwargs):
+        if xloud_size.has_floor(flavor):
+            flavor = _stand_in(flavor, xloud_size.counted(
+                xloud_size.floor(flavor), flavor))
+        return check(context, flavor, *args, **kwargs)
+    return wrapper

@@ -1,0 +1,39 @@
+"""Servers start at their floor, and quota counts what they have now.
+
+A flavor's floor is checked again at create, rebuild and resize, since only
+these know the image.
+"""
+from nova_xloud.weave import after, before_return, prepend
+
+from nova.xloud import flavors as xloud_flavors
+from nova.xloud import size as xloud_size
+
+
+class API:
+    @before_return
+    def _populate_instance_for_create(instance, flavor):
+        xloud_size.start_at_floor(instance, flavor)
+
+    @prepend
+    def _checks_for_create_and_rebuild(flavor, image):
+        xloud_flavors.check_create(flavor, image)
+
+    @after("same_flavor")
+    def resize(instance, new_flavor, same_flavor):
+        xloud_flavors.check_resize(
+            instance, new_flavor, same_flavor)
+
+    @after("flavor")
+    def restore(instance, flavor):
+        flavor = xloud_flavors.counted(instance, flavor)
+
+    @prepend
+    def _check_quota_for_upsize(instance, current_flavor, new_flavor):
+        current_flavor = xloud_flavors.counted(
+            instance, current_flavor)
+        new_flavor = xloud_flavors.counted(instance, new_flavor)
+
+    @after("memory_mb", since=27)
+    def _check_quota_unshelve_offloaded(instance, vcpus, memory_mb):
+        flavor = xloud_flavors.counted(instance, instance.flavor)
+        vcpus, memory_mb = flavor.vcpus, flavor.memory_mb
