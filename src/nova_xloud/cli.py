@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from nova_xloud import bases, quilt, tree
+from nova_xloud import bases, cli_build, quilt, tree
 from nova_xloud.errors import XloudError
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
@@ -186,3 +186,7 @@ def _tell_all(failures: Sequence[tree.Failure]) -> None:
     """Say what does not fit."""
     for failure in failures:
         err.print(f"nova-xloud: {failure.error.sentence}: {failure.error}")
+
+
+for _command in cli_build.commands:
+    main.add_command(_command)

@@ -19,12 +19,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nova_xloud import root
+from nova_xloud.cache import sha256
 from nova_xloud.errors import PackageError
+from nova_xloud.files import locked, replace_directory
+from nova_xloud.quilt import Patch
 from nova_xloud.targets import Target
 
 SOURCE = "nova-xloud"
 #: Says what a finished build was made of, and what it consists of.
 RECORD = "build.json"
+#: In the clean root: the archive's record of the library that ours stands in for.
+STOCK_RECORD = "usr/share/python3-nova.record"
 
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
@@ -34,13 +39,6 @@ _CHANGELOG = """\
 
  -- {maintainer}  {date}
 """
-
-
-class Patch(NamedTuple):
-    """A patch for debian/patches, applied with -p1."""
-
-    name: str
-    content: bytes
 
 
 class Material(NamedTuple):
@@ -90,47 +88,50 @@ def build(
     material: Material,
     revision: int,
     dist: Path,
-    cache: Path,
     *,
     force: bool = False,
 ) -> Build:
     """Build the packages of a target into ``dist/TARGET``, which is replaced as a whole.
 
     :param revision: N of ``+xloudN``
-    :param cache: holds the clean root
     :param force: build also if nothing has changed since the last time
     :raises PackageError: if the build fails; it names the log
     """
     place = dist / target.name
     digest = _digest(target, material, revision)
-    with root.locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"):
+    with locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"):
         # what a killed build left; this is the only one now
         for left in dist.glob(f".{target.name}.build-*"):
             root.remove_tree(left)
         if not force and (files := _intact(place, digest)):
             return Build(place, files, fresh=False)
         root.require_root("building packages")
-        clean = root.make(_recipe(target, material.packaging), cache / "roots")
+        clean = root.make(_recipe(target, material.packaging))
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
         try:
             with root.overlay([clean], work / "overlay") as merged:
                 area = merged / "build"
                 area.mkdir()
-                source = assemble(target, material, revision, area)
-                subprocess.run(["chown", "-R", "--reference", merged / "home/builder", area])
+                relations = library_relations((clean / STOCK_RECORD).read_text())
+                source = assemble(target, material, revision, relations, area)
+                owner = merged / "home" / root.BUILDER
+                subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
                 _dpkg_buildpackage(merged, source, dist / f"{target.name}.log")
                 (work / "out").mkdir()
                 files = _collect(area, work / "out")
             _record(work / "out", digest, files)
-            _replace(place, work / "out")
+            replace_directory(place, work / "out")
         finally:
             root.remove_tree(work)
     return Build(place, files, fresh=True)
 
 
-def assemble(target: Target, material: Material, revision: int, area: Path) -> Path:
+def assemble(
+    target: Target, material: Material, revision: int, relations: Sequence[str], area: Path
+) -> Path:
     """Write the unpacked source package and its orig tarball below a directory.
 
+    :param relations: what the distribution's python3-nova depends on
     :returns: the source directory, its patches not applied
     """
     upstream = upstream_version(material.version)
@@ -147,7 +148,6 @@ def assemble(target: Target, material: Material, revision: int, area: Path) -> P
     with _distribution(material.debian) as theirs:
         _write_patches(theirs / "patches", material.patches, ours / "patches")
         control = (material.packaging / "control.in").read_text()
-        relations = library_relations((theirs / "control").read_text())
         (ours / "control").write_text(fill_control(control, material.version, relations))
         (ours / "changelog").write_text(
             changelog(target, material.version, revision, control, _date(theirs / "changelog"))
@@ -155,21 +155,16 @@ def assemble(target: Target, material: Material, revision: int, area: Path) -> P
     return source
 
 
-def library_relations(control: str) -> list[str]:
-    """Return what the distribution's python3-nova depends on, by its source package.
+def library_relations(record: str) -> list[str]:
+    r"""Return what the distribution's python3-nova depends on, by apt's record of it.
 
-    Substitution variables are left out: ours are filled by the same helpers, from the same tree.
-
-    >>> library_relations("Source: nova\\n\\nPackage: python3-nova\\nDepends: a (>= 1), b, ${x:Y},")
+    >>> library_relations("Package: python3-nova\nDepends: a (>= 1), b\nSection: python\n")
     ['a (>= 1)', 'b']
     """
-    for stanza in re.split(r"\n\s*\n", control):
-        if re.search(r"^Package: python3-nova$", stanza, re.MULTILINE):
-            found = re.search(r"^Depends:((?:.*\n)(?:[ \t].*\n?)*)", stanza + "\n", re.MULTILINE)
-            if found:
-                relations = (each.strip() for each in found[1].split(","))
-                return [each for each in relations if each and not each.startswith("${")]
-    raise PackageError("the distribution's debian/control has no python3-nova with Depends")
+    found = re.search(r"^Depends: (.*)$", record, re.MULTILINE)
+    if found is None:
+        raise PackageError("the distribution's archive has no python3-nova with Depends")
+    return found[1].split(", ")
 
 
 def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
@@ -213,7 +208,11 @@ def _recipe(target: Target, packaging: Path) -> root.Recipe:
         name=f"{target.name}-build",
         suite=target.suite,
         packages=("build-essential", *needed),
-        hooks=(f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',),
+        hooks=(
+            f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',
+            '--customize-hook=chroot "$1" apt-cache show --no-all-versions python3-nova '
+            f'>"$1/{STOCK_RECORD}"',
+        ),
     )
 
 
@@ -239,7 +238,8 @@ def _write_patches(theirs: Path, ours: Sequence[Patch], patches: Path) -> None:
     for patch in ours:
         (patches / patch.name).parent.mkdir(parents=True, exist_ok=True)
         (patches / patch.name).write_bytes(patch.content)
-    (patches / "series").write_text("".join(f"{name}\n" for name in [*series, *(p.name for p in ours)]))
+    names = [*series, *(patch.name for patch in ours)]
+    (patches / "series").write_text("".join(f"{name}\n" for name in names))
 
 
 def _date(changelog_file: Path) -> float:
@@ -276,7 +276,7 @@ def _collect(area: Path, out: Path) -> list[str]:
 
 
 def _record(out: Path, digest: str, files: Sequence[str]) -> None:
-    sums = {name: _sha256(out / name) for name in files}
+    sums = {name: sha256(out / name) for name in files}
     (out / RECORD).write_text(json.dumps({"input": digest, "sha256": sums}, indent=1) + "\n")
 
 
@@ -284,36 +284,22 @@ def _intact(place: Path, digest: str) -> list[str]:
     """Return the files of a finished build of the same input, or nothing."""
     try:
         record = json.loads((place / RECORD).read_text())
-        whole = all(_sha256(place / name) == told for name, told in record["sha256"].items())
+        whole = all(sha256(place / name) == told for name, told in record["sha256"].items())
     except (OSError, ValueError, KeyError):
         return []
     return sorted(record["sha256"]) if whole and record["input"] == digest else []
-
-
-def _replace(place: Path, new: Path) -> None:
-    """Put a directory in the place of another; readers see the old or the new one, whole."""
-    new.chmod(0o755)
-    old = new.parent / "old"
-    with contextlib.suppress(FileNotFoundError):
-        place.rename(old)
-    new.rename(place)
 
 
 def _digest(target: Target, material: Material, revision: int) -> str:
     """Return what tells whether a build would give something else than the last one."""
     told = hashlib.sha256(repr((target, material.version, revision)).encode())
     for path in [material.orig, material.debian, *material.documents]:
-        told.update(_sha256(path).encode())
+        told.update(sha256(path).encode())
     for path in sorted(material.packaging.rglob("*")):
         if path.is_file():
-            told.update(f"{path.relative_to(material.packaging)} {_sha256(path)}".encode())
+            told.update(f"{path.relative_to(material.packaging)} {sha256(path)}".encode())
     for patch in material.patches:
         told.update(patch.name.encode() + patch.content)
     for module in (Path(__file__), Path(root.__file__)):
         told.update(module.read_bytes())
     return told.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -6,7 +6,6 @@ Needs root, mmdebstrap and systemd-nspawn. Knows nothing of what is built or tes
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -16,7 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nova_xloud import cache
 from nova_xloud.errors import NotRootError, RootError
+from nova_xloud.files import locked
 
 NSPAWN = ("systemd-nspawn", "-q", "--register=no", "--keep-unit", "--link-journal=no")
 BUILDER = "builder"
@@ -53,36 +54,24 @@ def require_root(what: str) -> None:
         raise NotRootError(f"{what} needs root (it makes a clean Debian root and enters it)")
 
 
-@contextlib.contextmanager
-def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:
-    """Hold a lock file; the second caller waits.
-
-    :param waiting: told on standard error when there is something to wait for
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if waiting:
-                os.write(2, f"{waiting}\n".encode())
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def directory() -> Path:
+    """Return where all roots are kept: in the cache, which takes a gigabyte or two of them."""
+    return cache.directory() / "roots"
 
 
-def make(recipe: Recipe, cache: Path) -> Path:
+def make(recipe: Recipe) -> Path:
     """Return the directory of a root, made if the cache has none of this recipe.
 
-    :param cache: the directory that holds all roots
     :raises RootError: if mmdebstrap fails; nothing half-made stays
     """
     require_root("making a Debian root")
-    root = cache / f"{recipe.name}-{recipe.digest}"
-    with locked(cache / f".{recipe.name}.lock", f"waiting for another making of {recipe.name}"):
+    roots = directory()
+    root = roots / f"{recipe.name}-{recipe.digest}"
+    with locked(roots / f".{recipe.name}.lock", f"waiting for another making of {recipe.name}"):
         if root.is_dir():
             return root
-        making = Path(tempfile.mkdtemp(prefix=f".{recipe.name}.", dir=cache))
-        log = cache / f"{recipe.name}.log"
+        making = Path(tempfile.mkdtemp(prefix=f".{recipe.name}.", dir=roots))
+        log = roots / f"{recipe.name}.log"
         try:
             with log.open("w") as out:
                 subprocess.run(
@@ -165,8 +154,3 @@ def remove_tree(tree: Path) -> None:
     if held := [mount for mount in mounts if mount.startswith(inside)]:
         raise RootError(f"not removed, since {held[0]} is mounted: {tree}")
     shutil.rmtree(tree, ignore_errors=True)
-
-
-def digest_of(path: Path) -> str:
-    """Twelve hex digits of a file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -60,7 +60,8 @@ chmod 640 /etc/nova/nova.conf
 # two workers, as many as the machine has cores, else every reload takes minutes
 sed -i 's/^processes = .*/processes = 2/' /etc/nova/nova-api-uwsgi.ini
 # the same application without keystone: shows which routes there are behind the 401
-sed -i 's|^/v2.1: openstack_compute_api_v21$|&\n/noauth: noauth|' /etc/nova/api-paste.ini
+sed -i 's|^/v2.1/+: openstack_compute_api_v21$|&\n/noauth/+: noauth|' /etc/nova/api-paste.ini
+grep -q ^/noauth /etc/nova/api-paste.ini
 cat >>/etc/nova/api-paste.ini <<X
 
 [pipeline:noauth]
@@ -74,6 +75,10 @@ as_nova nova-manage cell_v2 map_cell0 \
 as_nova nova-manage cell_v2 create_cell --name cell1
 as_nova nova-manage db sync
 
+# beside the running ones: a stopped, a disabled and a masked one
+systemctl enable -q nova-serialproxy  # the tests stop it
+systemctl disable -q nova-novncproxy nova-api-metadata
+systemctl mask -q nova-spicehtml5proxy
 systemctl enable -q --now nova-conductor nova-scheduler nova-api
 for _ in $(seq 120); do
 	code=$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8774/v2.1/servers || true)

@@ -18,10 +18,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nova_xloud import root
+from nova_xloud.cache import sha256
+from nova_xloud.files import locked
 
 SUITE = "trixie"
-STOCK = ("python3-nova", "nova-common", "nova-api", "nova-conductor", "nova-scheduler")
-SERVICES = ("nova-api", "nova-conductor", "nova-scheduler")
+STOCK = (
+    *("python3-nova", "nova-common", "nova-api", "nova-conductor", "nova-scheduler"),
+    "nova-consoleproxy",
+)
 HERE = Path(__file__).parent
 
 _DEBCONF = """\
@@ -176,14 +180,14 @@ def booted(lower: Sequence[Path], scratch: Path) -> Iterator[Container]:
             container.stop()
 
 
-def layers(cache: Path) -> tuple[Path, ...]:
+def layers() -> tuple[Path, ...]:
     """Return the layers of a configured cloud, made if the cache has none: about five minutes."""
-    packages = root.make(PACKAGES, cache)
+    packages = root.make(PACKAGES)
     script = HERE / "configure.sh"
-    configured = cache / f"{packages.name}-configured-{root.digest_of(script)}"
-    with root.locked(cache / ".test-debian-13-configured.lock"):
+    configured = packages.with_name(f"{packages.name}-configured-{sha256(script)[:12]}")
+    with locked(packages.with_name(".test-debian-13-configured.lock")):
         if not configured.is_dir():
-            scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=cache))
+            scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=packages.parent))
             try:
                 with booted([packages], scratch) as container:
                     shutil.copy(script, container.root / "root/configure.sh")

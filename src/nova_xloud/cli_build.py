@@ -1,0 +1,129 @@
+"""The commands that make packages and mirrors; cli.py adds them to its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from nova_xloud import bases, deb, mirror, quilt, root, targets, tree
+from nova_xloud.errors import MirrorError, PackageError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@click.command("build")
+@click.argument("names", metavar="TARGET...", nargs=-1)
+@click.option("--list", "listing", is_flag=True, help="List the targets and do nothing else.")
+@click.option(
+    *("--revision", "revision"),
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="N of the packages' version ...+xloudN.",
+)
+@click.option(
+    "--dist",
+    default="dist",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where each target gets its directory.",
+)
+@click.option("--force", is_flag=True, help="Build also if nothing has changed.")
+@click.option("--refresh", is_flag=True, help="Ask the archive for a newer source package.")
+def build(
+    names: tuple[str, ...], listing: bool, revision: int, dist: Path, force: bool, refresh: bool
+) -> None:
+    """Build the packages of each TARGET into dist/TARGET, in a clean root. Needs root."""
+    if listing:
+        _list_targets()
+        return
+    if not names:
+        raise click.UsageError("name a target; `nova-xloud build --list` shows them")
+    wanted = [targets.get(name) for name in names]
+    root.require_root("building packages")
+    for target in wanted:
+        start = time.monotonic()
+        material = _material(target, refresh)
+        built = deb.build(target, material, revision, dist, force=force)
+        seconds = time.monotonic() - start
+        version = deb.package_version(material.version, revision)
+        if built.fresh:
+            click.echo(f"{target.name}: built {version} in {seconds:.0f} s.")
+        else:
+            click.echo(f"{target.name}: {version} is up to date ({seconds:.1f} s).")
+        for name in built.files:
+            click.echo(f"  {built.directory / name}")
+    click.echo("Next: `nova-xloud mirror DIR` makes a signed apt repository of them.")
+
+
+@click.command("mirror")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--dist",
+    default="dist",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where `nova-xloud build` has put the packages.",
+)
+@click.option(
+    "--gnupg-home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="GnuPG directory with the signing key; default: one of nova-xloud's own, made if missing.",
+)
+@click.option("--key", help="Fingerprint of the signing key, if the GnuPG directory has several.")
+def make_mirror(directory: Path, dist: Path, gnupg_home: Path | None, key: str | None) -> None:
+    """Write a signed apt repository of what is in dist/ into DIRECTORY."""
+    packages: dict[str, list[Path]] = {}
+    for target in targets.known().values():
+        if (dist / target.name / deb.RECORD).exists():
+            packages.setdefault(target.suite, []).append(dist / target.name)
+    if not packages:
+        raise MirrorError(f"there are no packages in {dist}: `nova-xloud build TARGET` first")
+    home = gnupg_home or _own_gnupg_home()
+    key = key or mirror.signing_key(home)
+    mirror.write(directory, packages, home, key)
+    click.echo(f"{directory}: {', '.join(packages)}, signed by {key}")
+    click.echo(f"  key      {directory}/{mirror.NAME}.gpg")
+    click.echo(f"  sources  {directory}/{mirror.NAME}.sources")
+    click.echo(
+        "Next, on a host: key to /usr/share/keyrings, sources to /etc/apt/sources.list.d (set its "
+        "URIs), `apt update`, `apt install python3-nova-xloud`."
+    )
+
+
+commands: list[click.Command] = [build, make_mirror]
+
+
+def _list_targets() -> None:
+    table = Table("target", "base", "format", "Python", "verified", box=None, pad_edge=False)
+    for target in targets.known().values():
+        table.add_row(target.name, target.base, target.format, target.python, target.verified)
+    Console(markup=False, highlight=False).print(table)
+
+
+def _material(target: targets.Target, refresh: bool) -> deb.Material:
+    """Fetch a target's base and weave our patches for it."""
+    packaging = REPOSITORY / "debian"
+    if not (packaging / "control.in").exists():
+        raise PackageError(f"{packaging} is missing: packages are built in a checkout")
+    with bases.opened(target.base, refresh=refresh, only=tree.paths()) as (base, unpacked):
+        files, failures = tree.compose(base, unpacked)
+        patches = quilt.series(files)
+    if failures:
+        raise failures[0].error
+    if base.orig is None:
+        raise PackageError(f"{target.base} is no source package of a distribution")
+    theirs = next(each for each in base.files if ".debian.tar." in each.name)
+    guide = REPOSITORY / "docs/operator-deb.md"
+    return deb.Material(base.version, base.orig, theirs, patches, packaging, [guide])
+
+
+def _own_gnupg_home() -> Path:
+    """Return where our own signing key is kept: outside any checkout, private."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+    return Path(data) / "nova-xloud/gnupg"

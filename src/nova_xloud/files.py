@@ -1,0 +1,37 @@
+"""Locks and replacements of directories that builders and mirrors write."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:
+    """Hold a lock file; the second caller waits.
+
+    :param waiting: told on standard error when there is something to wait for
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                print(waiting, file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def replace_directory(place: Path, new: Path) -> None:
+    """Put a directory in the place of another: readers see the old one or the new one, whole.
+
+    The old one ends beside the new one's former place, as ``old``.
+    """
+    new.chmod(0o755)
+    with contextlib.suppress(FileNotFoundError):
+        place.rename(new.parent / "old")
+    new.rename(place)
