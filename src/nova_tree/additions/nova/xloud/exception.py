@@ -96,29 +96,34 @@ class AdjustAccountingFailed(AdjustError):
     code = 503
 
 
-class FloorInvalid(exception.ValidationError):
+class FloorError(exception.ValidationError):
+    """The base of what is wrong with a floor in a flavor."""
+    msg_fmt = _("The flavor's floor is not valid.")
+
+
+class FloorInvalid(FloorError):
     msg_fmt = _("Extra spec '%(spec)s' must be an integer of at least 1, "
                 "not '%(value)s'.")
 
 
-class FloorAboveMaximum(exception.ValidationError):
+class FloorAboveMaximum(FloorError):
     msg_fmt = _("Extra spec '%(spec)s' is %(floor)s, more than the "
                 "%(maximum)s %(unit)s of flavor %(flavor)s.")
 
 
-class FloorMemoryPinned(exception.ValidationError):
+class FloorMemoryPinned(FloorError):
     msg_fmt = _("Extra spec 'minimum_memory' cannot be combined with "
                 "%(reasons)s: this pins the memory of the guest, which then "
                 "cannot be given back.")
 
 
-class FloorOverridden(exception.ValidationError):
+class FloorOverridden(FloorError):
     msg_fmt = _("Extra spec '%(spec)s' cannot be combined with "
                 "'%(override)s', which fixes what Placement holds for the "
                 "servers of flavor %(flavor)s.")
 
 
-class ReservedExtraSpec(exception.ValidationError):
+class ReservedExtraSpec(FloorError):
     msg_fmt = _("Extra spec '%(spec)s' is reserved: Nova itself uses the "
                 "namespace 'xloud'.")
 
