@@ -1,0 +1,255 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How libvirt is asked about the size of a running guest, and to change it.
+
+Times are seconds; memory is KiB where libvirt counts and MiB where Nova does.
+"""
+
+import time
+
+from lxml import etree
+from oslo_log import log as logging
+from oslo_utils import units
+
+from nova.compute import power_state
+import nova.conf
+from nova import exception as nova_exception
+from nova.i18n import _
+from nova.virt.libvirt import guest as libvirt_guest
+from nova.xloud import exception
+from nova.xloud import size as xloud_size
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# libvirt tells these at once, and will not change its mind
+_FINAL_ERRORS = ('VIR_ERR_OPERATION_INVALID', 'VIR_ERR_OPERATION_UNSUPPORTED',
+                 'VIR_ERR_CONFIG_UNSUPPORTED', 'VIR_ERR_INVALID_ARG',
+                 'VIR_ERR_NO_SUPPORT', 'VIR_ERR_NO_DOMAIN')
+
+# Between two looks at a guest
+_PAUSE = 0.5
+
+# Statistics that only a balloon driver in the guest can give
+_DRIVER_STATISTICS = frozenset(('available', 'unused', 'usable'))
+
+
+def get_size(host, instance):
+    """Ask libvirt for the figures of a server's guest.
+
+    :param host: nova.virt.libvirt.host.Host
+    :param instance: nova.objects.Instance
+    :returns: nova.xloud.size.GuestSize, None without a running guest
+    """
+    try:
+        guest = host.get_guest(instance)
+    except nova_exception.InstanceNotFound:
+        return None
+    if not guest.is_active():
+        return None
+    statistics = guest.get_memory_stats()
+    dimms, virtio_mem = _memory_devices(guest)
+    return xloud_size.GuestSize(
+        vcpus=guest.get_current_vcpus(),
+        memory_mb=_to_mib(statistics['actual']),
+        balloon_driver_active=_has_driver(statistics),
+        attached_dimms_mb=dimms,
+        has_virtiomem=virtio_mem)
+
+
+def _to_mib(kib):
+    return -(-kib // units.Ki)
+
+
+def _has_driver(statistics):
+    return not _DRIVER_STATISTICS.isdisjoint(statistics)
+
+
+def _memory_devices(guest):
+    """Tell the MiB of the DIMMs that a guest has, and whether virtio-mem."""
+    root = etree.fromstring(guest.get_xml_desc())
+    kib = sum(int(size.text) for size in root.iterfind(
+        "./devices/memory[@model='dimm']/target/size"))
+    virtio_mem = root.find("./devices/memory[@model='virtio-mem']")
+    return _to_mib(kib), virtio_mem is not None
+
+
+def check_can_adjust(host, instance, memory_mb):
+    """Check what only the host knows: is the guest's memory pinned?
+
+    :param host: nova.virt.libvirt.host.Host
+    :param instance: nova.objects.Instance
+    :param memory_mb: memory asked for in MiB, None if it is to be left alone
+    :raises: AdjustNotSupported
+    """
+    if memory_mb is None:
+        return
+    try:
+        guest = host.get_guest(instance)
+    except nova_exception.InstanceNotFound:
+        # Stopped, and its domain with it; it is checked when it runs again.
+        return
+    root = etree.fromstring(guest.get_xml_desc())
+    for path, what in (
+            ('./memoryBacking/hugepages', _('huge pages')),
+            ('./memoryBacking/locked', _('locked memory')),
+            ("./memoryBacking/source[@type='file']", _('memory in a file')),
+            ('./devices/hostdev', _('a device passed through')),
+            ("./devices/interface[@type='hostdev']",
+             _('a network device passed through')),
+            ('./launchSecurity', _('encrypted memory'))):
+        if root.find(path) is not None:
+            raise exception.AdjustNotSupported(
+                reason=_('the guest has %s, which pins its memory') % what)
+
+
+class _Patience:
+    """Bounds a wait: for progress, and altogether."""
+
+    def __init__(self, stall):
+        """Start to wait.
+
+        :param stall: seconds to wait for progress
+        """
+        self._stall = stall
+        self._end = time.monotonic() + CONF.xloud.change_timeout
+        self._figure = None
+        self._since = None
+
+    def is_over(self, figure):
+        """Look at the figure that is waited for.
+
+        :param figure: anything that differs when there is progress
+        :returns: True when it has been the same for too long, or there is no
+            time left
+        """
+        now = time.monotonic()
+        if self._since is None or figure != self._figure:
+            self._figure = figure
+            self._since = now
+        return now - self._since >= self._stall or now >= self._end
+
+
+def set_vcpus(guest, vcpus):
+    """Bring a running guest to a number of vCPUs.
+
+    libvirt waits five seconds for a guest to give up a vCPU and then reports
+    an error, although the guest may have done so, or do so later. To ask
+    again brings libvirt's own count up to date and moves on to the next one.
+
+    :param guest: nova.virt.libvirt.guest.Guest
+    :param vcpus: number of vCPUs
+    :raises: AdjustIncomplete with the true number
+    """
+    patience = _Patience(CONF.xloud.unplug_timeout)
+    now = guest.get_current_vcpus()
+    while now != vcpus:
+        reason = _('it has not answered')
+        is_final = False
+        try:
+            guest.set_current_vcpus(vcpus)
+        except libvirt_guest.libvirt.libvirtError as error:
+            reason = error.get_error_message()
+            is_final = vcpus > now or _is_final(error)
+            LOG.debug('libvirt has not set %s vCPUs: %s', vcpus, reason)
+        now = guest.get_current_vcpus()
+        if now != vcpus:
+            if is_final or patience.is_over(now):
+                _keep_vcpus(guest, now)
+                raise exception.AdjustIncomplete(
+                    now=now, asked=vcpus, unit=_('vCPUs'), reason=reason)
+            time.sleep(_PAUSE)
+    _keep_vcpus(guest, vcpus)
+
+
+def _is_final(error):
+    return error.get_error_code() in [
+        getattr(libvirt_guest.libvirt, name, None)
+        for name in _FINAL_ERRORS]
+
+
+def _keep_vcpus(guest, vcpus):
+    """Have a soft reboot start the guest with the vCPUs it has now."""
+    try:
+        guest.set_current_vcpus(vcpus, live=False)
+    except libvirt_guest.libvirt.libvirtError as error:
+        LOG.warning('The configuration of guest %(guest)s keeps its old '
+                    'number of vCPUs until its next hard reboot: %(error)s',
+                    {'guest': guest.uuid, 'error': error})
+
+
+def set_memory(guest, host, memory_mb):
+    """Bring a running guest to an amount of memory, by its balloon.
+
+    :param guest: nova.virt.libvirt.guest.Guest
+    :param host: nova.virt.libvirt.host.Host
+    :param memory_mb: memory in MiB
+    :raises: AdjustIncomplete with the true amount
+    """
+    target = memory_mb * units.Ki
+    try:
+        guest.set_current_memory(target)
+    except libvirt_guest.libvirt.libvirtError as error:
+        raise _memory_incomplete(guest, memory_mb, error.get_error_message())
+    # The balloon of a paused guest follows when it goes on; it can only grow,
+    # and what it grows by is claimed.
+    if guest.get_power_state(host) != power_state.PAUSED:
+        _wait_for_memory(guest, memory_mb)
+    _keep_memory(guest, target)
+
+
+def _wait_for_memory(guest, memory_mb):
+    patience = _Patience(CONF.xloud.balloon_timeout)
+    driver_patience = _Patience(CONF.xloud.balloon_driver_timeout)
+    while True:
+        statistics = guest.get_memory_stats()
+        actual = statistics['actual']
+        if _to_mib(actual) == memory_mb:
+            return
+        reason = None
+        is_without_driver = driver_patience.is_over(actual)
+        if patience.is_over(actual):
+            reason = _('it has not given or taken more')
+        elif is_without_driver and not _has_driver(statistics):
+            reason = _('it has no working balloon driver')
+        if reason is not None:
+            raise _memory_incomplete(guest, memory_mb, reason)
+        time.sleep(_PAUSE)
+
+
+def _memory_incomplete(guest, memory_mb, reason):
+    """Leave a guest at the memory that it has; returns the exception."""
+    actual = guest.get_memory_stats()['actual']
+    try:
+        # Or it would go on giving what nobody waits for any more
+        guest.set_current_memory(actual)
+    except libvirt_guest.libvirt.libvirtError as error:
+        LOG.warning('The balloon of guest %(guest)s keeps its target of '
+                    '%(memory)s MiB: %(error)s',
+                    {'guest': guest.uuid, 'memory': memory_mb,
+                     'error': error})
+    _keep_memory(guest, actual)
+    return exception.AdjustIncomplete(
+        now=_to_mib(actual), asked=memory_mb, unit=_('MiB'), reason=reason)
+
+
+def _keep_memory(guest, kib):
+    """Have a soft reboot start the guest with the memory it has now."""
+    try:
+        guest.set_current_memory(kib, live=False)
+    except libvirt_guest.libvirt.libvirtError as error:
+        LOG.warning('The configuration of guest %(guest)s keeps its old '
+                    'memory until its next hard reboot: %(error)s',
+                    {'guest': guest.uuid, 'error': error})

@@ -1,0 +1,115 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The domain XML of guests that start at a floor and change live.
+
+Nothing here asks libvirt; see nova.virt.libvirt.xloud for that.
+"""
+
+import collections
+import functools
+import inspect
+
+from lxml import etree
+from oslo_utils import units
+
+import nova.conf
+from nova.xloud import size as xloud_size
+
+CONF = nova.conf.CONF
+
+# The vCPUs of a guest: how many are online, how many of them always are
+Vcpus = collections.namedtuple('Vcpus', 'online permanent')
+
+
+def can_adjust():
+    """Tell whether guests of the host's [libvirt] virt_type can change."""
+    return CONF.libvirt.virt_type in ('kvm', 'qemu')
+
+
+def sizes_guest(function):
+    """Decorate LibvirtDriver._get_guest_config: give guests their size.
+
+    A guest whose flavor has no floor is left as it is.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        guest = function(*args, **kwargs)
+        arguments = signature.bind(*args, **kwargs).arguments
+        instance = arguments['instance']
+        if can_adjust() and xloud_size.has_floor(instance.flavor):
+            if not arguments.get('rescue') and xloud_size.has_live(instance):
+                # A guest made anew has the recorded size
+                xloud_size.forget_live(instance)
+                instance.save()
+            _size_guest(guest, instance)
+        return guest
+    return wrapper
+
+
+def _size_guest(guest, instance):
+    flavor = instance.flavor
+    size = xloud_size.live(instance)
+    if xloud_size.has_cpu_floor(flavor):
+        guest.xloud_vcpus = Vcpus(
+            online=size.vcpus, permanent=xloud_size.floor(flavor).vcpus)
+    if xloud_size.has_memory_floor(flavor):
+        guest.xloud_current_memory = size.memory_mb * units.Ki
+        _watch_memory(guest)
+
+
+def _watch_memory(guest):
+    """Make sure that a guest has a balloon that reports statistics."""
+    for device in guest.devices:
+        if device.root_name == 'memballoon' and device.model == 'none':
+            device.model = 'virtio'
+            device.period = CONF.xloud.balloon_stats_period
+
+
+def formats_size(function):
+    """Decorate LibvirtConfigGuest._format_basic_props(root)."""
+    @functools.wraps(function)
+    def wrapper(config, root):
+        function(config, root)
+        if config.xloud_current_memory is not None:
+            current = etree.Element('currentMemory')
+            current.text = str(config.xloud_current_memory)
+            root.find('memory').addnext(current)
+        if config.xloud_vcpus is not None:
+            vcpu = root.find('vcpu')
+            vcpu.set('current', str(config.xloud_vcpus.online))
+            vcpu.addnext(_format_vcpus(config.vcpus, config.xloud_vcpus))
+    return wrapper
+
+
+def _format_vcpus(total, vcpus):
+    """Say of each vCPU whether it is online and whether it can come and go.
+
+    libvirt wants vCPU 0 and those that stay at the beginning, an order for
+    all that are online once one has an order, and none for the others. Only
+    those that are hotpluggable when the guest starts can be unplugged later.
+    """
+    element = etree.Element('vcpus')
+    for number in range(total):
+        online = number < vcpus.online
+        stays = number < vcpus.permanent
+        vcpu = etree.SubElement(
+            element, 'vcpu', id=str(number),
+            enabled='yes' if online else 'no',
+            hotpluggable='no' if stays else 'yes')
+        if online:
+            vcpu.set('order', str(number + 1))
+    return element

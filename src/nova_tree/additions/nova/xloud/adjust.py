@@ -1,0 +1,394 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Adjust a server on its host: all that was asked for, or nothing.
+
+Growth is claimed in Placement before the hypervisor is asked, and what is
+left over is released last. The figures asked for are saved with the instance
+before anything changes, so that :mod:`nova.xloud.reconcile` can finish what
+a killed nova-compute has left half done.
+"""
+
+import contextlib
+import threading
+
+from oslo_log import log as logging
+from oslo_serialization import jsonutils
+
+from nova.compute import task_states
+from nova.compute import utils as compute_utils
+from nova import exception as nova_exception
+from nova.i18n import _
+from nova import objects
+from nova.xloud import exception
+from nova.xloud import placement
+from nova.xloud import size as xloud_size
+from nova.xloud import worker
+
+LOG = logging.getLogger(__name__)
+
+EVENT = 'compute_xloud_adjust'
+
+# System metadata: what an adjust that has begun is to do.
+_INTENT = 'xloud_adjusting'
+
+
+class Intent:
+    """What an adjust is to do: sizes before, figures asked for, persist."""
+
+    def __init__(self, vcpus, memory_mb, persist):
+        """Take what was asked for.
+
+        :param vcpus: number of vCPUs, or None to leave them alone
+        :param memory_mb: memory in MiB, or None to leave it alone
+        :param persist: False to adjust the running guest only
+        """
+        self.vcpus = vcpus
+        self.memory_mb = memory_mb
+        self.persist = persist
+
+    @classmethod
+    def of(cls, instance):
+        """Read the intent that is saved with an instance, None without."""
+        saved = instance.system_metadata.get(_INTENT)
+        return cls(**jsonutils.loads(saved)) if saved else None
+
+    def write(self, instance):
+        """Write the intent into the instance, to be saved by the caller."""
+        instance.system_metadata[_INTENT] = jsonutils.dumps(vars(self))
+
+    def record(self, instance, now):
+        """Write the outcome into the instance and drop the intent.
+
+        :param instance: nova.objects.Instance, to be saved by the caller
+        :param now: nova.xloud.size.Size that the guest has now; its figures
+            only count for what the intent was to change
+        """
+        old = xloud_size.live(instance)
+        changed = [
+            None if asked is None or (is_now == was and is_now != asked)
+            else is_now
+            for asked, was, is_now in zip(
+                (self.vcpus, self.memory_mb), old, now)]
+        kept = xloud_size.recorded(instance)
+        if self.persist:
+            kept = xloud_size.replaced(kept, *changed)
+        xloud_size.record(
+            instance, kept, xloud_size.replaced(old, *changed))
+        drop_intent(instance)
+
+
+def drop_intent(instance):
+    """Take the intent out of the instance, to be saved by the caller."""
+    instance.system_metadata.pop(_INTENT, None)
+
+
+class _Step:
+    """One resource of a running guest that is to change."""
+
+    def __init__(self, name, change, instance, old, new):
+        self.name = name
+        self.grows = new > old
+        self._change = change
+        self._instance = instance
+        self._old = old
+        self._new = new
+
+    def take(self):
+        self._change(self._instance, self._new)
+
+    def take_back(self):
+        self._change(self._instance, self._old)
+
+
+class Adjuster:
+    """The adjusts of one compute host."""
+
+    def __init__(self, manager):
+        """Work for a compute manager.
+
+        :param manager: nova.compute.manager.ComputeManager; its driver,
+            resource tracker and clients are looked up when they are needed
+        """
+        self.manager = manager
+        self._running = set()
+        self._drifts = {}
+        self._lock = threading.Lock()
+
+    def _take(self, instance_uuid):
+        with self._lock:
+            if instance_uuid in self._running:
+                return False
+            self._running.add(instance_uuid)
+            return True
+
+    def _leave(self, instance_uuid):
+        with self._lock:
+            self._running.discard(instance_uuid)
+
+    @contextlib.contextmanager
+    def hold(self, instance_uuid):
+        """Keep adjusts of a server away, for a while.
+
+        :param instance_uuid: UUID of the server
+        :returns: context manager of a boolean: False when an adjust of the
+            server is running already
+        """
+        is_ours = self._take(instance_uuid)
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self._leave(instance_uuid)
+
+    def note_drift(self, instance_uuid, drift):
+        """Note by how many MiB a guest is off what it should have.
+
+        :param instance_uuid: UUID of the server
+        :param drift: MiB, 0 when it is not
+        :returns: True when it was off by the same the last time
+        """
+        last = self._drifts.get(instance_uuid, 0)
+        self._drifts[instance_uuid] = drift
+        return drift != 0 and drift == last
+
+    def forget_drifts(self, present):
+        """Forget the drifts of servers that are not there any more.
+
+        :param present: set of UUIDs of those that are
+        """
+        for uuid in set(self._drifts) - present:
+            del self._drifts[uuid]
+
+    def guest_size(self, instance):
+        """Ask the hypervisor for the figures of a server's guest.
+
+        :param instance: nova.objects.Instance
+        :returns: nova.xloud.size.GuestSize, None without a running guest
+        :raises: AdjustNotSupported if the driver cannot tell
+        """
+        try:
+            return self.manager.driver.get_current_size(instance)
+        except NotImplementedError:
+            raise exception.AdjustNotSupported(
+                reason=_('its hypervisor driver cannot'))
+
+    def assign(self, ctxt, instance, size):
+        """Make Placement hold a size for a server of this host.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance
+        :param size: nova.xloud.size.Size
+        :raises: AdjustNoCapacity, AdjustAccountingFailed
+        """
+        node = self.manager.rt.compute_nodes.get(instance.node)
+        if node is None:
+            raise exception.AdjustAccountingFailed(
+                reason=_('node %s is not known here') % instance.node)
+        placement.assign(
+            self.manager.reportclient, ctxt, instance, node.uuid, size)
+
+    def account(self, ctxt, instance):
+        """Bring Placement and the tracker to the size of a server.
+
+        A Placement that cannot be asked, or has no room for what the guest
+        has taken already, is left for the next periodic task.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance with its size
+        """
+        try:
+            self.assign(ctxt, instance, xloud_size.reserved(instance))
+        except exception.AdjustError as error:
+            LOG.warning('Placement does not hold the size of the server; '
+                        'the next periodic task will try again: %s', error,
+                        instance=instance)
+        self.manager.rt.update_usage(ctxt, instance, instance.node)
+
+    def begin(self, ctxt, instance, vcpus, memory_mb, persist):
+        """Check and claim an adjust, and start the work.
+
+        Nothing has changed when it raises.
+
+        :param ctxt: nova.context.RequestContext of the request
+        :param instance: nova.objects.Instance in task state xloud_adjusting
+        :param vcpus: number of vCPUs, or None to leave them alone
+        :param memory_mb: memory in MiB, or None to leave it alone
+        :param persist: False to adjust the running guest only
+        :raises: AdjustNotSupported, AdjustNoGuest, AdjustNoCapacity,
+            AdjustAccountingFailed
+        """
+        if not self._take(instance.uuid):
+            raise exception.AdjustNotSupported(
+                reason=_('it is at work on another adjust of the server'))
+        try:
+            # A message may be late: what it says may be long out of date.
+            instance = objects.Instance.get_by_uuid(
+                ctxt, instance.uuid,
+                expected_attrs=['flavor', 'info_cache', 'metadata',
+                                'system_metadata'])
+            intent = Intent(vcpus, memory_mb, persist)
+            self._check(instance, intent)
+            self._claim(ctxt, instance, intent)
+            worker.spawn(self._run, ctxt, instance, intent)
+        except BaseException:
+            self._leave(instance.uuid)
+            raise
+
+    def _check(self, instance, intent):
+        if (instance.host != self.manager.host or
+                instance.task_state != task_states.XLOUD_ADJUSTING):
+            raise exception.AdjustNotSupported(
+                reason=_('the server has been taken over by another '
+                         'operation'))
+        driver = self.manager.driver
+        if not driver.capabilities.get('supports_xloud_adjust', False):
+            raise exception.AdjustNotSupported(
+                reason=_('its hypervisor driver cannot'))
+        driver.check_can_adjust(instance, intent.vcpus, intent.memory_mb)
+        if not intent.persist and self.guest_size(instance) is None:
+            raise exception.AdjustNoGuest(server=instance.uuid)
+
+    def _claim(self, ctxt, instance, intent):
+        before = xloud_size.reserved(instance)
+        after = xloud_size.would_reserve(
+            instance, intent.vcpus, intent.memory_mb, intent.persist)
+        self.assign(ctxt, instance, xloud_size.larger(before, after))
+        try:
+            intent.write(instance)
+            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
+        except Exception:
+            self.assign(ctxt, instance, before)
+            raise
+
+    def _run(self, ctxt, instance, intent):
+        """Do the work of an adjust that has begun; the thread's function."""
+        try:
+            with compute_utils.EventReporter(
+                    ctxt, EVENT, self.manager.host, instance.uuid,
+                    graceful_exit=True):
+                self._adjust(ctxt, instance, intent)
+        except nova_exception.InstanceNotFound:
+            LOG.info('The server was deleted while it was adjusted.',
+                     instance=instance)
+        except Exception:
+            LOG.exception('The adjust has failed.', instance=instance)
+        finally:
+            self._leave(instance.uuid)
+
+    def _adjust(self, ctxt, instance, intent):
+        self._notify(ctxt, instance, 'start')
+        asked = xloud_size.replaced(
+            xloud_size.live(instance), intent.vcpus, intent.memory_mb)
+        failure = None
+        if self.guest_size(instance) is None:
+            outcome = asked
+        else:
+            outcome, failure = self._change_guest(instance, intent, asked)
+        intent.record(instance, outcome)
+        self.finish(ctxt, instance)
+        if failure is not None:
+            self._notify(ctxt, instance, 'error')
+            raise exception.AdjustFailed(
+                reason=failure, vcpus=outcome.vcpus,
+                memory_mb=outcome.memory_mb)
+        self._notify(ctxt, instance, 'end')
+
+    def finish(self, ctxt, instance):
+        """Save the outcome of an adjust, and account for it.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance with its outcome recorded
+        """
+        instance.task_state = None
+        try:
+            instance.save(
+                expected_task_state=[task_states.XLOUD_ADJUSTING, None])
+        except nova_exception.UnexpectedTaskStateError:
+            # Deleted, or taken over, meanwhile: the size stays true, the
+            # task state is not ours.
+            instance.obj_reset_changes(['task_state'])
+            instance.save()
+        self.account(ctxt, instance)
+
+    def _change_guest(self, instance, intent, asked):
+        """Change a running guest.
+
+        :returns: tuple of Size that the guest has afterwards and the reason
+            why that is not what was asked for, None if it is
+        """
+        old = xloud_size.live(instance)
+        outcome = old
+        taken = []
+        for step in self._steps(instance, intent, old):
+            try:
+                step.take()
+            except Exception as error:
+                LOG.exception('The guest has not taken the change of %s.',
+                              step.name, instance=instance)
+                failure = self._reason(error)
+                outcome = self._true_figure(instance, step, outcome)
+                for earlier in taken:
+                    outcome = self._take_back(
+                        instance, earlier, old, outcome)
+                return outcome, failure
+            taken.append(step)
+            outcome = outcome._replace(
+                **{step.name: getattr(asked, step.name)})
+        return outcome, None
+
+    def _steps(self, instance, intent, old):
+        """List the changes, those that are hard to take back first."""
+        driver = self.manager.driver
+        memory = []
+        cpus = []
+        if intent.memory_mb is not None:
+            memory.append(_Step(
+                'memory_mb', driver.set_current_memory_mb, instance,
+                old.memory_mb, intent.memory_mb))
+        if intent.vcpus is not None:
+            cpus.append(_Step(
+                'vcpus', driver.set_current_vcpus, instance, old.vcpus,
+                intent.vcpus))
+        # A guest may refuse to give up a vCPU; giving one is safe.
+        if cpus and not cpus[0].grows:
+            return cpus + memory
+        return memory + cpus
+
+    def _take_back(self, instance, step, old, outcome):
+        try:
+            step.take_back()
+        except Exception:
+            LOG.exception('The guest keeps the change of %s.', step.name,
+                          instance=instance)
+            return self._true_figure(instance, step, outcome)
+        return outcome._replace(**{step.name: getattr(old, step.name)})
+
+    def _true_figure(self, instance, step, outcome):
+        """Put what the guest really has of a resource into the outcome."""
+        guest = self.guest_size(instance)
+        if guest is None:
+            # It has died: it will come back with what is recorded.
+            return outcome
+        return outcome._replace(**{step.name: getattr(guest, step.name)})
+
+    @staticmethod
+    def _reason(error):
+        if isinstance(error, nova_exception.NovaException):
+            return error.format_message()
+        return str(error)
+
+    def _notify(self, ctxt, instance, phase):
+        compute_utils.notify_about_instance_usage(
+            self.manager.notifier, ctxt, instance, 'xloud_adjust.' + phase)

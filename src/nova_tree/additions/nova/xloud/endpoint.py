@@ -1,0 +1,64 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The host's side of RPC namespace ``xloud``."""
+
+import oslo_messaging as messaging
+
+from nova.xloud import exception
+from nova.xloud import rpcapi
+from nova.xloud import size as xloud_size
+
+
+class Endpoint:
+    """Answers the calls of nova.xloud.rpcapi.XloudAPI on a compute host."""
+
+    target = messaging.Target(
+        namespace=rpcapi.NAMESPACE, version=rpcapi.VERSION)
+
+    def __init__(self, manager):
+        """Take the calls for a compute manager.
+
+        :param manager: nova.compute.manager.ComputeManager
+        """
+        self.manager = manager
+
+    @messaging.expected_exceptions(exception.AdjustError)
+    def adjust(self, ctxt, instance, vcpus, memory_mb, persist):
+        """Take on an adjust; see :meth:`nova.xloud.adjust.Adjuster.begin`."""
+        self.manager.xloud.begin(ctxt, instance, vcpus, memory_mb, persist)
+
+    @messaging.expected_exceptions(exception.AdjustError)
+    def get_status(self, ctxt, instance):
+        """Tell the figures of a server's guest.
+
+        The recorded size stands in where there is no running guest.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance
+        :returns: dict, see :meth:`nova.xloud.rpcapi.XloudAPI.get_status`
+        """
+        guest = self.manager.xloud.guest_size(instance)
+        if guest is None:
+            size = xloud_size.recorded(instance)
+            guest = xloud_size.GuestSize(
+                size.vcpus, size.memory_mb, balloon_driver_active=False,
+                attached_dimms_mb=0, has_virtiomem=False)
+        return {
+            'current_vcpus': guest.vcpus,
+            'current_memory_mb': guest.memory_mb,
+            'balloon_driver_active': guest.balloon_driver_active,
+            'attached_dimms_mb': guest.attached_dimms_mb,
+            'has_virtiomem': guest.has_virtiomem,
+        }

@@ -1,0 +1,141 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What Placement holds for a server on its host."""
+
+import time
+
+from keystoneauth1 import exceptions as ks_exc
+import os_resource_classes as orc
+from oslo_log import log as logging
+
+from nova import exception as nova_exception
+from nova.scheduler.client import report
+from nova.xloud import exception
+from nova.xloud import size as xloud_size
+
+LOG = logging.getLogger(__name__)
+
+# Each attempt reads the allocation again. Others write to it rarely, but to
+# the same provider often.
+_ATTEMPTS = 8
+_PAUSE = 0.25
+
+
+def amounts(flavor, size):
+    """Tell which amounts of an allocation follow the size of a server.
+
+    :param flavor: nova.objects.Flavor
+    :param size: nova.xloud.size.Size that counts
+    :returns: dict of resource class to amount; without the resources that
+        the flavor has no floor for
+    """
+    follow = {}
+    if xloud_size.has_cpu_floor(flavor):
+        follow[orc.VCPU] = size.vcpus
+    if xloud_size.has_memory_floor(flavor):
+        follow[orc.MEMORY_MB] = size.memory_mb
+    return follow
+
+
+def differs(held, wanted):
+    """Tell whether resources held differ from the amounts wanted.
+
+    A class that is not held at all (VCPU where PCPU is) does not follow.
+    """
+    return any(held.get(name, amount) != amount
+               for name, amount in wanted.items())
+
+
+def assign(client, context, instance, provider, size):
+    """Make Placement hold a size for a server, in one atomic step.
+
+    Does nothing when it does already, or when the server has no allocation
+    on its host (it is being deleted or moved).
+
+    :param client: nova.scheduler.client.report.SchedulerReportClient
+    :param context: nova.context.RequestContext
+    :param instance: nova.objects.Instance
+    :param provider: UUID of the host's resource provider
+    :param size: nova.xloud.size.Size
+    :raises: AdjustNoCapacity if the host has less free than is asked for
+    :raises: AdjustAccountingFailed if Placement cannot be asked
+    """
+    wanted = amounts(instance.flavor, size)
+    try:
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(_PAUSE * attempt)
+            if _assign_once(client, context, instance, provider, wanted):
+                return
+    except (ks_exc.ClientException, nova_exception.NovaException) as error:
+        if isinstance(error, exception.AdjustError):
+            raise
+        raise exception.AdjustAccountingFailed(reason=str(error))
+    raise exception.AdjustAccountingFailed(
+        reason='too many conflicting changes of the allocation')
+
+
+def _assign_once(client, context, instance, provider, wanted):
+    """Try to set the amounts; False when another change was faster."""
+    allocation = client.get_allocs_for_consumer(context, instance.uuid)
+    held = allocation['allocations'].get(provider, {}).get('resources', {})
+    if not differs(held, wanted):
+        return True
+    growth = {name: amount - held[name] for name, amount in wanted.items()
+              if amount > held.get(name, amount)}
+    held.update((name, amount) for name, amount in wanted.items()
+                if name in held)
+    answer = client.put(
+        '/allocations/%s' % instance.uuid, allocation,
+        version=report.CONSUMER_GENERATION_VERSION,
+        global_request_id=context.global_id)
+    if answer.status_code == 204:
+        return True
+    if answer.status_code != 409:
+        raise exception.AdjustAccountingFailed(reason=answer.text)
+    codes = [error.get('code') for error in answer.json()['errors']]
+    if 'placement.concurrent_update' in codes:
+        LOG.debug('The allocation has changed meanwhile, trying again.',
+                  instance=instance)
+        return False
+    raise _no_capacity(client, context, provider, growth)
+
+
+def _no_capacity(client, context, provider, growth):
+    """Make the exception that tells what was asked for and what is free."""
+    url = '/resource_providers/%s/' % provider
+    inventories = _get(client, context, url + 'inventories')['inventories']
+    usages = _get(client, context, url + 'usages')['usages']
+    free = {}
+    for name in growth:
+        stock = inventories[name]
+        capacity = int((stock['total'] - stock['reserved']) *
+                       stock['allocation_ratio'])
+        free[name] = max(0, capacity - usages.get(name, 0))
+    # Name the resource that is short; when none is any more (or it is the
+    # provider's max_unit that is exceeded), name all that were asked for.
+    short = [name for name in growth if growth[name] > free[name]]
+    names = short or sorted(growth)
+    return exception.AdjustNoCapacity(
+        resource='/'.join(names),
+        asked='/'.join(str(growth[name]) for name in names),
+        free='/'.join(str(free[name]) for name in names))
+
+
+def _get(client, context, url):
+    answer = client.get(url, global_request_id=context.global_id)
+    if not answer:
+        raise exception.AdjustAccountingFailed(reason=answer.text)
+    return answer.json()

@@ -1,0 +1,240 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Bring guest, record, Placement and tracker of a server together again.
+
+Runs after the resource tracker's periodic task and at the start of
+nova-compute, for the servers that have a floor. It never touches a server
+that this process is adjusting, nor one that another operation has.
+"""
+
+import functools
+
+from keystoneauth1 import exceptions as ks_exc
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from nova.compute import instance_actions
+from nova.compute import task_states
+from nova.compute import vm_states
+import nova.conf
+from nova import exception as nova_exception
+from nova.i18n import _
+from nova import objects
+from nova.xloud import adjust
+from nova.xloud import placement
+from nova.xloud import size as xloud_size
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# The guest runs and answers its balloon; a paused one does not.
+_RUNS = (vm_states.ACTIVE, vm_states.RESCUED)
+
+# The server is settled on this host.
+_SETTLED = _RUNS + (vm_states.PAUSED, vm_states.STOPPED, vm_states.SUSPENDED)
+
+
+def after_update(function):
+    """Decorate ComputeManager.update_available_resource."""
+    @functools.wraps(function)
+    def wrapper(manager, context, startup=False):
+        function(manager, context, startup=startup)
+        reconcile(manager, context, startup)
+    return wrapper
+
+
+def settles(function):
+    """Decorate operations of ComputeManager that may end a live size.
+
+    The driver makes a guest anew from the recorded size and notes that in
+    the instance; Placement and the tracker follow here.
+    """
+    @functools.wraps(function)
+    def wrapper(manager, context, instance, *args, **kwargs):
+        differed = (xloud_size.has_floor(instance.flavor) and
+                    xloud_size.has_live(instance))
+        result = function(manager, context, instance, *args, **kwargs)
+        if differed:
+            if instance.vm_state == vm_states.STOPPED:
+                xloud_size.forget_live(instance)
+                instance.save()
+            if not xloud_size.has_live(instance):
+                manager.xloud.account(context.elevated(), instance)
+        return result
+    return wrapper
+
+
+def reconcile(manager, context, startup=False):
+    """Reconcile the servers with a floor on this host.
+
+    Never raises: what could not be done is tried again the next time.
+
+    :param manager: nova.compute.manager.ComputeManager
+    :param context: nova.context.RequestContext, an admin's
+    :param startup: True when no adjust can be on its way to this host
+    """
+    tracker = manager.rt
+    present = set()
+    for nodename, instances in tracker.xloud_instances.items():
+        node = tracker.compute_nodes.get(nodename)
+        if node is None or not instances:
+            continue
+        held = _held(manager.reportclient, context, node.uuid)
+        for instance in instances:
+            present.add(instance.uuid)
+            try:
+                _reconcile_instance(
+                    manager, context, instance, startup,
+                    held.get(instance.uuid, {}).get('resources', {}))
+            except nova_exception.InstanceNotFound:
+                LOG.debug('Deleted meanwhile.', instance=instance)
+            except Exception:
+                LOG.exception('The size of the server could not be '
+                              'reconciled.', instance=instance)
+    manager.xloud.forget_drifts(present)
+
+
+def _held(client, context, provider):
+    """Ask Placement once for all that the host's servers hold."""
+    try:
+        return client.get_allocations_for_resource_provider(
+            context, provider).allocations
+    except (ks_exc.ClientException, nova_exception.NovaException) as error:
+        LOG.warning('Placement cannot be asked what the servers of provider '
+                    '%(provider)s hold: %(error)s',
+                    {'provider': provider, 'error': error})
+        return {}
+
+
+def _reconcile_instance(manager, context, instance, startup, held):
+    half_done = _is_half_done(instance, startup)
+    noted = xloud_size.live(instance)
+    seen = noted
+    if not half_done:
+        if not _is_settled(instance):
+            return
+        seen = _size_seen(manager, instance, noted)
+        wanted = placement.amounts(
+            instance.flavor, xloud_size.reserved(instance))
+        if seen == noted and not placement.differs(held, wanted):
+            return
+    with manager.xloud.hold(instance.uuid) as is_ours:
+        if not is_ours:
+            return
+        # What was read may be a minute old
+        instance = objects.Instance.get_by_uuid(
+            context, instance.uuid,
+            expected_attrs=['flavor', 'info_cache', 'metadata',
+                            'system_metadata'])
+        if instance.host != manager.host:
+            return
+        if _is_half_done(instance, startup):
+            _recover(manager, context, instance)
+        elif _is_settled(instance) and xloud_size.live(instance) == noted:
+            if seen != noted:
+                LOG.warning('The guest has %(seen)s, not the %(noted)s that '
+                            'was noted for it.',
+                            {'seen': seen, 'noted': noted},
+                            instance=instance)
+                xloud_size.record_live(instance, seen)
+                instance.save(expected_task_state=[None])
+            manager.xloud.account(context, instance)
+
+
+def _is_settled(instance):
+    return instance.task_state is None and instance.vm_state in _SETTLED
+
+
+def _is_half_done(instance, startup):
+    """Tell whether an adjust was begun that nobody is working on."""
+    if _is_settled(instance):
+        # somebody has reset the state of the server
+        return adjust.Intent.of(instance) is not None
+    if instance.task_state != task_states.XLOUD_ADJUSTING:
+        return False
+    # A call that is on its way is given up by nova-api after this time
+    return startup or timeutils.is_older_than(
+        instance.updated_at or instance.created_at,
+        2 * CONF.rpc_response_timeout)
+
+
+def _size_seen(manager, instance, noted):
+    """Tell which size the guest has, as far as that can be said.
+
+    :param noted: the size that it is said to have
+    :returns: nova.xloud.size.Size; the one noted where nothing is seen
+    """
+    if instance.vm_state == vm_states.STOPPED:
+        return xloud_size.recorded(instance)
+    guest = None
+    if instance.vm_state in _RUNS:
+        guest = manager.xloud.guest_size(instance)
+    if guest is None:
+        return noted
+    seen = noted
+    if xloud_size.has_cpu_floor(instance.flavor):
+        seen = seen._replace(vcpus=guest.vcpus)
+    # A guest that boots has all its memory until its balloon driver is up:
+    # only what stays counts.
+    if (xloud_size.has_memory_floor(instance.flavor) and
+            manager.xloud.note_drift(
+                instance.uuid, guest.memory_mb - noted.memory_mb)):
+        seen = seen._replace(memory_mb=guest.memory_mb)
+    return seen
+
+
+def _recover(manager, context, instance):
+    """Finish an adjust that nova-compute was killed in."""
+    intent = adjust.Intent.of(instance)
+    is_done = False
+    if intent is not None:
+        guest = manager.xloud.guest_size(instance)
+        if guest is not None:
+            now = xloud_size.Size(guest.vcpus, guest.memory_mb)
+            is_done = now == xloud_size.replaced(
+                now, intent.vcpus, intent.memory_mb)
+            intent.record(instance, now)
+        adjust.drop_intent(instance)
+    size = xloud_size.live(instance)
+    LOG.warning('An adjust of the server was interrupted; it has %s now.',
+                size, instance=instance)
+    manager.xloud.finish(context, instance)
+    _finish_action(context, instance, None if is_done else _(
+        'The adjust was interrupted. The server has %(vcpus)s vCPUs and '
+        '%(memory_mb)s MiB now.') % size._asdict())
+
+
+def _finish_action(context, instance, reason):
+    """Close the server action of an adjust that was interrupted.
+
+    :param reason: why it has failed; None if it has not
+    """
+    actions = objects.InstanceActionList.get_by_instance_uuid(
+        context, instance.uuid)
+    action = actions[0] if actions else None
+    if action is None or action.action != instance_actions.XLOUD_ADJUST:
+        return
+    # Events are found by the request that the action belongs to
+    context = context.elevated()
+    context.request_id = action.request_id
+    event = objects.InstanceActionEvent
+    started = objects.InstanceActionEventList.get_by_action(
+        context, action.id)
+    if not any(one.event == adjust.EVENT for one in started):
+        event.event_start(
+            context, instance.uuid, adjust.EVENT, want_result=False)
+    event.event_finish_with_failure(
+        context, instance.uuid, adjust.EVENT, exc_val=reason,
+        exc_tb=reason, want_result=False)

@@ -1,0 +1,4 @@
+"""Nova knows the options of group [xloud]."""
+from nova.conf import xloud
+
+xloud.register_opts(CONF)

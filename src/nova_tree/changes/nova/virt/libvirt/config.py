@@ -1,0 +1,15 @@
+"""A guest says how many of its vCPUs are online and what memory it has."""
+from nova_xloud.weave import append, decorate
+
+from nova.virt.libvirt import xloud_xml
+
+
+class LibvirtConfigGuest:
+    @append
+    def __init__(self):
+        self.xloud_vcpus = None
+        self.xloud_current_memory = None
+
+    @decorate
+    @xloud_xml.formats_size
+    def _format_basic_props(self): ...

@@ -1,0 +1,33 @@
+"""The libvirt driver can adjust servers, if libvirt runs QEMU."""
+from nova_xloud.weave import append, decorate
+
+from nova.virt.libvirt import xloud
+from nova.virt.libvirt import xloud_xml
+
+
+class LibvirtDriver:
+    @append
+    def _update_host_specific_capabilities(self):
+        self.capabilities['supports_xloud_adjust'] = (
+            xloud_xml.can_adjust())
+
+    @decorate
+    @xloud_xml.sizes_guest
+    def _get_guest_config(self): ...
+
+    def set_current_vcpus(self, instance, vcpus):
+        """Bring a running guest to a number of vCPUs."""
+        xloud.set_vcpus(self._host.get_guest(instance), vcpus)
+
+    def set_current_memory_mb(self, instance, memory_mb):
+        """Bring a running guest to an amount of memory."""
+        guest = self._host.get_guest(instance)
+        xloud.set_memory(guest, self._host, memory_mb)
+
+    def get_current_size(self, instance):
+        """Tell the figures of a guest, None if it does not run."""
+        return xloud.get_size(self._host, instance)
+
+    def check_can_adjust(self, instance, vcpus, memory_mb):
+        """Check that the guest's memory is not pinned."""
+        xloud.check_can_adjust(self._host, instance, memory_mb)

@@ -1,0 +1,25 @@
+"""A guest is asked for its vCPUs and memory in its configuration or live."""
+class Guest:
+    def get_current_vcpus(self):
+        """Tell the number of vCPUs of the running guest."""
+        return self._domain.vcpusFlags(
+            libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def set_current_vcpus(self, vcpus, live=True):
+        """Set the vCPUs of the guest as it runs, or starts next."""
+        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        if not live:
+            flags = (libvirt.VIR_DOMAIN_AFFECT_CONFIG |
+                     libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE)
+        self._domain.setVcpusFlags(vcpus, flags)
+
+    def get_memory_stats(self):
+        """Tell the balloon's statistics, a dict of KiB."""
+        return self._domain.memoryStats()
+
+    def set_current_memory(self, kib, live=True):
+        """Set the balloon of the guest as it runs, or starts next."""
+        flags = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        if not live:
+            flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        self._domain.setMemoryFlags(kib, flags)
