@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Sequence
+
+import libcst as cst
 
 from nova_xloud.errors import ChangeError
 from nova_xloud.marks import indent_of, mark
-from nova_xloud.source import Definition, Source, first_line, is_docstring
+from nova_xloud.source import Definition, Display, Source, is_docstring, statements_in
 
 LONGEST_LINE = 79
 
 
-def member(change: Source, node: ast.stmt, indent: int) -> list[str]:
+def member(change: Source, node: cst.CSTNode, indent: int) -> list[str]:
     """Return a statement of a module or class body, with the comments above it.
 
     Between the members of a class stand only the blank lines that pycodestyle asks for.
@@ -22,54 +23,58 @@ def member(change: Source, node: ast.stmt, indent: int) -> list[str]:
     :param indent: columns to indent it by
     :raises ChangeError: if a line cannot go into Nova
     """
-    start = change.comments_above(first_line(node))
-    if not isinstance(node, ast.ClassDef):
+    start = change.comments_above(change.first_line(node))
+    if not isinstance(node, cst.ClassDef) or isinstance(node.body, cst.SimpleStatementSuite):
         return _lines(change, start, change.end_of(node), indent)
-    first = node.body[0]
-    header_end = change.comments_above(first_line(first)) - 1
+    body = statements_in(node.body)
+    header_end = change.comments_above(change.first_line(body[0])) - 1
     while not change.line(header_end).strip():
         header_end -= 1
     lines = _lines(change, start, header_end, indent)
-    for each in node.body:
-        if isinstance(each, Definition) and each is not first:
+    inner = indent + change.start(body[0])[1] - change.start(node)[1]
+    for each in body:
+        if isinstance(each, Definition) and each is not body[0]:
             lines.append("")
-        inner = indent + first.col_offset - node.col_offset
         lines += member(change, each, inner)
     return lines
 
 
-def body(change: Source, node: ast.FunctionDef | ast.AsyncFunctionDef, indent: int) -> list[str]:
+def body(change: Source, node: cst.FunctionDef, indent: int) -> list[str]:
     """Return the body of a function.
 
     :raises ChangeError: if a line cannot go into Nova, or the body is a docstring
     """
-    first = node.body[0]
+    first = statements_in(node.body)[0]
+    line = change.start(first)[0]
     if is_docstring(first):
-        raise ChangeError(change.path, first.lineno, "a docstring cannot be woven: use a comment")
-    if first.lineno == node.lineno:
-        raise ChangeError(change.path, first.lineno, "the body needs lines of its own")
-    start = change.comments_above(first_line(first))
+        raise ChangeError(change.path, line, "a docstring cannot be woven: use a comment")
+    if isinstance(node.body, cst.SimpleStatementSuite):
+        raise ChangeError(change.path, line, "the body needs lines of its own")
+    start = change.comments_above(change.first_line(first))
     return _lines(change, start, change.end_of(node), indent)
 
 
-def decorators(change: Source, nodes: Iterable[ast.expr], indent: int) -> list[str]:
+def decorators(change: Source, nodes: Iterable[cst.Decorator], indent: int) -> list[str]:
     """Return decorators, one after the other."""
     lines: list[str] = []
     for node in nodes:
-        lines += _lines(change, node.lineno, node.end_lineno or 0, indent)
+        lines += _lines(change, change.start(node)[0], change.last_line(node), indent)
     return lines
 
 
-def elements(change: Source, node: ast.expr, indent: int) -> list[str]:
+def elements(
+    change: Source, statement: cst.CSTNode, node: Display | cst.Call, indent: int
+) -> list[str]:
     """Return what stands between an expression's brackets, each element on lines of its own.
 
+    :param statement: the statement that the expression is in
     :raises ChangeError: if a line cannot go into Nova, or nothing stands there
     """
-    brackets = change.brackets(node)
-    if brackets is None or not brackets.elements:
-        raise ChangeError(change.path, node.lineno, "no elements to add")
+    found = change.elements(statement, node)
+    if not found:
+        raise ChangeError(change.path, change.start(statement)[0], "no elements to add")
     lines: list[str] = []
-    for each in brackets.elements:
+    for each in found:
         (start, left), (end, right) = each.start, each.end
         own_line = not change.line(start)[:left].strip()
         if own_line:
@@ -86,9 +91,9 @@ def elements(change: Source, node: ast.expr, indent: int) -> list[str]:
     return lines
 
 
-def import_line(change: Source, node: ast.Import | ast.ImportFrom) -> list[str]:
+def import_line(change: Source, statement: cst.CSTNode, text: str) -> list[str]:
     """Return an import on one line."""
-    return _shifted(change, [ast.unparse(node)], node.lineno, 0)
+    return _shifted(change, [text], change.start(statement)[0], 0)
 
 
 def _lines(change: Source, start: int, end: int, indent: int) -> list[str]:

@@ -1,32 +1,66 @@
-"""A Python file as lines plus syntax tree: where statements, brackets and comments stand.
+"""A Python file as lines plus LibCST tree: where its statements, elements and comments stand.
 
-Positions come from the standard library's ast and tokenize, so that a file is never written
-anew from a tree: what is not inserted cannot change.
+LibCST's own position metadata costs more than parsing does; here only what is asked for is
+recorded while the code is generated.  What goes in goes in between lines, so that a file is
+never written anew from a tree.
 """
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import functools
-import io
-import tokenize
-import warnings
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import libcst as cst
+from libcst._nodes.internal import CodegenState
 
 from nova_xloud.marks import indent_of
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Definition = cst.FunctionDef | cst.ClassDef
+Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement | cst.SimpleStatementSuite
+Display = cst.Tuple | cst.List | cst.Set | cst.Dict
 
-_LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+
+def _concrete(*kinds: type) -> frozenset[type[cst.CSTNode]]:
+    """Return the classes of some kinds: looking one up is much faster than isinstance."""
+    classes = [each for each in vars(cst).values() if isinstance(each, type)]
+    return frozenset(
+        each for each in classes if issubclass(each, cst.CSTNode) and issubclass(each, kinds)
+    )
+
+
+_STATEMENTS = _concrete(
+    cst.BaseCompoundStatement,
+    cst.BaseSmallStatement,
+    cst.Decorator,
+    cst.SimpleStatementLine,
+    cst.SimpleStatementSuite,
+)
+_STRINGS = _concrete(cst.SimpleString, cst.FormattedString)
+_ELEMENTS = _concrete(
+    cst.Arg,
+    cst.Comma,
+    cst.DictElement,
+    cst.Element,
+    cst.StarredDictElement,
+    cst.StarredElement,
+)
+
+
+class Span(NamedTuple):
+    """Where a node stands: (line from 1, column from 0) of its start and behind its end."""
+
+    start: tuple[int, int]
+    end: tuple[int, int]
 
 
 class Element(NamedTuple):
-    """One element between brackets; positions are (line from 1, column from 0).
+    """One element between brackets.
 
-    :ivar start: of its first token
-    :ivar end: behind its last token, the comma not counted
+    :ivar start: of its first character
+    :ivar end: behind its last, the comma not counted
     :ivar comma: behind its comma, or None without one
     """
 
@@ -35,43 +69,64 @@ class Element(NamedTuple):
     comma: tuple[int, int] | None
 
 
-class Brackets(NamedTuple):
-    """What stands between a pair of brackets.
-
-    :ivar opening: position of the opening bracket
-    :ivar closing: position of the closing bracket
-    :ivar elements: the comma-separated elements
-    """
-
-    opening: tuple[int, int]
-    closing: tuple[int, int]
-    elements: tuple[Element, ...]
-
-
 class Source:
     """A parsed Python file.
 
     :param path: its path in the Nova tree, for messages
     :param text: its whole text
-    :raises SyntaxError: if it is not Python
+    :raises libcst.ParserSyntaxError: if it is not Python
     """
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.lines = text.split("\n")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.tree = ast.parse(text)
+        self.module = cst.parse_module(text)
+
+    @functools.cached_property
+    def _spans(self) -> dict[cst.CSTNode, Span]:
+        return _record(self.module, self.module, _STATEMENTS)
 
     def line(self, number: int) -> str:
         """Return a line by its number, counted from 1."""
         return self.lines[number - 1]
 
-    def stands_alone(self, node: ast.stmt) -> bool:
+    def start(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Return the position of a statement, small statement or decorator."""
+        return self._spans[node].start
+
+    def first_line(self, node: cst.CSTNode) -> int:
+        """Return the line a statement begins on, its decorators included."""
+        decorators: Sequence[cst.Decorator] = getattr(node, "decorators", ())
+        return self.start(decorators[0] if decorators else node)[0]
+
+    def last_line(self, node: cst.CSTNode) -> int:
+        """Return the line a statement or decorator ends on."""
+        while suites := list(suites_of(node)):
+            body = suites[-1].body
+            node = body[-1]
+        small: Sequence[cst.BaseSmallStatement] = getattr(node, "body", ())
+        return self._spans[small[-1] if small else node].end[0]
+
+    def end_of(self, node: cst.CSTNode) -> int:
+        """Return the last line of a statement, with the comments at the end of its body."""
+        end = number = self.last_line(node)
+        if not isinstance(node, cst.BaseCompoundStatement):
+            return end
+        column = self.start(node)[1]
+        while number < len(self.lines):
+            line = self.line(number + 1)
+            if line.strip():
+                if not line.lstrip().startswith("#") or indent_of(line) <= column:
+                    break
+                end = number + 1
+            number += 1
+        return end
+
+    def stands_alone(self, node: cst.CSTNode) -> bool:
         """Say whether no other statement shares a line with this one."""
-        before = self.line(node.lineno).encode()[: node.col_offset]
-        after = self.line(node.end_lineno or 0).encode()[node.end_col_offset :].strip()
-        return not before.strip() and (not after or after.startswith(b"#"))
+        if isinstance(node, cst.SimpleStatementLine):
+            return len(node.body) == 1
+        return isinstance(node, cst.BaseCompoundStatement)
 
     def comments_above(self, number: int) -> int:
         """Return the first line of the comments directly above a line, else that line."""
@@ -80,100 +135,177 @@ class Source:
             number -= 1
         return number
 
-    def end_of(self, node: ast.stmt) -> int:
-        """Return the last line of a statement, with the comments at the end of its body."""
-        end = number = node.end_lineno or 0
-        if not hasattr(node, "body"):
-            return end
-        while number < len(self.lines):
-            line = self.line(number + 1)
-            if line.strip():
-                if not line.lstrip().startswith("#") or indent_of(line) <= node.col_offset:
-                    break
-                end = number + 1
-            number += 1
-        return end
+    def elements(self, statement: cst.CSTNode, node: Display | cst.Call) -> list[Element]:
+        """Return what stands between the brackets of an expression.
 
-    def brackets(self, node: ast.expr) -> Brackets | None:
-        """Return what stands between the brackets that an expression ends with."""
-        end_line = node.end_lineno or 0
-        column = len(self.line(end_line).encode()[: node.end_col_offset].decode())
-        closing = (end_line, column - 1)
-        stack: list[tuple[tokenize.TokenInfo, list[Element]]] = []
-        starts: list[tuple[int, int] | None] = []
-        last = (0, 0)
-        for token in _tokens(self.lines[node.lineno - 1 : end_line]):
-            line, column = token.start
-            start = (line + node.lineno - 1, column)
-            end = (token.end[0] + node.lineno - 1, token.end[1])
-            if token.type in _LAYOUT or token.type == tokenize.COMMENT:
-                continue
-            if token.type == tokenize.OP and token.string in ")]}" and stack:
-                opening, elements = stack.pop()
-                first = starts.pop()
-                if first is not None:
-                    elements.append(Element(first, last, None))
-                if start == closing:
-                    opened = (opening.start[0] + node.lineno - 1, opening.start[1])
-                    return Brackets(opened, start, tuple(elements))
-            elif token.type == tokenize.OP and token.string == "," and stack:
-                if first := starts[-1]:
-                    stack[-1][1].append(Element(first, last, end))
-                starts[-1] = None
-                last = end
-                continue
-            if starts and starts[-1] is None and token.string not in ")]}":
-                starts[-1] = start
-            if token.type == tokenize.OP and token.string in "([{":
-                stack.append((token, []))
-                starts.append(None)
-            last = end
-        return None
+        :param statement: the statement that the expression is in
+        """
+        line, column = self.start(statement)
+        spans = _record(self.module, statement, _ELEMENTS | _STATEMENTS, " " * column)
+        down = line - spans[statement].start[0]
+        parts = node.args if isinstance(node, cst.Call) else node.elements
+        found = []
+        for part in parts:
+            start, end = spans[part]
+            comma = spans[part.comma].end if isinstance(part.comma, cst.Comma) else None
+            found.append(
+                Element(
+                    (start[0] + down, start[1]),
+                    (end[0] + down, end[1]),
+                    comma and (comma[0] + down, comma[1]),
+                )
+            )
+        return found
 
     @functools.cached_property
     def multi_line_strings(self) -> frozenset[int]:
         """The lines on which a string begins that ends on another line."""
-        found = set()
-        begun = []
-        for token in _tokens(self.lines):
-            name = tokenize.tok_name[token.type]
-            if name == "FSTRING_START":
-                begun.append(token.start[0])
-            elif name == "FSTRING_END":
-                if begun.pop() != token.end[0]:
-                    found.add(token.start[0])
-            elif name == "STRING" and token.start[0] != token.end[0]:
-                found.add(token.start[0])
-        return frozenset(found)
+        spans = _record(self.module, self.module, _STRINGS).values()
+        return frozenset(start[0] for start, end in spans if start[0] != end[0])
 
 
-def _tokens(lines: Sequence[str]) -> Iterator[tokenize.TokenInfo]:
-    """Yield the tokens of some lines, which may break off in the middle of a statement."""
-    try:
-        yield from tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline)
-    except (tokenize.TokenError, IndentationError, SyntaxError):
+class _Recorder(CodegenState):
+    """Generates code and takes down at which of its tokens some kinds of nodes start and end."""
+
+    def __init__(self, module: cst.Module, kinds: frozenset[type[cst.CSTNode]]) -> None:
+        super().__init__(module.default_indent, module.default_newline)
+        self.kinds = kinds
+        self.recorded: list[_Recording] = []
+
+    def record_syntactic_position(  # type: ignore[override]
+        self,
+        node: cst.CSTNode,
+        *,
+        start_node: cst.CSTNode | None = None,
+        end_node: cst.CSTNode | None = None,
+    ) -> contextlib.AbstractContextManager[None]:
+        """Take down a node of the wanted kinds."""
+        if type(node) not in self.kinds:
+            return _NOTHING
+        recording = _Recording(node, self.tokens)
+        self.recorded.append(recording)
+        return recording
+
+
+class _Recording(contextlib.AbstractContextManager[None]):
+    """The tokens generated for a node: from ``first``, and before ``end``."""
+
+    __slots__ = ("end", "first", "node", "tokens")
+
+    def __init__(self, node: cst.CSTNode, tokens: list[str]) -> None:
+        self.node = node
+        self.tokens = tokens
+        self.first = self.end = len(tokens)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end = len(self.tokens)
+
+
+_NOTHING: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+
+
+def _record(
+    module: cst.Module, node: cst.CSTNode, kinds: frozenset[type[cst.CSTNode]], indent: str = ""
+) -> dict[cst.CSTNode, Span]:
+    """Return the spans of the nodes of some kinds in a node, as if a file began with it.
+
+    :param indent: the indentation of the block that the node is in
+    """
+    recorder = _Recorder(module, kinds)
+    recorder.increase_indent(indent)
+    node._codegen(recorder)
+    line, column = 1, 0
+    positions = []
+    for token in recorder.tokens:
+        positions.append((line, column))
+        if "\n" in token:
+            line += token.count("\n")
+            column = len(token) - token.rindex("\n") - 1
+        else:
+            column += len(token)
+    positions.append((line, column))
+    return {
+        each.node: Span(positions[each.first], positions[each.end]) for each in recorder.recorded
+    }
+
+
+def suites_of(node: cst.CSTNode) -> Iterator[cst.BaseSuite]:
+    """Yield the bodies of a compound statement, in their order."""
+    if not isinstance(node, cst.BaseCompoundStatement):
         return
+    if isinstance(node, cst.Match):
+        for case in node.cases:
+            yield case.body
+        return
+    yield node.body
+    for handler in getattr(node, "handlers", ()):
+        yield handler.body
+    for field in ("orelse", "finalbody"):
+        part = getattr(node, field, None)
+        if isinstance(part, cst.If):
+            yield from suites_of(part)
+        elif part is not None:
+            yield part.body
 
 
-def first_line(node: ast.stmt) -> int:
-    """Return the line a statement begins on, its decorators included."""
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(each.lineno for each in decorators)])
+def statements_in(suite: cst.BaseSuite | cst.Module) -> Sequence[Any]:
+    """Return the statements of a body; one that shares its line comes as its whole suite."""
+    if isinstance(suite, cst.SimpleStatementSuite):
+        return (suite,)
+    return suite.body
 
 
-def dotted_name(node: ast.expr) -> str | None:
-    """Return ``a.b.c`` for such an expression, else None."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and (prefix := dotted_name(node.value)):
-        return f"{prefix}.{node.attr}"
+def small(node: cst.CSTNode) -> cst.BaseSmallStatement | None:
+    """Return the simple statement that a line consists of."""
+    if isinstance(node, cst.SimpleStatementLine | cst.SimpleStatementSuite) and len(node.body) == 1:
+        return node.body[0]
     return None
 
 
-def is_docstring(node: ast.stmt) -> bool:
+def dotted_name(node: cst.CSTNode | None) -> str | None:
+    """Return ``a.b.c`` for such an expression, else None."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute) and (prefix := dotted_name(node.value)):
+        return f"{prefix}.{node.attr.value}"
+    return None
+
+
+def is_docstring(node: cst.CSTNode) -> bool:
     """Say whether a statement is a string and nothing else."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
+    expression = small(node)
+    return isinstance(expression, cst.Expr) and isinstance(
+        expression.value, cst.SimpleString | cst.ConcatenatedString
     )
+
+
+def literal(node: cst.CSTNode) -> Any:
+    """Return the value of a string, a number, or a dict of them.
+
+    :raises ValueError: if it is something else
+    """
+    if isinstance(node, cst.SimpleString | cst.Integer):
+        return node.evaluated_value
+    if isinstance(node, cst.Dict):
+        pairs = [each for each in node.elements if isinstance(each, cst.DictElement)]
+        if len(pairs) == len(node.elements):
+            return {literal(each.key): literal(each.value) for each in pairs}
+    raise ValueError("not a literal")
+
+
+def walk(
+    node: cst.CSTNode, into: Callable[[cst.CSTNode], bool] = lambda child: True
+) -> Iterator[cst.CSTNode]:
+    """Yield a node and what is in it.
+
+    :param into: says of a node in it whether it is wanted, with what is in that
+    """
+    yield node
+    for child in node.children:
+        if into(child):
+            yield from walk(child, into)

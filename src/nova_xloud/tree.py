@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nova_xloud import bases
-from nova_xloud.errors import DirectoryError, IncompleteError, XloudError
+from nova_xloud.errors import ChangeError, DirectoryError, IncompleteError, XloudError
 from nova_xloud.weave import unweave, weave
 
 #: What must be in every tree; a tuple stands for "one of these".
@@ -110,6 +110,9 @@ def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Comp
     for path, addition in _walk(ours / "additions"):
         if (directory / path).exists() and not _is_addition(directory / path, addition):
             failures.append(Failure(path, DirectoryError(directory / path, "Nova has this file")))
+        elif not addition.stat().st_size:
+            reason = "an addition must not be empty: a patch cannot make such a file"
+            failures.append(Failure(path, ChangeError(path, 1, reason)))
         else:
             files.append(Ours(path, None, addition.read_bytes()))
     gc.disable()  # parsing makes many objects and no cycles: half the time

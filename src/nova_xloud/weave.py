@@ -8,8 +8,11 @@ they do nothing, for a change file is parsed and never run.
 
 from __future__ import annotations
 
-import ast
+import warnings
+from ast import PyCF_ONLY_AST
 from typing import Any, TypeVar
+
+import libcst as cst
 
 from nova_xloud import marks, textual
 from nova_xloud.errors import AnchorError, ChangeError, WeaveError
@@ -57,17 +60,20 @@ def unweave(woven: bytes, *, path: str) -> bytes:
 def _weave_python(base: bytes, change: bytes, path: str, series: int, release: str) -> bytes:
     try:
         source = Source(path, base.decode())
-    except SyntaxError as error:
-        raise AnchorError(path, f"line {error.lineno}", release, "is not Python") from error
+    except cst.ParserSyntaxError as error:
+        raise AnchorError(path, f"line {error.raw_line}", release, "is not Python") from error
     try:
         ours = Source(path, change.decode())
-    except SyntaxError as error:
-        raise ChangeError(path, error.lineno or 0, str(error.msg)) from error
+    except cst.ParserSyntaxError as error:
+        raise ChangeError(path, error.raw_line, error.message) from error
     woven = "\n".join(splice(source, plan(ours, source, series, release)))
-    try:
-        ast.parse(woven)
-    except SyntaxError as error:
-        raise WeaveError(path, release, f"line {error.lineno} would not be Python") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(woven, path, "exec", flags=PyCF_ONLY_AST, dont_inherit=True)
+        except SyntaxError as error:
+            reason = f"line {error.lineno} would not be Python"
+            raise WeaveError(path, release, reason) from error
     return woven.encode()
 
 
