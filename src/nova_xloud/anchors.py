@@ -212,10 +212,11 @@ def end_of_attributes(source: Source, node: cst.ClassDef) -> Place:
 
 
 def end_of_module(source: Source) -> Place:
-    """Return the place behind the last statement of a module."""
-    if source.module.body:
-        return Place(source.end_of(source.module.body[-1]), 0)
-    return Place(len("\n".join(source.lines).rstrip("\n").split("\n")), 0)
+    """Return the place behind everything in a module."""
+    end = len(source.lines)
+    while end > 1 and not source.line(end).strip():
+        end -= 1
+    return Place(end, 0)
 
 
 def imports(source: Source) -> list[tuple[cst.CSTNode, Import]]:

@@ -95,16 +95,16 @@ class _Planner:
     def plan(self) -> list[Insertion]:
         body = self.change.module.body
         if not body or not is_docstring(body[0]):
-            raise ChangeError(
-                self.change.path, 1, "the docstring that says what and why is missing"
-            )
+            raise ChangeError(self.change.path, 1, "has no docstring that says what and why")
         if self.applies_at_all():
             imported = anchors.imports(self.change)
             lines = [line for line, _ in imported]
             others = [node for node in body[1:] if node not in lines]
             self.compare(others, self.source.module, within=None, prefix="")
+            statements, self.insertions = self.insertions, []
             for line, node in imported:
                 self.add_import(line, node)
+            self.insertions += statements
         return self.insertions
 
     def applies_at_all(self) -> bool:

@@ -1,0 +1,124 @@
+"""What the builder's unit tests share: weaving snippets, a tiny Nova, a private cache."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import weave as engine
+
+PATH = "nova/compute/manager.py"
+TOP = '"""What changes, and why."""\n'
+
+
+def weave(before: str, change: str, *, path: str = PATH, series: int = 34) -> str:
+    """Weave a change into code, both dedented; the change gets a docstring if it has none."""
+    base = textwrap.dedent(before)
+    told = textwrap.dedent(change).lstrip("\n")
+    if path.endswith(".py") and not told.startswith('"""'):
+        told = TOP + told
+    woven = engine.weave(base.encode(), told.encode(), path=path, series=series).decode()
+    again = engine.weave(woven.encode(), told.encode(), path=path, series=series).decode()
+    assert again == woven, "weaving twice changes something"
+    assert engine.unweave(woven.encode(), path=path).decode() == base
+    return woven
+
+
+def check_woven(
+    before: str, change: str, after: str, *, path: str = PATH, series: int = 34
+) -> None:
+    """Compare what weaving gives with what is expected."""
+    assert weave(before, change, path=path, series=series) == textwrap.dedent(after)
+
+
+def check_noop(before: str, change: str, *, path: str = PATH, series: int = 34) -> None:
+    """Make sure that a change adds nothing."""
+    check_woven(before, change, before, path=path, series=series)
+
+
+@pytest.fixture(autouse=True)
+def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test off the user's cache."""
+    cache = tmp_path / "private-cache"
+    monkeypatch.setenv("NOVA_XLOUD_CACHE", str(cache))
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    return cache
+
+
+NOVA_FILE = '''\
+import os
+
+from nova import utils
+
+
+class ComputeManager:
+    """Manages."""
+
+    def start(self, instance):
+        self.driver.start(instance)
+
+    def stop(self, instance):
+        return self.driver.stop(instance)
+'''
+
+CHANGE_FILE = '''\
+"""Servers are adjusted when they start."""
+from nova_xloud.weave import append
+
+from nova.xloud import size
+
+
+class ComputeManager:
+    @append
+    def start(self, instance):
+        size.fit(instance)
+
+    def adjust(self, instance):
+        return size.live(instance)
+'''
+
+SETUP_CFG = """\
+[metadata]
+name = nova
+
+[entry_points]
+nova.api.extra_spec_validators =
+    accel = nova.api.validation.extra_specs.accel
+
+[egg_info]
+tag_build =
+"""
+
+
+@pytest.fixture
+def nova(tmp_path: Path) -> Path:
+    """Return a directory with a Nova of two files."""
+    top = tmp_path / "nova-34.9.0"
+    (top / "nova" / "compute").mkdir(parents=True)
+    (top / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: nova\nVersion: 34.9.0\n")
+    (top / "setup.cfg").write_text(SETUP_CFG)
+    (top / PATH).write_text(NOVA_FILE)
+    (top / PATH).chmod(0o755)
+    return top
+
+
+@pytest.fixture
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a directory with an addition and two changes for that Nova, and use it."""
+    top = tmp_path / "ours"
+    files = {
+        "additions/nova/xloud/size.py": "# xloud: of ours\n\n\ndef fit(x):\n    return x\n",
+        f"changes/{PATH}": CHANGE_FILE,
+        "changes/setup.cfg": (
+            "# Our validators.\n[entry_points]\nnova.api.extra_spec_validators =\n"
+            "    minimum = nova.api.validation.extra_specs.minimum\n"
+        ),
+    }
+    for path, text in files.items():
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_text(text)
+    monkeypatch.setattr("nova_xloud.tree.sources", lambda: top)
+    monkeypatch.setattr("nova_xloud.tree.REQUIRED", (PATH, ("setup.cfg", "pyproject.toml")))
+    return top
