@@ -172,6 +172,9 @@ class _Recorder(CodegenState):
         self.kinds = kinds
         self.recorded: list[_Recording] = []
 
+    def pop_trailing_newline(self) -> None:
+        """Keep the last token, which a recording may end behind."""
+
     def record_syntactic_position(  # type: ignore[override]
         self,
         node: cst.CSTNode,
