@@ -85,22 +85,32 @@ def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
     rows = []
     matched = 0
     for line in new:
-        added = matched == len(old) or line != old[matched]
-        rows.append(("+" if added else " ", line))
-        matched += not added
-    changed = [index for index, (sign, _) in enumerate(rows) if sign == "+"]
+        theirs = old[matched] if matched < len(old) else None
+        if line == theirs:
+            rows.append((" ", line))
+            matched += 1
+        elif theirs is not None and line == theirs + "\n":
+            # The last line, which had no newline and has one since ours follow it.
+            rows += [("-", theirs), ("+", line)]
+            matched += 1
+        else:
+            rows.append(("+", line))
+    changed = [index for index, (sign, _) in enumerate(rows) if sign != " "]
     while changed:
         first = last = changed.pop(0)
         while changed and changed[0] - last <= 2 * CONTEXT:
             last = changed.pop(0)
         start, end = max(0, first - CONTEXT), min(len(rows), last + 1 + CONTEXT)
-        kept_before = sum(sign == " " for sign, _ in rows[:start])
-        kept = sum(sign == " " for sign, _ in rows[start:end])
-        yield f"@@ -{_range(kept_before, kept)} +{_range(start, end - start)} @@\n"
+        yield f"@@ -{_range(rows, start, end, '+')} +{_range(rows, start, end, '-')} @@\n"
         for sign, line in rows[start:end]:
             yield sign + (line if line.endswith("\n") else line + _NO_NEWLINE)
 
 
-def _range(start: int, length: int) -> str:
-    """Return a hunk's range; an empty one names the line before it."""
-    return f"{start + 1 if length else start},{length}"
+def _range(rows: Sequence[tuple[str, str]], start: int, end: int, without: str) -> str:
+    """Return the range of a hunk on one side; an empty one names the line before it.
+
+    :param without: the sign of the lines that this side has not
+    """
+    before = sum(sign != without for sign, _ in rows[:start])
+    length = sum(sign != without for sign, _ in rows[start:end])
+    return f"{before + 1 if length else before},{length}"

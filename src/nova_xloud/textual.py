@@ -212,15 +212,15 @@ def _weave_toml(job: _Job, series: int) -> list[str]:
 
 def _weave_rst(job: _Job, series: int) -> list[str]:
     starts = [index for index, line in enumerate(job.change) if _WEAVE.match(line)]
+    if not any(_SECTION.search(job.change[start]) for start in starts):
+        raise job.wrong(0, 'has no line like: .. weave: before section "Title"')
     lines = list(job.base)
-    blocks = 0
     for start, end in zip(starts, [*starts[1:], len(job.change)], strict=True):
         place = _SECTION.search(job.change[start])
         if place is None:
             if start:
                 raise job.wrong(start, 'says neither before nor after section "..."')
             continue
-        blocks += 1
         if not _applies(job.change[start], series):
             continue
         body = [line.rstrip() for line in job.change[start + 1 : end]]
@@ -234,8 +234,6 @@ def _weave_rst(job: _Job, series: int) -> list[str]:
             lines[at:at] = [*block, ""]
         else:
             lines[at:at] = ["", *block]
-    if not blocks:
-        raise job.wrong(0, 'has no line like: .. weave: before section "Title"')
     return lines
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud import bases
+from nova_xloud import bases, cache
 from nova_xloud.errors import ChangeError, DirectoryError, IncompleteError, XloudError
 from nova_xloud.weave import unweave, weave
 
@@ -147,12 +147,20 @@ def write(base: bases.Base, directory: Path, files: Sequence[Ours], target: Path
     :param target: a directory that is missing, empty, or such a tree
     :returns: the paths that were written because they differed
     :raises DirectoryError: if the directory holds something else
+    :raises NoSpaceError: if the disk is full; nothing half-written stays
     """
     date = int(os.environ.get("SOURCE_DATE_EPOCH", base.date))
-    if target.is_dir() and any(target.iterdir()):
-        return _update(files, target, date)
     if target.exists() and not target.is_dir():
         raise DirectoryError(target, "is not a directory")
+    with cache.space_on(target.absolute().parent):
+        if target.is_dir() and any(target.iterdir()):
+            return _update(files, target, date)
+        _create(directory, files, target, date)
+    return [each.path for each in files]
+
+
+def _create(directory: Path, files: Sequence[Ours], target: Path, date: int) -> None:
+    """Build a tree beside its place, and put it there when it is whole."""
     parent = target.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
@@ -166,7 +174,6 @@ def write(base: bases.Base, directory: Path, files: Sequence[Ours], target: Path
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    return [each.path for each in files]
 
 
 def _weave_file(base: bases.Base, file: Path, change: bytes, path: str) -> Ours | None:
