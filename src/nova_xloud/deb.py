@@ -106,7 +106,7 @@ def build(
         if not force and (files := _intact(place, digest)):
             return Build(place, files, fresh=False)
         root.require_root("building packages")
-        clean = root.make(_recipe(target, material.packaging))
+        clean = root.make(recipe(target, material.packaging))
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
         try:
             with root.overlay([clean], work / "overlay") as merged:
@@ -202,7 +202,8 @@ def build_dependencies(control: str) -> list[str]:
     return ["debhelper" if name == "debhelper-compat" else name for name in names]
 
 
-def _recipe(target: Target, packaging: Path) -> root.Recipe:
+def recipe(target: Target, packaging: Path) -> root.Recipe:
+    """Return what the clean root is made of: the build dependencies, and a user to build."""
     needed = build_dependencies((packaging / "control.in").read_text())
     return root.Recipe(
         name=f"{target.name}-build",

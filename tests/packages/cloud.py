@@ -1,0 +1,195 @@
+"""What the scenarios ask of a booted cloud: its packages, services, API and logs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.packages.container import Container
+
+LIBRARY = "/usr/lib/python3/dist-packages/nova"
+RUNNING = ("nova-api", "nova-conductor", "nova-scheduler")
+#: Enabled but stopped; disabled (twice); masked.
+RESTING = ("nova-serialproxy", "nova-novncproxy", "nova-api-metadata", "nova-spicehtml5proxy")
+API = "http://127.0.0.1:8774"
+SERVER = "5bc18ba9-6a34-4d76-8f8a-a3dbf83b7e4c"
+
+
+@dataclass
+class Cloud:
+    """A container with Nova running, and the repositories it installs from."""
+
+    container: Container
+    cursor: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        self.sh("systemctl stop nova-serialproxy")
+        self.wait_for_api()
+        self.mark()
+
+    def sh(self, script: str) -> str:
+        """Run a shell script inside and return its output."""
+        return self.container.sh(script)
+
+    def apt(self, arguments: str) -> str:
+        """Run apt-get, and check that it leaves nothing half done; return its output."""
+        output = self.sh(f"apt-get -y -o Dpkg::Use-Pty=0 {arguments}")
+        self.assert_sane()
+        return output
+
+    def assert_sane(self) -> None:
+        """Check that no package is broken, half installed or waiting for a trigger."""
+        assert not self.sh("dpkg --audit")
+        self.sh("apt-get check")
+
+    # repositories ---------------------------------------------------------------------------
+
+    def use_mirror(self, mirror: Path) -> None:
+        """Make a mirror of ours, as it lies on the host, the one the container installs from."""
+        root = self.container.root
+        shutil.rmtree(root / "srv/mirror", ignore_errors=True)
+        shutil.copytree(mirror, root / "srv/mirror")
+        shutil.copy(mirror / "nova-xloud.gpg", root / "usr/share/keyrings")
+        sources = (mirror / "nova-xloud.sources").read_text()
+        sources = sources.replace(f"file:{mirror}", "file:/srv/mirror")
+        (root / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
+        self.sh("apt-get update")
+
+    # packages -------------------------------------------------------------------------------
+
+    def versions(self) -> dict[str, str]:
+        """Return the version of each package about Nova, or how it is if not fully installed."""
+        listed = self.sh(
+            "dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n' "
+            "'*nova*' | grep -v -e ' un ' -e novaclient"
+        )
+        rows = (line.split() for line in listed.splitlines())
+        return {name: version if state == "ii" else state for name, state, version in rows}
+
+    # services -------------------------------------------------------------------------------
+
+    def mark(self) -> None:
+        """Count restarts, and look for log lines, from here on."""
+        self.cursor = self.sh("journalctl -q -n 0 --show-cursor").split()[-1]
+        self.sh("for f in /var/log/nova/*.log; do : >$f; done")
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often each Nova service was started or reloaded since the mark."""
+        counted = Counter()
+        for entry in self._journal("SYSLOG_IDENTIFIER=systemd"):
+            unit = entry.get("UNIT", "").removesuffix(".service")
+            message = entry["MESSAGE"]
+            if unit.startswith("nova-") and (
+                message.startswith("Starting ")
+                or (message.startswith("Started ") and unit in ("nova-api", "nova-api-metadata"))
+                or "Sent signal SIGHUP" in message
+            ):
+                counted[unit] += 1
+        return {unit: number for unit, number in counted.items() if unit != "nova-xloud-restart"}
+
+    def said(self) -> str:
+        """Return what our restarts have logged since the mark."""
+        return "\n".join(e["MESSAGE"] for e in self._journal("SYSLOG_IDENTIFIER=nova-xloud"))
+
+    def _journal(self, match: str) -> list[dict[str, str]]:
+        lines = self.sh(f"journalctl -q -o json --after-cursor '{self.cursor}' {match}")
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def states(self) -> dict[str, str]:
+        """Return whether each Nova service is active, inactive or failed."""
+        units = [*RUNNING, *RESTING]
+        told = self.container.run("systemctl", "is-active", *units, check=False).stdout.split()
+        return dict(zip(units, told, strict=True))
+
+    def stale(self) -> list[str]:
+        """Return the processes of Nova that were started before the library on disk was written.
+
+        uwsgi's main process stays the same over a reload and does not load Nova: not counted.
+        """
+        mains = [self.sh(f"systemctl show -P MainPID {unit}").strip() for unit in RUNNING]
+        shutil.copy(Path(__file__).with_name("stale.py"), self.container.root / "root")
+        return self.sh(f"python3 /root/stale.py {LIBRARY} {' '.join(mains)}").splitlines()
+
+    def knows_option(self, unit: str) -> bool:
+        """Say whether a running service has our configuration options loaded, by its own report.
+
+        Nova's services write one, with all options, when they get SIGUSR2.
+        """
+        before = self.sh("journalctl -q -n 0 --show-cursor").split()[-1]
+        self.sh(f"systemctl kill -s USR2 --kill-whom=main {unit}; sleep 3")
+        report = self.sh(f"journalctl -q -o cat --after-cursor '{before}' -u {unit}")
+        assert "Guru Meditation" in report, f"{unit} gave no report: {report[-500:]}"
+        return "\nxloud:" in report
+
+    # API ------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, body: str = "", token: str = "") -> tuple[int, str]:
+        """Send a request to the API; return status and body.
+
+        :param path: below ``/v2.1`` with keystone in front, or below ``/noauth`` without
+        """
+        header = f"-H 'X-Auth-Token: {token}'" if token else ""
+        answer = self.sh(
+            f"curl -sS -X {method} -H 'Content-Type: application/json' {header} -d '{body}' "
+            f"-w '\\n%{{http_code}}' {API}{path}"
+        )
+        text, status = answer.rsplit("\n", 1)
+        return int(status), text
+
+    def adjust(self) -> tuple[int, str]:
+        """Ask for an adjustment without a value, past keystone: 400 by our code, else 404."""
+        path = f"/noauth/os-xloud-adjust/{SERVER}"
+        return self.request("POST", path, "{}", token="admin:project")  # noqa: S106 no secret
+
+    def wait_for_api(self) -> None:
+        """Wait until the API answers, at most two minutes."""
+        self.sh(
+            "for i in $(seq 240); do "
+            f"[ $(curl -s -o /dev/null -w '%{{http_code}}' {API}/v2.1/servers) != 401 ] || exit 0; "
+            "sleep 0.5; done; exit 1"
+        )
+
+    def tracebacks(self) -> str:
+        """Return what the services have logged since the mark that looks like a crash."""
+        logs = self.sh("grep -h -A 30 Traceback /var/log/nova/*.log || true")
+        journal = self.sh(
+            f"journalctl -q -o cat --after-cursor '{self.cursor}' -u 'nova-*' | "
+            "grep -A 30 Traceback || true"
+        )
+        return logs + journal
+
+    # polling --------------------------------------------------------------------------------
+
+    def start_polling(self, rate: int) -> subprocess.Popen[str]:
+        """Start asking the API for servers, so many times a second; see ``answers``."""
+        shutil.copy(Path(__file__).with_name("poller.py"), self.container.root / "root")
+        return subprocess.Popen(
+            self.container.inside("python3", "/root/poller.py", f"{API}/v2.1/servers", str(rate)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request.
+
+    :ivar sent: seconds since 1970
+    :ivar result: the HTTP status, or the error as text
+    :ivar seconds: how long it took
+    """
+
+    sent: float
+    result: int | str
+    seconds: float
+
+
+def answers(polling: subprocess.Popen[str]) -> list[Answer]:
+    """Stop polling, wait for what is under way, and return what came."""
+    printed, _ = polling.communicate()
+    return [Answer(*json.loads(line)) for line in printed.splitlines()]

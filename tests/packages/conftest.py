@@ -1,0 +1,145 @@
+"""Fixtures: what was built, mirrors of it, and clouds to install it on."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import deb, mirror, root
+from tests.packages import container
+from tests.packages.cloud import Cloud
+from tests.packages.debs import control_of, field, named, repack
+
+REPOSITORY = Path(__file__).parents[2]
+DIST = REPOSITORY / "dist"
+Mirrors = Callable[..., Path]
+Clouds = Callable[[], AbstractContextManager[Cloud]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dev_null() -> Iterator[None]:
+    """Containers must leave the host's /dev/null as they found it."""
+    yield
+    assert Path("/dev/null").stat().st_mode & 0o777 == 0o666
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The directory of the packages under test."""
+    place = DIST / "debian-13"
+    assert (place / deb.RECORD).exists(), f"no packages in {place}: run `make packages` first"
+    return place
+
+
+@pytest.fixture(scope="session")
+def debs(built: Path) -> list[Path]:
+    """The binary packages under test."""
+    return sorted(built.glob("*.deb"))
+
+
+@pytest.fixture(scope="session")
+def version(debs: list[Path]) -> str:
+    """Their version, ending in ``+xloudN``."""
+    return field(control_of(named(debs, "python3-nova-xloud")), "Version")
+
+
+@pytest.fixture(scope="session")
+def stock(debs: list[Path]) -> str:
+    """The version of the distribution's nova that they stand in for."""
+    provided = field(control_of(named(debs, "python3-nova-xloud")), "Provides")
+    return provided.split("(= ")[1].rstrip(")")
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A directory on disk; everything in it goes at the end."""
+    place = Path(tempfile.mkdtemp(prefix="nova-xloud-test-", dir="/var/tmp"))
+    yield place
+    root.remove_tree(place)
+
+
+@pytest.fixture(scope="session")
+def signer(scratch: Path) -> Iterator[tuple[Path, str]]:
+    """A GnuPG directory and the fingerprint of its key."""
+    home = scratch / "gnupg"
+    yield home, mirror.signing_key(home)
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+
+
+@pytest.fixture(scope="session")
+def make_mirror(scratch: Path, signer: tuple[Path, str]) -> Mirrors:
+    """Make signed mirrors: ``make_mirror(name, directory...)``."""
+
+    def make(name: str, *directories: Path) -> Path:
+        place = scratch / f"mirror-{name}"
+        mirror.write(place, {container.SUITE: directories}, *signer)
+        return place
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def our_mirror(make_mirror: Mirrors, built: Path) -> Path:
+    """A mirror of what was built."""
+    return make_mirror("built", built)
+
+
+@pytest.fixture(scope="session")
+def newer(debs: list[Path], version: str, scratch: Path) -> Path:
+    """The packages under test with a higher revision, as a directory."""
+    higher = f"{version.rsplit('xloud', 1)[0]}xloud{int(version.rsplit('xloud', 1)[1]) + 1}"
+    for package in debs:
+        repack(package, scratch / "newer", {f"Version: {version}": f"Version: {higher}"})
+    return scratch / "newer"
+
+
+@pytest.fixture(scope="session")
+def cloud_layers() -> tuple[Path, ...]:
+    """The cached layers of a configured cloud."""
+    return container.layers()
+
+
+@pytest.fixture(scope="session")
+def boot_cloud(cloud_layers: tuple[Path, ...], scratch: Path, our_mirror: Path) -> Clouds:
+    """Boot clouds with Debian's own nova running and our mirror in their sources."""
+
+    @contextmanager
+    def boot() -> Iterator[Cloud]:
+        place = Path(tempfile.mkdtemp(prefix="cloud-", dir=scratch))
+        try:
+            with container.booted(cloud_layers, place) as booted:
+                cloud = Cloud(booted)
+                cloud.use_mirror(our_mirror)
+                yield cloud
+        finally:
+            root.remove_tree(place)
+
+    return boot
+
+
+@pytest.fixture(scope="module")
+def cloud(boot_cloud: Clouds) -> Iterator[Cloud]:
+    """One cloud for all tests of a module, which tell a story in their order."""
+    with boot_cloud() as booted:
+        yield booted
+
+
+@pytest.fixture
+def fresh_cloud(boot_cloud: Clouds) -> Iterator[Cloud]:
+    """A cloud for one test."""
+    with boot_cloud() as booted:
+        yield booted
+
+
+@pytest.fixture(scope="session")
+def distribution(cloud_layers: tuple[Path, ...], scratch: Path) -> Path:
+    """The distribution's own packages, as a directory that may be written."""
+    place = scratch / "distribution"
+    shutil.copytree(cloud_layers[-1] / "srv/debian", place)
+    return place
