@@ -175,6 +175,9 @@ class NovaEnvironment:
         words = [f"{self.venv}/bin/python" if word == "python" else word for word in argv]
         with open(log, "ab") as out:
             done = subprocess.run(
-                self._command(words, extra), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                self._command(words, extra),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
             )
         return done.returncode

@@ -98,9 +98,7 @@ def run_suite(
         (tree / where).mkdir()
         stestr = ["python", "-m", "stestr", f"--test-path=./nova/tests/{part}", "--repo-url", where]
         chosen = "^(" + "|".join(wanted) + ")"
-        code = environment.run(
-            [*stestr, "run", "--concurrency", str(workers), chosen], tree, log
-        )
+        code = environment.run([*stestr, "run", "--concurrency", str(workers), chosen], tree, log)
         stream = tree / where / ".stestr" / "0"
         answer = f"{where}/outcomes.json"
         if not stream.exists():
@@ -126,7 +124,9 @@ def describe(release: str, kind: str, outcome: Outcome) -> str:
 
 
 @click.command()
-@click.option("--suite", "names", multiple=True, help="a table of suites.toml; default: ours, touched")
+@click.option(
+    "--suite", "names", multiple=True, help="a table of suites.toml; default: ours, touched"
+)
 @click.option("--release", "releases", multiple=True, help=f"default: {', '.join(RELEASES)}")
 @click.option("--all-pinned", is_flag=True, help="every release that has a pinned environment")
 @click.option("--against-base", is_flag=True, help="run the pristine base too, and compare")
@@ -164,7 +164,9 @@ def main(
             if against_base:
                 base = work / f"base-{release}"
                 pristine_tree(release, base)
-                reference = run_suite(environment, base, patterns, work / f"logs-{release}-base", workers)
+                reference = run_suite(
+                    environment, base, patterns, work / f"logs-{release}-base", workers
+                )
                 known_failures = reference.failures
                 click.echo(describe(release, "base", reference))
             click.echo(describe(release, "tree", outcome))
