@@ -25,6 +25,7 @@ import threading
 
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
+from oslo_utils import excutils
 
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
@@ -214,7 +215,13 @@ class Adjuster:
             LOG.warning('Placement does not hold the size of the server; '
                         'the next periodic task will try again: %s', error,
                         instance=instance)
-        self.manager.rt.update_usage(ctxt, instance, instance.node)
+        try:
+            self.manager.rt.update_usage(ctxt, instance, instance.node)
+        except Exception:
+            # It reports to Placement as well. The tracker counts anew in
+            # its next periodic task.
+            LOG.exception('The tracker could not be updated.',
+                          instance=instance)
 
     def begin(self, ctxt, instance, vcpus, memory_mb, persist):
         """Check and claim an adjust, and start the work.
@@ -264,13 +271,16 @@ class Adjuster:
         before = xloud_size.reserved(instance)
         after = xloud_size.would_reserve(
             instance, intent.vcpus, intent.memory_mb, intent.persist)
-        self.assign(ctxt, instance, xloud_size.larger(before, after))
+        claim = xloud_size.larger(before, after)
+        if claim != before:
+            self.assign(ctxt, instance, claim)
         try:
             intent.write(instance)
             instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
         except Exception:
-            self.assign(ctxt, instance, before)
-            raise
+            with excutils.save_and_reraise_exception():
+                if claim != before:
+                    self.assign(ctxt, instance, before)
 
     def _run(self, ctxt, instance, intent):
         """Do the work of an adjust that has begun; the thread's function."""
@@ -288,7 +298,6 @@ class Adjuster:
             self._leave(instance.uuid)
 
     def _adjust(self, ctxt, instance, intent):
-        self._notify(ctxt, instance, 'start')
         asked = xloud_size.replaced(
             xloud_size.live(instance), intent.vcpus, intent.memory_mb)
         failure = None
@@ -299,11 +308,9 @@ class Adjuster:
         intent.record(instance, outcome)
         self.finish(ctxt, instance)
         if failure is not None:
-            self._notify(ctxt, instance, 'error')
             raise exception.AdjustFailed(
                 reason=failure, vcpus=outcome.vcpus,
                 memory_mb=outcome.memory_mb)
-        self._notify(ctxt, instance, 'end')
 
     def finish(self, ctxt, instance):
         """Save the outcome of an adjust, and account for it.
@@ -338,6 +345,9 @@ class Adjuster:
                 LOG.exception('The guest has not taken the change of %s.',
                               step.name, instance=instance)
                 failure = self._reason(error)
+                if self.guest_size(instance) is None:
+                    # It has died of it, and starts again as it was.
+                    return old, failure
                 outcome = self._true_figure(instance, step, outcome)
                 for earlier in taken:
                     outcome = self._take_back(
@@ -388,7 +398,3 @@ class Adjuster:
         if isinstance(error, nova_exception.NovaException):
             return error.format_message()
         return str(error)
-
-    def _notify(self, ctxt, instance, phase):
-        compute_utils.notify_about_instance_usage(
-            self.manager.notifier, ctxt, instance, 'xloud_adjust.' + phase)

@@ -87,7 +87,7 @@ class AdjustFailed(AdjustError):
 
 
 class AdjustIncomplete(AdjustError):
-    msg_fmt = _("The guest has %(now)s of %(unit)s, not the %(asked)s asked "
+    msg_fmt = _("The guest has %(now)s %(unit)s, not the %(asked)s asked "
                 "for: %(reason)s.")
 
 

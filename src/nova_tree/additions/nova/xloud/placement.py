@@ -95,6 +95,7 @@ def _assign_once(client, context, instance, provider, wanted):
         return True
     growth = {name: amount - held[name] for name, amount in wanted.items()
               if amount > held.get(name, amount)}
+    before = dict(held)
     held.update((name, amount) for name, amount in wanted.items()
                 if name in held)
     answer = client.put(
@@ -110,10 +111,10 @@ def _assign_once(client, context, instance, provider, wanted):
         LOG.debug('The allocation has changed meanwhile, trying again.',
                   instance=instance)
         return False
-    raise _no_capacity(client, context, provider, growth)
+    raise _no_capacity(client, context, provider, before, growth)
 
 
-def _no_capacity(client, context, provider, growth):
+def _no_capacity(client, context, provider, held, growth):
     """Make the exception that tells what was asked for and what is free."""
     url = '/resource_providers/%s/' % provider
     inventories = _get(client, context, url + 'inventories')['inventories']
@@ -123,9 +124,10 @@ def _no_capacity(client, context, provider, growth):
         stock = inventories[name]
         capacity = int((stock['total'] - stock['reserved']) *
                        stock['allocation_ratio'])
-        free[name] = max(0, capacity - usages.get(name, 0))
-    # Name the resource that is short; when none is any more (or it is the
-    # provider's max_unit that is exceeded), name all that were asked for.
+        # One server cannot have more than max_unit, whatever is free
+        free[name] = max(0, min(
+            capacity - usages.get(name, 0), stock['max_unit'] - held[name]))
+    # Name what is short; all that was asked for if nothing is any more
     short = [name for name in growth if growth[name] > free[name]]
     names = short or sorted(growth)
     return exception.AdjustNoCapacity(

@@ -234,7 +234,8 @@ def _finish_action(context, instance, reason):
         context, action.id)
     if not any(one.event == adjust.EVENT for one in started):
         event.event_start(
-            context, instance.uuid, adjust.EVENT, want_result=False)
+            context, instance.uuid, adjust.EVENT, want_result=False,
+            host=instance.host)
     event.event_finish_with_failure(
         context, instance.uuid, adjust.EVENT, exc_val=reason,
         exc_tb=reason, want_result=False)

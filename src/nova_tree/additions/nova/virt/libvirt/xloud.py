@@ -219,10 +219,10 @@ def _wait_for_memory(guest, memory_mb):
         if _to_mib(actual) == memory_mb:
             return
         reason = None
-        is_without_driver = driver_patience.is_over(actual)
+        is_driver_overdue = driver_patience.is_over(actual)
         if patience.is_over(actual):
-            reason = _('it has not given or taken more')
-        elif is_without_driver and not _has_driver(statistics):
+            reason = _('it has not moved any more')
+        if is_driver_overdue and not _has_driver(statistics):
             reason = _('it has no working balloon driver')
         if reason is not None:
             raise _memory_incomplete(guest, memory_mb, reason)

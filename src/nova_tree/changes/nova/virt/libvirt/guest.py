@@ -1,4 +1,6 @@
 """A guest is asked for its vCPUs and memory in its configuration or live."""
+
+
 class Guest:
     def get_current_vcpus(self):
         """Tell the number of vCPUs of the running guest."""
@@ -15,7 +17,9 @@ class Guest:
 
     def get_memory_stats(self):
         """Tell the balloon's statistics, a dict of KiB."""
-        return self._domain.memoryStats()
+        stats = self._domain.memoryStats()
+        stats.setdefault('actual', self._domain.info()[2])
+        return stats
 
     def set_current_memory(self, kib, live=True):
         """Set the balloon of the guest as it runs, or starts next."""

@@ -1,0 +1,493 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Servers that start at a floor and are adjusted, on a fake libvirt.
+
+Guest, record, Placement, tracker and status are compared after each
+operation: none may say anything else than the others.
+"""
+
+from lxml import etree
+
+from nova import context as nova_context
+from nova import exception
+from nova import objects
+from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.tests.fixtures import xloud as xloud_fixtures
+from nova.tests.functional.api import client as api_client
+from nova.tests.functional.libvirt import base
+from nova.xloud import adjust
+from nova.xloud import size as xloud_size
+
+FLOORS = {'minimum_cpu': '1', 'minimum_memory': '1024'}
+
+
+class AdjustTestBase(base.ServersTestBase):
+    """A cloud of hosts with room for eight vCPUs and 15 GiB each."""
+
+    api_major_version = 'v2.1'
+    microversion = 'latest'
+    ADMIN_API = True
+
+    def setUp(self):
+        super().setUp()
+        # the fake hosts have 16 CPUs and 16 GiB
+        self.flags(cpu_allocation_ratio=0.5, ram_allocation_ratio=1.0)
+        self.flags(unplug_timeout=6, balloon_timeout=1,
+                   balloon_driver_timeout=1, group='xloud')
+        self.useFixture(base.fixtures.MonkeyPatch(
+            'nova.virt.libvirt.xloud._PAUSE', 0.01))
+        self.guests = self.useFixture(xloud_fixtures.AdjustableLibvirt())
+        self.start_compute('one')
+        self.flavor = self.create_flavor(4, 4096, FLOORS)
+
+    def create_flavor(self, vcpus, memory_mb, extra_specs):
+        return self._create_flavor(
+            vcpu=vcpus, memory_mb=memory_mb, disk=1, extra_spec=extra_specs)
+
+    def boot(self, flavor=None, **kwargs):
+        return self._create_server(
+            flavor_id=flavor or self.flavor, networks='none', **kwargs)
+
+    def adjust(self, server, vcpus=None, memory_mb=None, persist=True,
+               expected='Success'):
+        """Adjust a server and wait for its end."""
+        body = {'current_vcpus': vcpus, 'current_memory_mb': memory_mb}
+        body = {key: value for key, value in body.items()
+                if value is not None}
+        if not persist:
+            body['persist'] = False
+        answer = self.api.api_post(
+            '/os-xloud-adjust/%s' % server['id'], body,
+            check_response_status=[202])
+        self.assertEqual({}, answer.body)
+        self._wait_for_server_parameter(
+            server, {'OS-EXT-STS:task_state': None})
+        event = self.last_event(server)
+        self.assertEqual(expected, event['result'], event)
+        return event
+
+    def last_event(self, server):
+        actions = self.api.get_instance_actions(server['id'])
+        self.assertEqual('xloud_adjust', actions[0]['action'])
+        events = self.api.api_get(
+            '/servers/%s/os-instance-actions/%s' % (
+                server['id'], actions[0]['request_id'])
+        ).body['instanceAction']['events']
+        return [event for event in events
+                if event['event'] == adjust.EVENT][0]
+
+    def refused(self, server, status, **body):
+        error = self.assertRaises(
+            api_client.OpenStackApiException, self.api.api_post,
+            '/os-xloud-adjust/%s' % server['id'], body)
+        self.assertEqual(status, error.response.status_code)
+        return str(error)
+
+    def instance(self, server):
+        return objects.Instance.get_by_uuid(
+            nova_context.get_admin_context(), server['id'],
+            expected_attrs=['flavor', 'system_metadata'])
+
+    def host_of(self, server):
+        return self.computes[self.instance(server).host]
+
+    def guest(self, server):
+        """Return the domain of a server."""
+        connection = self.host_of(server).driver._host.get_connection()
+        return connection.lookupByUUIDString(server['id'])
+
+    def guest_size(self, server):
+        domain = self.guest(server)
+        return (domain.vcpusFlags(fakelibvirt.VIR_DOMAIN_AFFECT_LIVE),
+                domain.memoryStats()['actual'] // 1024)
+
+    def held(self, server, host=None):
+        """Return the VCPU and MEMORY_MB that Placement holds."""
+        host = host or self.instance(server).host
+        allocations = self._get_allocations_by_server_uuid(server['id'])
+        resources = allocations[self.compute_rp_uuids[host]]['resources']
+        return resources.get('VCPU'), resources['MEMORY_MB']
+
+    def status(self, server):
+        return self.api.api_get(
+            '/servers/%s/xloud-status' % server['id']).body['xloud_status']
+
+    def used(self, host='one'):
+        node = self.computes[host].manager.rt.compute_nodes[host]
+        return (node.vcpus_used, node.memory_mb_used -
+                base.CONF.reserved_host_memory_mb)
+
+    def assertSize(self, server, vcpus, memory_mb, guest=None, kept=None,
+                   held=None):
+        """Compare all views of a server.
+
+        :param guest: what the running guest has, if it differs
+        :param kept: what is recorded, if it differs
+        :param held: what Placement holds, if it differs
+        """
+        size = (vcpus, memory_mb)
+        instance = self.instance(server)
+        views = {
+            'recorded': tuple(xloud_size.recorded(instance)),
+            'Placement': self.held(server),
+            'columns': (instance.vcpus, instance.memory_mb),
+        }
+        expected = {'recorded': kept or size, 'Placement': held or size,
+                    'columns': held or size}
+        if instance.vm_state == 'active':
+            status = self.status(server)
+            views['guest'] = self.guest_size(server)
+            views['status'] = (
+                status['current_vcpus'], status['current_memory_mb'])
+            expected['guest'] = expected['status'] = guest or size
+        self.assertEqual(expected, views)
+        self.assertIsNone(instance.task_state)
+        self.assertIsNone(adjust.Intent.of(instance))
+
+    def run_periodics(self):
+        for compute in self.computes.values():
+            compute.manager.update_available_resource(
+                nova_context.get_admin_context())
+
+
+class AdjustTest(AdjustTestBase):
+    """One host, one server: create and adjust."""
+
+    def test_server_starts_at_its_floor(self):
+        server = self.boot()
+        self.assertSize(server, 1, 1024)
+        self.assertEqual((1, 1024), self.used())
+        root = etree.fromstring(self.guest(server).XMLDesc(0))
+        self.assertEqual('4', root.findtext('vcpu'))
+        self.assertEqual('1', root.find('vcpu').get('current'))
+        self.assertEqual(str(4 << 20), root.findtext('memory'))
+        self.assertEqual(str(1 << 20), root.findtext('currentMemory'))
+        self.assertEqual(
+            [('0', 'yes', 'no'), ('1', 'no', 'yes'), ('2', 'no', 'yes'),
+             ('3', 'no', 'yes')],
+            [(each.get('id'), each.get('enabled'), each.get('hotpluggable'))
+             for each in root.iterfind('vcpus/vcpu')])
+
+    def test_host_has_the_trait(self):
+        self.assertIn('CUSTOM_XLOUD_ADJUST', self._get_provider_traits(
+            self.compute_rp_uuids['one']))
+
+    def test_server_grows_and_shrinks(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self.assertSize(server, 3, 2048)
+        self.assertEqual((3, 2048), self.used())
+        self.adjust(server, vcpus=4)
+        self.assertSize(server, 4, 2048)
+        self.adjust(server, memory_mb=4096)
+        self.assertSize(server, 4, 4096)
+        self.adjust(server, vcpus=1, memory_mb=1024)
+        self.assertSize(server, 1, 1024)
+        self.assertEqual((1, 1024), self.used())
+        self.run_periodics()
+        self.assertSize(server, 1, 1024)
+        self.assertEqual((1, 1024), self.used())
+
+    def test_shrink_takes_several_requests_to_libvirt(self):
+        server = self.boot()
+        self.adjust(server, vcpus=4)
+        self.guests.times_out = True
+        self.adjust(server, vcpus=1)
+        self.assertSize(server, 1, 1024)
+
+    def test_guest_keeps_its_vcpus(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3)
+        self.guests.unplugs = False
+        self.flags(unplug_timeout=6, change_timeout=10, group='xloud')
+        self.useFixture(base.fixtures.MonkeyPatch(
+            'nova.virt.libvirt.xloud._Patience.is_over',
+            lambda *args: True))
+        event = self.adjust(server, vcpus=1, expected='Error')
+        self.assertIn('3 vCPUs', event['details'])
+        self.assertSize(server, 3, 1024)
+
+    def test_guest_gives_only_part_of_its_memory(self):
+        server = self.boot()
+        self.adjust(server, memory_mb=4096)
+        self.guests.keeps_kib = 3000 * 1024
+        event = self.adjust(server, memory_mb=1024, expected='Error')
+        self.assertIn('3000 MiB', event['details'])
+        self.assertSize(server, 1, 3000)
+
+    def test_guest_has_no_balloon_driver(self):
+        server = self.boot()
+        self.adjust(server, memory_mb=4096)
+        self.guests.has_balloon_driver = False
+        event = self.adjust(server, memory_mb=1024, expected='Error')
+        self.assertIn('no working balloon driver', event['details'])
+        self.assertSize(server, 1, 4096)
+        self.assertFalse(self.status(server)['balloon_driver_active'])
+
+    def test_both_or_nothing(self):
+        server = self.boot()
+        self.adjust(server, vcpus=4, memory_mb=4096)
+        self.guests.keeps_kib = 4096 * 1024
+        self.adjust(server, vcpus=1, memory_mb=1024, expected='Error')
+        self.assertSize(server, 4, 4096)
+
+    def test_libvirt_fails(self):
+        server = self.boot()
+        self.guests.error = fakelibvirt.make_libvirtError(
+            fakelibvirt.libvirtError, 'broken', error_message='broken',
+            error_code=fakelibvirt.VIR_ERR_OPERATION_FAILED)
+        event = self.adjust(server, vcpus=2, memory_mb=2048,
+                            expected='Error')
+        self.assertIn('broken', event['details'])
+        self.assertSize(server, 1, 1024)
+        self.assertEqual((1, 1024), self.used())
+
+    def test_host_is_full(self):
+        server = self.boot()
+        self.boot(self.create_flavor(6, 2048, {}))
+        message = self.refused(server, 409, current_vcpus=4)
+        self.assertIn('3 more VCPU', message)
+        self.assertIn('1 is free', message)
+        self.assertSize(server, 1, 1024)
+        self.adjust(server, vcpus=2)
+        self.assertSize(server, 2, 1024)
+
+    def test_host_holds_servers_by_their_size(self):
+        servers = [self.boot() for number in range(8)]
+        self.assertEqual((8, 8 * 1024), self.used())
+        self.assertRaises(
+            AssertionError, self._create_server, flavor_id=self.flavor,
+            networks='none')
+        self.refused(servers[0], 409, current_vcpus=2)
+
+    def test_server_without_persist(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048, persist=False)
+        self.assertSize(
+            server, 1, 1024, guest=(3, 2048), held=(3, 2048))
+        self.adjust(server, vcpus=2, memory_mb=4096)
+        self.assertSize(server, 2, 4096)
+        self.adjust(server, vcpus=1, memory_mb=1024, persist=False)
+        self.assertSize(
+            server, 2, 4096, guest=(1, 1024), held=(2, 4096))
+        self._reboot_server(server, hard=True)
+        self.assertSize(server, 2, 4096)
+
+    def test_second_adjust_is_refused(self):
+        server = self.boot()
+        with self.host_of(server).manager.xloud.hold(server['id']):
+            self.refused(server, 409, current_vcpus=2)
+        self.assertSize(server, 1, 1024)
+
+    def test_stopped_server(self):
+        server = self.boot()
+        self._stop_server(server)
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self.assertSize(server, 3, 2048)
+        self._start_server(server)
+        self.assertSize(server, 3, 2048)
+
+    def test_paused_server(self):
+        server = self.boot()
+        self.api.post_server_action(server['id'], {'pause': {}})
+        self._wait_for_state_change(server, 'PAUSED')
+        self.adjust(server, vcpus=2, memory_mb=2048)
+        self.refused(server, 409, current_vcpus=1)
+        self.api.post_server_action(server['id'], {'unpause': {}})
+        self._wait_for_state_change(server, 'ACTIVE')
+        self.assertSize(server, 2, 2048)
+
+    def test_flavor_without_floor_has_novas_own_xml(self):
+        server = self.boot(self.create_flavor(2, 2048, {}))
+        domain = self.guest(server)
+        self.assertEqual({}, domain._def['xloud']['hotpluggable'])
+        self.assertEqual((2, 2048), self.guest_size(server))
+        self.assertEqual((2, 2048), self.held(server))
+        self.refused(server, 400, current_vcpus=1)
+
+
+class RecoverTest(AdjustTestBase):
+    """nova-compute is killed, or loses Placement, in the middle."""
+
+    def interrupt(self, server, vcpus, memory_mb=None, persist=True,
+                  guest=None):
+        """Leave what a killed nova-compute leaves."""
+        instance = self.instance(server)
+        adjust.Intent(vcpus, memory_mb, persist).write(instance)
+        instance.task_state = 'xloud_adjusting'
+        instance.save()
+        if guest:
+            self.guest(server)._def['xloud']['vcpus'] = guest
+        context = nova_context.RequestContext(
+            'fake', self.api.project_id)
+        objects.InstanceAction.action_start(
+            context, server['id'], 'xloud_adjust')
+
+    def test_killed_before_the_guest_was_changed(self):
+        server = self.boot()
+        self.interrupt(server, 3)
+        self.restart_compute_service('one')
+        self.assertSize(server, 1, 1024)
+        self.assertEqual('Error', self.last_event(server)['result'])
+
+    def test_killed_after_the_guest_was_changed(self):
+        server = self.boot()
+        self.interrupt(server, 3, guest=3)
+        self.restart_compute_service('one')
+        self.assertSize(server, 3, 1024)
+        self.assertEqual('Success', self.last_event(server)['result'])
+
+    def test_killed_half_way(self):
+        server = self.boot()
+        self.interrupt(server, 3, guest=2, persist=False)
+        self.restart_compute_service('one')
+        self.assertSize(server, 1, 1024, guest=(2, 1024), held=(2, 1024))
+        self.assertEqual('Error', self.last_event(server)['result'])
+
+    def test_stuck_task_state_is_cleared(self):
+        server = self.boot()
+        instance = self.instance(server)
+        instance.task_state = 'xloud_adjusting'
+        instance.save()
+        self.run_periodics()
+        self.assertEqual(
+            'xloud_adjusting', self.instance(server).task_state)
+        self.flags(rpc_response_timeout=0)
+        self.run_periodics()
+        self.assertSize(server, 1, 1024)
+
+    def test_late_unplug_is_noticed(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3)
+        self.guest(server)._def['xloud']['vcpus'] = 2
+        self.run_periodics()
+        self.assertSize(server, 3, 1024, guest=(2, 1024))
+
+    def test_guest_that_boots_is_given_time(self):
+        server = self.boot()
+        self.guest(server)._def['xloud']['kib'] = 4096 * 1024
+        self.run_periodics()
+        self.assertEqual((1, 1024), self.held(server))
+        self.run_periodics()
+        self.assertSize(
+            server, 1, 1024, guest=(1, 4096), held=(1, 4096))
+
+    def test_placement_fails_at_release(self):
+        server = self.boot()
+        self.adjust(server, vcpus=4)
+        client = self.host_of(server).manager.reportclient
+        put = client.put
+
+        def fail(url, *args, **kwargs):
+            if url.startswith('/allocations/'):
+                raise exception.PlacementAPIConnectFailure()
+            return put(url, *args, **kwargs)
+
+        with base.mock.patch.object(client, 'put', fail):
+            self.adjust(server, vcpus=2)
+        self.assertEqual((4, 1024), self.held(server))
+        self.run_periodics()
+        self.assertSize(server, 2, 1024)
+
+
+class MoveTest(base.LibvirtMigrationMixin, AdjustTestBase):
+    """Two hosts: every operation keeps its promise."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_compute('two')
+        self.useFixture(base.fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver'
+            '.migrate_disk_and_power_off', return_value='{}'))
+        self.server = self.boot(host='one')
+        self.src = self.computes['one']
+        self.dest = self.computes['two']
+
+    def test_soft_and_hard_reboot(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._reboot_server(self.server)
+        self.assertSize(self.server, 3, 2048)
+        self._reboot_server(self.server, hard=True)
+        self.assertSize(self.server, 3, 2048)
+
+    def test_live_migration(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._live_migrate(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+        self.assertSize(self.server, 3, 2048)
+        self.run_periodics()
+        self.assertEqual((0, 0), self.used('one'))
+        self.assertEqual((3, 2048), self.used('two'))
+
+    def test_live_migration_without_persist(self):
+        self.adjust(self.server, vcpus=3, persist=False)
+        self._live_migrate(self.server)
+        self.assertSize(
+            self.server, 1, 1024, guest=(3, 1024), held=(3, 1024))
+
+    def test_resize_and_revert(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        larger = self.create_flavor(
+            6, 8192, {'minimum_cpu': '5', 'minimum_memory': '1024'})
+        self._resize_server(self.server, larger)
+        self.assertEqual(
+            (5, 2048), tuple(xloud_size.recorded(
+                self.instance(self.server))))
+        self.assertEqual((5, 2048), self.held(self.server))
+        self.assertEqual((5, 2048), self.guest_size(self.server))
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.used('one'))
+        self.assertEqual((5, 2048), self.used('two'))
+        self._revert_resize(self.server)
+        self.assertSize(self.server, 3, 2048)
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.used('one'))
+        self.assertEqual((0, 0), self.used('two'))
+
+    def test_resize_and_confirm(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._resize_server(self.server, self.create_flavor(2, 2048, {}))
+        self._confirm_resize(self.server)
+        self.assertSize(self.server, 2, 2048)
+        self.assertIsNone(xloud_size.stashed(self.instance(self.server)))
+
+    def test_cold_migration(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._migrate_server(self.server)
+        self._confirm_resize(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+        self.assertSize(self.server, 3, 2048)
+
+    def test_shelve_and_unshelve(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._shelve_server(self.server)
+        self._unshelve_server(self.server)
+        self.assertSize(self.server, 3, 2048)
+
+    def test_evacuate(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self.src.stop()
+        service = self.api.get_services(
+            binary='nova-compute', host='one')[0]
+        self.api.put_service(service['id'], {'forced_down': True})
+        self._evacuate_server(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+        self.assertSize(self.server, 3, 2048)
+
+    def test_rebuild(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._rebuild_server(
+            self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')
+        self.assertSize(self.server, 3, 2048)
