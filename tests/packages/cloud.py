@@ -155,10 +155,10 @@ class Cloud:
 
     def tracebacks(self) -> str:
         """Return what the services have logged since the mark that looks like a crash."""
-        logs = self.sh("grep -h -A 30 Traceback /var/log/nova/*.log || true")
+        logs = self.sh("grep -h -A 30 'Traceback (most' /var/log/nova/*.log || true")
         journal = self.sh(
             f"journalctl -q -o cat --after-cursor '{self.cursor}' -u 'nova-*' | "
-            "grep -A 30 Traceback || true"
+            "grep -A 30 'Traceback (most' || true"
         )
         return logs + journal
 

@@ -1,0 +1,1 @@
+"""Figures of the builder against the distribution's own, measured in one run."""
