@@ -81,10 +81,14 @@ class Source:
         self.path = path
         self.lines = text.split("\n")
         self.module = cst.parse_module(text)
+        self._ahead = iter((*self.module.header, *self.module.body))
+        self._recorder = _Recorder(self.module, _STATEMENTS)
 
-    @functools.cached_property
-    def _spans(self) -> dict[cst.CSTNode, Span]:
-        return _record(self.module, self.module, _STATEMENTS)
+    def _span(self, node: cst.CSTNode) -> Span:
+        """Return where a statement stands; of the file, no more is generated than is needed."""
+        while node not in self._recorder.spans:
+            self._recorder.generate(next(self._ahead))
+        return self._recorder.spans[node]
 
     def line(self, number: int) -> str:
         """Return a line by its number, counted from 1."""
@@ -92,7 +96,7 @@ class Source:
 
     def start(self, node: cst.CSTNode) -> tuple[int, int]:
         """Return the position of a statement, small statement or decorator."""
-        return self._spans[node].start
+        return self._span(node).start
 
     def first_line(self, node: cst.CSTNode) -> int:
         """Return the line a statement begins on, its decorators included."""
@@ -105,7 +109,7 @@ class Source:
             body = suites[-1].body
             node = body[-1]
         small: Sequence[cst.BaseSmallStatement] = getattr(node, "body", ())
-        return self._spans[small[-1] if small else node].end[0]
+        return self._span(small[-1] if small else node).end[0]
 
     def end_of(self, node: cst.CSTNode) -> int:
         """Return the last line of a statement, with the comments at the end of its body."""
@@ -141,7 +145,9 @@ class Source:
         :param statement: the statement that the expression is in
         """
         line, column = self.start(statement)
-        spans = _record(self.module, statement, _ELEMENTS | _STATEMENTS, " " * column)
+        recorder = _Recorder(self.module, _ELEMENTS | _STATEMENTS)
+        recorder.increase_indent(" " * column)
+        spans = recorder.generate(statement)
         down = line - spans[statement].start[0]
         parts = node.args if isinstance(node, cst.Call) else node.elements
         found = []
@@ -160,8 +166,8 @@ class Source:
     @functools.cached_property
     def multi_line_strings(self) -> frozenset[int]:
         """The lines on which a string begins that ends on another line."""
-        spans = _record(self.module, self.module, _STRINGS).values()
-        return frozenset(start[0] for start, end in spans if start[0] != end[0])
+        spans = _Recorder(self.module, _STRINGS).generate(self.module)
+        return frozenset(start[0] for start, end in spans.values() if start[0] != end[0])
 
 
 class _Recorder(CodegenState):
@@ -170,7 +176,29 @@ class _Recorder(CodegenState):
     def __init__(self, module: cst.Module, kinds: frozenset[type[cst.CSTNode]]) -> None:
         super().__init__(module.default_indent, module.default_newline)
         self.kinds = kinds
-        self.recorded: list[_Recording] = []
+        self.spans: dict[cst.CSTNode, Span] = {}
+        self._recorded: list[_Recording] = []
+        self._here = (1, 0)
+
+    def generate(self, node: cst.CSTNode) -> dict[cst.CSTNode, Span]:
+        """Generate a node behind what was generated before; return all spans so far."""
+        node._codegen(self)
+        line, column = self._here
+        positions = []
+        for token in self.tokens:
+            positions.append((line, column))
+            if "\n" in token:
+                line += token.count("\n")
+                column = len(token) - token.rindex("\n") - 1
+            else:
+                column += len(token)
+        self._here = (line, column)
+        positions.append(self._here)
+        for each in self._recorded:
+            self.spans[each.node] = Span(positions[each.first], positions[each.end])
+        self._recorded.clear()
+        self.tokens.clear()
+        return self.spans
 
     def pop_trailing_newline(self) -> None:
         """Keep the last token, which a recording may end behind."""
@@ -186,7 +214,7 @@ class _Recorder(CodegenState):
         if type(node) not in self.kinds:
             return _NOTHING
         recording = _Recording(node, self.tokens)
-        self.recorded.append(recording)
+        self._recorded.append(recording)
         return recording
 
 
@@ -210,31 +238,6 @@ class _Recording(contextlib.AbstractContextManager[None]):
 
 
 _NOTHING: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-
-
-def _record(
-    module: cst.Module, node: cst.CSTNode, kinds: frozenset[type[cst.CSTNode]], indent: str = ""
-) -> dict[cst.CSTNode, Span]:
-    """Return the spans of the nodes of some kinds in a node, as if a file began with it.
-
-    :param indent: the indentation of the block that the node is in
-    """
-    recorder = _Recorder(module, kinds)
-    recorder.increase_indent(indent)
-    node._codegen(recorder)
-    line, column = 1, 0
-    positions = []
-    for token in recorder.tokens:
-        positions.append((line, column))
-        if "\n" in token:
-            line += token.count("\n")
-            column = len(token) - token.rindex("\n") - 1
-        else:
-            column += len(token)
-    positions.append((line, column))
-    return {
-        each.node: Span(positions[each.first], positions[each.end]) for each in recorder.recorded
-    }
 
 
 def suites_of(node: cst.CSTNode) -> Iterator[cst.BaseSuite]:
