@@ -32,6 +32,8 @@ from nova_xloud.errors import (
     UnknownBaseError,
 )
 
+_RETRIES = 2
+
 
 class Base(NamedTuple):
     """An unpacked base.

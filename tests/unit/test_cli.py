@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+from conftest import NOVA_FILE, PATH
+
+from nova_xloud import bases, cli, errors, tree
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(cli.main, [str(each) for each in words])
+
+
+def test_tree_says_what_happened_and_where_it_is(nova: Path, ours: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    first = run("tree", nova, target)
+    assert first.exit_code == 0
+    assert "Nova 34.9.0: 1 files added, 2 changed." in first.output
+    assert f"The tree is in {target}" in first.output
+    second = run("tree", nova, target)
+    assert second.exit_code == 0
+    assert second.output == f"{target} is woven already: nothing has changed.\n"
+
+
+def test_a_missing_anchor_stops_with_file_anchor_and_release(
+    nova: Path, ours: Path, tmp_path: Path
+) -> None:
+    (nova / PATH).write_text(NOVA_FILE.replace("def start", "def begin"))
+    result = run("tree", nova, tmp_path / "out")
+    assert result.exit_code == errors.AnchorError.exit_code
+    assert f"{PATH}: ComputeManager.start: not found (Nova 34.9.0)" in result.output
+    assert "(no tree was written)" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_fits_is_written_to_work_on_the_rest(nova: Path, ours: Path, tmp_path: Path) -> None:
+    (nova / PATH).write_text(NOVA_FILE.replace("def start", "def begin"))
+    result = run("tree", nova, tmp_path / "out", "--keep-going")
+    assert result.exit_code == 1
+    assert "It is not complete: 1 files do not fit." in result.output
+    assert (tmp_path / "out/nova/xloud/size.py").exists()
+
+
+def test_diff_prints_patches_that_patch_applies(nova: Path, ours: Path, tmp_path: Path) -> None:
+    result = run("diff", nova)
+    assert result.exit_code == 0
+    patched = tmp_path / "patched"
+    shutil.copytree(nova, patched)
+    subprocess.run(
+        ["patch", "-F0", "-p1", "--directory", patched],
+        input=result.stdout_bytes,
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    files, _ = tree.compose(bases.describe(nova), nova)
+    assert [(patched / each.path).read_bytes() for each in files] == [
+        each.content for each in files
+    ]
+
+
+def test_diff_prints_no_half_series(nova: Path, ours: Path) -> None:
+    (ours / "changes" / "setup.cfg").unlink()
+    result = run("diff", nova)
+    assert result.exit_code == errors.IncompleteError.exit_code
+    assert result.stdout_bytes == b""
+
+
+def test_check_tells_each_base_and_file(nova: Path, ours: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(nova, broken)
+    (broken / PATH).write_text(NOVA_FILE + "\n\ndef start():\n    pass\n" + NOVA_FILE)
+    result = run("check", "--jobs", "1", nova, broken)
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert f"{nova} (Nova 34.9.0): 3 files, all fit" in lines[0].rpartition(",")[0]
+    assert lines[1].startswith(f"{broken}: {PATH}: ComputeManager: ambiguous: defined on lines")
+    assert f"{broken} (Nova 34.9.0): 2 files, 1 do not fit" in lines[2]
+
+
+def test_check_of_what_fits_exits_0(nova: Path, ours: Path) -> None:
+    assert run("check", nova).exit_code == 0
+
+
+def test_check_counts_a_base_that_cannot_be_had(ours: Path) -> None:
+    result = run("check", "0.0.0")
+    assert result.exit_code == 1
+    assert "0.0.0: no such base: 0.0.0: known are" in result.output
+
+
+def test_an_unknown_base_has_its_own_exit_code(tmp_path: Path) -> None:
+    result = run("tree", "0.0.0", tmp_path / "out")
+    assert result.exit_code == errors.UnknownBaseError.exit_code
+    assert "nova-xloud: no such base: 0.0.0: known are 26.3.0" in result.output
+
+
+def test_bases_are_listed_for_people_and_for_programs() -> None:
+    assert "29.4.0" in run("bases").output
+    rows = json.loads(run("bases", "--json").output)
+    assert {row["name"]: row["state"] for row in rows}["debian:trixie"] == "not fetched"
+
+
+def test_it_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nova_xloud", "--help"], capture_output=True, text=True, check=True
+    )
+    for word in ("bases", "tree", "diff", "check", "build", "mirror"):
+        assert f"\n  {word} " in done.stdout
