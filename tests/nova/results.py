@@ -6,6 +6,7 @@ Run inside the environment of the suites (it needs stestr and python-subunit):
 
 import io
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -35,5 +36,4 @@ def outcomes(repository):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[2], "w") as answer:
-        json.dump(outcomes(sys.argv[1]), answer)
+    pathlib.Path(sys.argv[2]).write_text(json.dumps(outcomes(sys.argv[1])))

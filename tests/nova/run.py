@@ -20,7 +20,7 @@ from pathlib import Path
 
 import click
 
-from tests.nova.environment import HERE, EnvironmentFailure, NovaEnvironment, pinned_releases
+from tests.nova.environment import HERE, NoEnvironmentError, NovaEnvironment, pinned_releases
 
 RELEASES = ("29.4.0", "34.0.0")
 GOOD = ("success", "skip", "xfail")
@@ -118,7 +118,8 @@ def describe(release: str, kind: str, outcome: Outcome) -> str:
     """Return one line about a run, for people."""
     line = (
         f"{release:8} {kind:5} {outcome.count('success', 'xfail'):5} passed "
-        f"{len(outcome.failures):3} failed {outcome.count('skip'):3} skipped {outcome.seconds:6.0f} s"
+        f"{len(outcome.failures):3} failed {outcome.count('skip'):3} skipped "
+        f"{outcome.seconds:6.0f} s"
     )
     return f"{line}  BROKEN: {outcome.broken}" if outcome.broken else line
 
@@ -140,7 +141,7 @@ def main(
     workers: int,
     keep: Path | None,
 ) -> None:
-    """Run suites of Nova's test tree on woven trees; exit 1 if a test fails that the base passes."""
+    """Run suites of Nova's test tree on woven trees; exit 1 if a test fails."""
     known = suites()
     chosen = names or ("ours", "touched")
     for name in chosen:
@@ -183,7 +184,7 @@ def main(
             for pattern in idle:
                 click.echo(f"  NO TEST matched {pattern}")
             broken = broken or bool(outcome.broken or idle)
-    except EnvironmentFailure as error:
+    except NoEnvironmentError as error:
         raise click.ClickException(str(error)) from error
     finally:
         if keep is None and not (failed or broken):
