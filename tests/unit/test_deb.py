@@ -1,0 +1,135 @@
+"""What a source package is made of; building it is tested in tests/packages."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import deb, targets
+from nova_xloud.errors import PackageError
+from nova_xloud.quilt import Patch
+
+VERSION = "2:31.0.0-6+deb13u2"
+PACKAGING = Path(__file__).parents[2] / "debian"
+TARGET = targets.get("debian-13")
+RELATIONS = ["python3-os-traits (>= 3.3.0)", "sudo"]
+THEIR_CHANGELOG = """\
+nova (2:31.0.0-6+deb13u2) trixie-security; urgency=high
+
+  * Something.
+
+ -- Somebody <somebody@example.org>  Fri, 06 Feb 2026 09:34:00 +0100
+
+nova (2:31.0.0-6) unstable; urgency=medium
+
+  * Something before.
+
+ -- Somebody <somebody@example.org>  Mon, 01 Sep 2025 09:34:00 +0200
+"""
+
+
+@pytest.fixture
+def material(tmp_path: Path) -> deb.Material:
+    """A tiny nova of a distribution, with one patch of its own and one of ours."""
+    upstream = tmp_path / "nova-31.0.0"
+    (upstream / "nova").mkdir(parents=True)
+    (upstream / "nova/__init__.py").write_text("one\n")
+    orig = tmp_path / "nova_31.0.0.orig.tar.xz"
+    with tarfile.open(orig, "w:xz") as tar:
+        tar.add(upstream, upstream.name)
+    theirs = tmp_path / "debian"
+    (theirs / "patches").mkdir(parents=True)
+    (theirs / "patches/series").write_text("theirs.patch -p1\n#left-out.patch\n\n")
+    (theirs / "patches/theirs.patch").write_text("their patch\n")
+    (theirs / "changelog").write_text(THEIR_CHANGELOG)
+    packaging = tmp_path / "nova.debian.tar.xz"
+    with tarfile.open(packaging, "w:xz") as tar:
+        tar.add(theirs, "debian")
+    guide = tmp_path / "guide.md"
+    guide.write_text("guide\n")
+    ours = [Patch("xloud/ours.patch", b"our patch\n")]
+    return deb.Material(VERSION, orig, packaging, ours, PACKAGING, [guide])
+
+
+@pytest.fixture
+def source(material: deb.Material, tmp_path: Path) -> Path:
+    """The source package of that nova, unpacked."""
+    area = tmp_path / "area"
+    area.mkdir()
+    return deb.assemble(TARGET, material, 3, RELATIONS, area)
+
+
+def test_the_orig_tarball_is_the_distributions_renamed(
+    source: Path, material: deb.Material
+) -> None:
+    ours = source.parent / "nova-xloud_31.0.0.orig.tar.xz"
+    assert ours.read_bytes() == material.orig.read_bytes()
+    assert source.name == "nova-xloud-31.0.0"
+    assert (source / "nova/__init__.py").read_text() == "one\n"
+
+
+def test_our_patches_follow_the_distributions(source: Path) -> None:
+    patches = source / "debian/patches"
+    assert (patches / "series").read_text() == "theirs.patch\nxloud/ours.patch\n"
+    assert (patches / "theirs.patch").read_text() == "their patch\n"
+    assert (patches / "xloud/ours.patch").read_text() == "our patch\n"
+    assert not (patches / "left-out.patch").exists()
+
+
+def test_the_version_is_the_replaced_one_and_our_revision(source: Path) -> None:
+    told = subprocess.run(
+        ["dpkg-parsechangelog", "-l", source / "debian/changelog", "-S", "Version"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert told == "2:31.0.0-6+deb13u2+xloud3\n"
+
+
+@pytest.mark.parametrize("lower", [VERSION, VERSION + "+xloud2"])
+@pytest.mark.parametrize("higher", ["2:31.0.0-6+deb13u3", "2:31.0.1-1", VERSION + "+xloud10"])
+def test_our_version_stands_between_what_it_replaces_and_what_comes(
+    lower: str, higher: str
+) -> None:
+    ours = deb.package_version(VERSION, 3)
+    for one, other in ((lower, ours), (ours, higher)):
+        subprocess.run(["dpkg", "--compare-versions", one, "lt", other], check=True)
+
+
+def test_the_date_is_the_distributions_and_differs_by_revision(source: Path) -> None:
+    dated = re.compile(r">  (.*)$", re.MULTILINE)
+    found = dated.search((source / "debian/changelog").read_text())
+    assert found is not None
+    assert found[1] == "Fri, 06 Feb 2026 08:37:00 -0000"
+
+
+def test_the_control_file_is_filled(source: Path) -> None:
+    control = (source / "debian/control").read_text()
+    assert "@" not in control.replace("nova-xloud@localhost", "")
+    assert f"python3-nova (= {VERSION})" in control
+    assert "\n python3-os-traits (>= 3.3.0),\n sudo,\n" in control
+    assert not (source / "debian/control.in").exists()
+    assert (source / "debian/guide.md").read_text() == "guide\n"
+
+
+def test_a_distribution_without_the_library_is_refused() -> None:
+    with pytest.raises(PackageError):
+        deb.library_relations("")
+
+
+def test_build_dependencies_can_be_installed_by_name() -> None:
+    names = deb.build_dependencies((PACKAGING / "control.in").read_text())
+    assert {"debhelper", "python3-pbr", "python3-setuptools"} <= set(names)
+    assert all(re.fullmatch(r"[a-z0-9.+-]+", name) for name in names), names
+
+
+@pytest.mark.parametrize(
+    ("version", "upstream"),
+    [(VERSION, "31.0.0"), ("3:29.2.0-0ubuntu1.4", "29.2.0"), ("29.4.0~rc1-1", "29.4.0~rc1")],
+)
+def test_the_upstream_version_has_neither_epoch_nor_revision(version: str, upstream: str) -> None:
+    assert deb.upstream_version(version) == upstream

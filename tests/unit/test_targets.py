@@ -1,0 +1,20 @@
+"""The table of targets."""
+
+from __future__ import annotations
+
+import pytest
+
+from nova_xloud import bases, targets
+from nova_xloud.errors import UnknownTargetError
+
+
+def test_every_target_has_a_base_that_is_known() -> None:
+    for target in targets.known().values():
+        assert target.base in bases.known(), target
+
+
+def test_an_unknown_target_is_told_with_those_there_are() -> None:
+    with pytest.raises(UnknownTargetError) as raised:
+        targets.get("debian-31")
+    assert "debian-31" in str(raised.value)
+    assert all(name in str(raised.value) for name in targets.known())
