@@ -352,6 +352,33 @@ class QuotaTest(XloudAdjustTestBase):
         self._over_quota(self._server, flavor)
 
 
+class RestoreQuotaTest(XloudAdjustTestBase):
+    """A server that is brought back from the dead counts at its size."""
+
+    def setUp(self):
+        super().setUp()
+        # servers are only marked as deleted
+        self.flags(reclaim_instance_interval=3600)
+        self.flags(cores=5, group='quota')
+
+    def test_a_restored_server_counts_at_its_size(self):
+        server = self._server()
+        self._adjust(server, current_vcpus=2)
+        self.api.delete_server(server['id'])
+        self._wait_for_state_change(server, 'SOFT_DELETED')
+        other = self._server()
+        self._adjust(other, current_vcpus=4)
+
+        self.assertEqual(403, self._restore(server))
+        self._adjust(other, current_vcpus=3)
+        self.assertEqual(202, self._restore(server))
+
+    def _restore(self, server):
+        return self.admin_api.api_request(
+            '/servers/%s/action' % server['id'], method='POST',
+            body=jsonutils.dumps({'restore': {}})).status_code
+
+
 class PlacementQuotaTest(QuotaTest):
     """Quota by asking Placement what is used."""
 
