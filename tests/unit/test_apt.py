@@ -146,9 +146,7 @@ def test_a_failed_refresh_leaves_the_cache_as_it_was(archive: Path) -> None:
 def test_an_apt_that_fails_otherwise_is_quoted(archive: Path) -> None:
     for each in archive.glob("nova_*"):
         each.unlink()
-    with pytest.raises(
-        FetchError, match=r"fetching nova from Debian trixie failed:\n.*cannot stat"
-    ):
+    with pytest.raises(FetchError, match=r"from Debian trixie failed:\n.*cannot stat"):
         bases.fetch("debian:trixie")
 
 
