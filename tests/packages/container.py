@@ -156,16 +156,16 @@ class Container:
         return self.run("sh", "-euc", script).stdout
 
     def stop(self) -> None:
-        """Power off; after half a minute, pull the plug."""
+        """Power off; after two minutes, pull the plug."""
         if self._supervisor is None or self._supervisor.poll() is not None:
             return
-        with contextlib.suppress(ContainerError, ProcessLookupError):
-            os.kill(self.leader, signal.SIGRTMIN + 4)
+        leader = self.leader
+        os.kill(leader, signal.SIGRTMIN + 4)
         try:
-            self._supervisor.wait(30)
+            self._supervisor.wait(120)
         except subprocess.TimeoutExpired:
-            self._supervisor.terminate()
-            self._supervisor.wait(30)
+            os.kill(leader, signal.SIGKILL)
+            self._supervisor.wait(120)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,23 +11,27 @@ import pytest
 from tests.packages.cloud import RESTING, RUNNING, Cloud
 from tests.packages.debs import index, named, repack
 
-LATER = "+later1"
+
+@pytest.fixture(scope="module")
+def later(stock: str) -> str:
+    """The version of the distribution's next update: its last number is one higher."""
+    return re.sub(r"[0-9]+$", lambda number: str(int(number[0]) + 1), stock)
 
 
 @pytest.fixture(scope="module")
-def later_distribution(distribution: Path, stock: str) -> Path:
+def later_distribution(distribution: Path, stock: str, later: str) -> Path:
     """The distribution's packages with a newer version, each needing the others in it."""
     for deb in sorted(distribution.glob("*.deb")):
-        repack(deb, distribution, {stock: stock + LATER})
+        repack(deb, distribution, {stock: later})
     index(distribution)
     return distribution
 
 
 @pytest.fixture(scope="module")
-def rebuilt(debs: list[Path], stock: str, scratch: Path) -> Path:
+def rebuilt(debs: list[Path], stock: str, later: str, scratch: Path) -> Path:
     """Our packages, standing in for the distribution's newer ones, as a directory."""
     for deb in debs:
-        repack(deb, scratch / "rebuilt", {stock: stock + LATER})
+        repack(deb, scratch / "rebuilt", {stock: later})
     return scratch / "rebuilt"
 
 
@@ -63,14 +68,14 @@ def test_a_hold_keeps_ours_from_being_removed(cloud: Cloud, stock: str) -> None:
 
 
 def test_all_upgrade_together_when_ours_is_rebuilt(
-    cloud: Cloud, rebuilt: Path, make_mirror, stock: str
+    cloud: Cloud, rebuilt: Path, make_mirror, later: str
 ) -> None:
     cloud.sh("apt-mark unhold python3-nova-xloud")
     cloud.use_mirror(make_mirror("rebuilt", rebuilt))
     installed = nova(cloud)
     cloud.mark()
     cloud.apt("upgrade")
-    assert nova(cloud) == dict.fromkeys(installed, stock + LATER)
+    assert nova(cloud) == dict.fromkeys(installed, later)
     ours = named(rebuilt.glob("*.deb"), "python3-nova-xloud").name
     assert f"_{cloud.versions()['python3-nova-xloud'].split(':')[1]}_" in ours
     # the distribution's own scripts have restarted them: ours must not do it again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -68,7 +69,9 @@ def wait_for(moment: str, merged: Path, apt: subprocess.Popen[str]) -> None:
     library = merged / LIBRARY.lstrip("/")
     seen = {
         "removed": lambda: not (library / "__init__.py").exists(),
-        "unpacking": lambda: any(library.rglob("*.dpkg-new")),
+        "unpacking": lambda: any(
+            name.endswith(".dpkg-new") for _, _, names in os.walk(library) for name in names
+        ),
         "configuring": lambda: (library / "xloud/__pycache__").exists(),
     }[moment]
     deadline = time.monotonic() + 300
