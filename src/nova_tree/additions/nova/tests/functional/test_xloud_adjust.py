@@ -341,6 +341,14 @@ class QuotaTest(XloudAdjustTestBase):
             server['id'], {'resize': {'flavorRef': flavor}})
         self._wait_for_state_change(server, 'VERIFY_RESIZE')
 
+    def test_a_resize_counts_what_it_adds_to_the_size(self):
+        # 3 vCPUs more, though both flavors have 4
+        server = self._server()
+        self._limit(servers=10, cores=3, ram=1048576)
+        self._over_quota(
+            self.api.post_server_action, server['id'],
+            {'resize': {'flavorRef': self._flavor()}})
+
     def test_dedicated_cpus_count_at_their_maximum(self):
         flavor = self._flavor(
             **dict(FLOOR, **{'hw:cpu_policy': 'dedicated'}))
