@@ -153,16 +153,18 @@ class Adjuster:
             if is_ours:
                 self._leave(instance_uuid)
 
-    def note_drift(self, instance_uuid, drift):
+    def note_drift(self, instance_uuid, drift, looks=1):
         """Note by how many MiB a guest is off what it should have.
 
         :param instance_uuid: UUID of the server
-        :param drift: MiB, 0 when it is not
-        :returns: True when it was off by the same the last time
+        :param drift: MiB, 0 when it is not or cannot be asked
+        :param looks: how often in a row it must be seen to count
+        :returns: True when it was off by the same so many times in a row
         """
-        last = self._drifts.get(instance_uuid, 0)
-        self._drifts[instance_uuid] = drift
-        return drift != 0 and drift == last
+        last, seen = self._drifts.get(instance_uuid, (0, 0))
+        seen = seen + 1 if drift == last else 1
+        self._drifts[instance_uuid] = (drift, seen)
+        return drift != 0 and seen >= looks
 
     def forget_drifts(self, present):
         """Forget the drifts of servers that are not there any more.
@@ -336,7 +338,6 @@ class Adjuster:
             why that is not what was asked for, None if it is
         """
         old = xloud_size.live(instance)
-        outcome = old
         taken = []
         for step in self._steps(instance, intent, old):
             try:
@@ -344,19 +345,24 @@ class Adjuster:
             except Exception as error:
                 LOG.exception('The guest has not taken the change of %s.',
                               step.name, instance=instance)
-                failure = self._reason(error)
-                if self.guest_size(instance) is None:
-                    # It has died of it, and starts again as it was.
-                    return old, failure
-                outcome = self._true_figure(instance, step, outcome)
-                for earlier in taken:
-                    outcome = self._take_back(
-                        instance, earlier, old, outcome)
-                return outcome, failure
+                kept = [step] + [each for each in taken
+                                 if not self._take_back(instance, each)]
+                return self._left(instance, old, kept), self._reason(error)
             taken.append(step)
-            outcome = outcome._replace(
-                **{step.name: getattr(asked, step.name)})
-        return outcome, None
+        return asked, None
+
+    def _left(self, instance, old, kept):
+        """Tell the Size that a change that has failed leaves.
+
+        :param old: Size before
+        :param kept: the steps that may have changed the guest
+        """
+        guest = self.guest_size(instance)
+        if guest is None:
+            # It has died of it, and starts again as it was.
+            return old
+        return old._replace(
+            **{step.name: getattr(guest, step.name) for step in kept})
 
     def _steps(self, instance, intent, old):
         """List the changes, those that are hard to take back first."""
@@ -376,22 +382,15 @@ class Adjuster:
             return cpus + memory
         return memory + cpus
 
-    def _take_back(self, instance, step, old, outcome):
+    def _take_back(self, instance, step):
+        """Take a change back; False if the guest keeps it."""
         try:
             step.take_back()
         except Exception:
             LOG.exception('The guest keeps the change of %s.', step.name,
                           instance=instance)
-            return self._true_figure(instance, step, outcome)
-        return outcome._replace(**{step.name: getattr(old, step.name)})
-
-    def _true_figure(self, instance, step, outcome):
-        """Put what the guest really has of a resource into the outcome."""
-        guest = self.guest_size(instance)
-        if guest is None:
-            # It has died: it will come back with what is recorded.
-            return outcome
-        return outcome._replace(**{step.name: getattr(guest, step.name)})
+            return False
+        return True
 
     @staticmethod
     def _reason(error):

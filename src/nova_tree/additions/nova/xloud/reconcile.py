@@ -39,8 +39,13 @@ from nova.xloud import size as xloud_size
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
-# The guest runs and answers its balloon; a paused one does not.
+# The guest runs, and follows its balloon; a paused one does not.
 _RUNS = (vm_states.ACTIVE, vm_states.RESCUED)
+
+# A guest that boots has all its memory until its balloon driver is up: what
+# it has must stay for so many looks to count.
+_LOOKS = 2
+_LOOKS_WITHOUT_DRIVER = 5
 
 # The server is settled on this host.
 _SETTLED = _RUNS + (vm_states.PAUSED, vm_states.STOPPED, vm_states.SUSPENDED)
@@ -124,6 +129,7 @@ def _reconcile_instance(manager, context, instance, startup, held):
     seen = noted
     if not half_done:
         if not _is_settled(instance):
+            manager.xloud.note_drift(instance.uuid, 0)
             return
         seen = _size_seen(manager, instance, noted)
         wanted = placement.amounts(
@@ -158,16 +164,18 @@ def _is_settled(instance):
 
 
 def _is_half_done(instance, startup):
-    """Tell whether an adjust was begun that nobody is working on."""
-    if _is_settled(instance):
-        # somebody has reset the state of the server
-        return adjust.Intent.of(instance) is not None
-    if instance.task_state != task_states.XLOUD_ADJUSTING:
-        return False
-    # A call that is on its way is given up by nova-api after this time
-    return startup or timeutils.is_older_than(
-        instance.updated_at or instance.created_at,
-        2 * CONF.rpc_response_timeout)
+    """Tell whether an adjust was begun, unless this process works on it.
+
+    An intent is only ever saved by this host. A task state alone may belong
+    to a call that is still on its way; nova-api gives that up after a time.
+    """
+    if adjust.Intent.of(instance) is not None:
+        return (instance.task_state == task_states.XLOUD_ADJUSTING or
+                _is_settled(instance))
+    return (instance.task_state == task_states.XLOUD_ADJUSTING and
+            (startup or timeutils.is_older_than(
+                instance.updated_at or instance.created_at,
+                2 * CONF.rpc_response_timeout)))
 
 
 def _size_seen(manager, instance, noted):
@@ -176,21 +184,22 @@ def _size_seen(manager, instance, noted):
     :param noted: the size that it is said to have
     :returns: nova.xloud.size.Size; the one noted where nothing is seen
     """
-    if instance.vm_state == vm_states.STOPPED:
-        return xloud_size.recorded(instance)
     guest = None
     if instance.vm_state in _RUNS:
         guest = manager.xloud.guest_size(instance)
     if guest is None:
+        manager.xloud.note_drift(instance.uuid, 0)
+        if instance.vm_state == vm_states.STOPPED:
+            return xloud_size.recorded(instance)
         return noted
     seen = noted
     if xloud_size.has_cpu_floor(instance.flavor):
         seen = seen._replace(vcpus=guest.vcpus)
-    # A guest that boots has all its memory until its balloon driver is up:
-    # only what stays counts.
     if (xloud_size.has_memory_floor(instance.flavor) and
             manager.xloud.note_drift(
-                instance.uuid, guest.memory_mb - noted.memory_mb)):
+                instance.uuid, guest.memory_mb - noted.memory_mb,
+                _LOOKS if guest.balloon_driver_active
+                else _LOOKS_WITHOUT_DRIVER)):
         seen = seen._replace(memory_mb=guest.memory_mb)
     return seen
 

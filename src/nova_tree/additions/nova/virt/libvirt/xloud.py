@@ -109,6 +109,7 @@ def check_can_adjust(host, instance, memory_mb):
             ('./devices/hostdev', _('a device passed through')),
             ("./devices/interface[@type='hostdev']",
              _('a network device passed through')),
+            ("./devices/interface[@type='vdpa']", _('a vDPA device')),
             ('./launchSecurity', _('encrypted memory'))):
         if root.find(path) is not None:
             raise exception.AdjustNotSupported(

@@ -1,0 +1,390 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import fixtures
+
+from nova import context
+from nova import exception as nova_exception
+from nova import objects
+from nova import test
+from nova.tests.unit.xloud import base
+from nova.xloud import adjust
+from nova.xloud import exception
+from nova.xloud import size
+from nova.xloud.size import GuestSize
+from nova.xloud.size import Size
+
+
+class FakeDriver:
+    """A driver with one guest, which can be told to fail."""
+
+    capabilities = {'supports_xloud_adjust': True}
+
+    def __init__(self, vcpus, memory_mb):
+        self.guest = GuestSize(vcpus, memory_mb, True, 0, False)
+        self.calls = []
+        self.failing = {}
+
+    def check_can_adjust(self, instance, vcpus, memory_mb):
+        pass
+
+    def get_current_size(self, instance):
+        return self.guest
+
+    def _set(self, name, value):
+        self.calls.append((name, value))
+        result = self.failing.get((name, value), value)
+        if self.guest is None or result is None:
+            self.guest = None
+            raise exception.AdjustIncomplete(
+                now=0, asked=value, unit=name, reason='it died')
+        self.guest = self.guest._replace(**{name: result})
+        if result != value:
+            raise exception.AdjustIncomplete(
+                now=result, asked=value, unit=name, reason='refused')
+
+    def set_current_vcpus(self, instance, vcpus):
+        self._set('vcpus', vcpus)
+
+    def set_current_memory_mb(self, instance, memory_mb):
+        self._set('memory_mb', memory_mb)
+
+
+class AdjusterTestCase(test.NoDBTestCase):
+    """A host with one server of 2 of 1..4 vCPUs, 2 of 1..4 GiB."""
+
+    def setUp(self):
+        super().setUp()
+        self.driver = FakeDriver(2, 2048)
+        self.manager = mock.Mock(host='host', driver=self.driver)
+        self.manager.rt.compute_nodes = {'node': mock.Mock(uuid='provider')}
+        self.adjuster = adjust.Adjuster(self.manager)
+        self.instance = base.make_instance(
+            size=(2, 2048), task_state='xloud_adjusting')
+        self.context = context.RequestContext('user', 'project')
+        self.steps = []
+        self.assign = self._patch(
+            'nova.xloud.placement.assign', self._assign)
+        self.save = self._patch(
+            'nova.objects.Instance.save', self._save)
+        self.get_by_uuid = self._patch(
+            'nova.objects.Instance.get_by_uuid',
+            lambda *args, **kwargs: self.instance)
+        self.spawn = self._patch(
+            'nova.xloud.worker.spawn', lambda work, *args: work(*args))
+        self.started = self._patch(
+            'nova.objects.InstanceActionEvent.event_start', None)
+        self.finished = self._patch(
+            'nova.objects.InstanceActionEvent.event_finish_with_failure',
+            None)
+
+    def _patch(self, name, side_effect):
+        return self.useFixture(fixtures.MockPatch(
+            name, side_effect=side_effect)).mock
+
+    def _assign(self, client, ctxt, instance, provider, wanted):
+        self.assertEqual('provider', provider)
+        self.steps.append(('Placement', tuple(wanted)))
+
+    def _save(self, expected_task_state=None):
+        self.steps.append(('save', self.instance.task_state))
+
+    def begin(self, vcpus=None, memory_mb=None, persist=True):
+        self.adjuster.begin(
+            self.context, self.instance, vcpus, memory_mb, persist)
+
+    def failure(self):
+        """Return what the server action ends with."""
+        error = self.finished.call_args[1]['exc_val']
+        return error and error.format_message()
+
+    def assertSize(self, recorded, live=None):
+        self.assertEqual(recorded, size.recorded(self.instance))
+        self.assertEqual(live or recorded, size.live(self.instance))
+        self.assertIsNone(self.instance.task_state)
+        self.assertIsNone(adjust.Intent.of(self.instance))
+        with self.adjuster.hold(self.instance.uuid) as is_ours:
+            self.assertTrue(is_ours)
+
+
+class SuccessTestCase(AdjusterTestCase):
+
+    def test_growth_is_claimed_first_and_recorded_last(self):
+        self.begin(vcpus=3)
+        self.assertEqual([
+            ('Placement', (3, 2048)), ('save', 'xloud_adjusting'),
+            ('save', None), ('Placement', (3, 2048))], self.steps)
+        self.assertEqual([('vcpus', 3)], self.driver.calls)
+        self.assertSize(Size(3, 2048))
+        self.assertIsNone(self.failure())
+        self.manager.rt.update_usage.assert_called_once_with(
+            self.context, self.instance, 'node')
+
+    def test_shrink_is_released_last(self):
+        self.begin(vcpus=1, memory_mb=1024)
+        self.assertEqual([
+            ('save', 'xloud_adjusting'), ('save', None),
+            ('Placement', (1, 1024))], self.steps)
+        self.assertSize(Size(1, 1024))
+
+    def test_growth_of_one_and_shrink_of_the_other(self):
+        self.begin(vcpus=4, memory_mb=1024)
+        self.assertEqual(('Placement', (4, 2048)), self.steps[0])
+        self.assertEqual(('Placement', (4, 1024)), self.steps[-1])
+
+    def test_vcpus_are_taken_away_before_memory_is_changed(self):
+        self.begin(vcpus=1, memory_mb=4096)
+        self.assertEqual(
+            [('vcpus', 1), ('memory_mb', 4096)], self.driver.calls)
+
+    def test_vcpus_are_given_after_memory_is_changed(self):
+        self.begin(vcpus=3, memory_mb=1024)
+        self.assertEqual(
+            [('memory_mb', 1024), ('vcpus', 3)], self.driver.calls)
+
+    def test_without_persist_the_record_stays(self):
+        self.begin(vcpus=3, persist=False)
+        self.assertSize(Size(2, 2048), Size(3, 2048))
+        self.assertEqual(('Placement', (3, 2048)), self.steps[-1])
+
+    def test_live_size_is_made_to_stay(self):
+        self.begin(vcpus=3, persist=False)
+        self.instance.task_state = 'xloud_adjusting'
+        self.begin(vcpus=3)
+        self.assertSize(Size(3, 2048))
+
+    def test_server_without_guest(self):
+        self.driver.guest = None
+        self.begin(vcpus=3)
+        self.assertEqual([], self.driver.calls)
+        self.assertSize(Size(3, 2048))
+
+    def test_event_has_start_host_and_end(self):
+        self.begin(vcpus=3)
+        self.started.assert_called_once_with(
+            self.context, self.instance.uuid, 'compute_xloud_adjust',
+            want_result=False, host='host')
+        self.assertEqual('compute_xloud_adjust', self.finished.call_args[0][2])
+
+
+class RefusalTestCase(AdjusterTestCase):
+
+    def assertRefused(self, expected, *asked, **persist):
+        error = self.assertRaises(expected, self.begin, *asked, **persist)
+        self.assertEqual([], self.driver.calls)
+        self.spawn.assert_not_called()
+        with self.adjuster.hold(self.instance.uuid) as is_ours:
+            self.assertTrue(is_ours)
+        return str(error)
+
+    def test_another_adjust_is_running(self):
+        with self.adjuster.hold(self.instance.uuid):
+            error = self.assertRaises(
+                exception.AdjustNotSupported, self.begin, 3)
+            self.assertIn('another adjust', str(error))
+            with self.adjuster.hold(self.instance.uuid) as is_ours:
+                self.assertFalse(is_ours)
+
+    def test_late_message(self):
+        self.instance.task_state = None
+        self.assertRefused(exception.AdjustNotSupported, 3)
+
+    def test_server_has_moved(self):
+        self.instance.host = 'elsewhere'
+        self.assertRefused(exception.AdjustNotSupported, 3)
+
+    def test_server_is_gone(self):
+        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
+            instance_id='x')
+        self.assertRefused(nova_exception.InstanceNotFound, 3)
+
+    def test_driver_cannot(self):
+        self.driver.capabilities = {}
+        message = self.assertRefused(exception.AdjustNotSupported, 3)
+        self.assertIn('driver', message)
+
+    def test_driver_cannot_tell_the_size(self):
+        self.driver.get_current_size = mock.Mock(
+            side_effect=NotImplementedError)
+        self.assertRaises(exception.AdjustNotSupported,
+                          self.adjuster.guest_size, self.instance)
+
+    def test_host_knows_why_not(self):
+        self.driver.check_can_adjust = mock.Mock(
+            side_effect=exception.AdjustNotSupported(reason='pinned'))
+        self.assertRefused(exception.AdjustNotSupported, 3)
+
+    def test_no_guest_and_no_persist(self):
+        self.driver.guest = None
+        self.assertRefused(exception.AdjustNoGuest, 3, persist=False)
+
+    def test_no_capacity(self):
+        self.assign.side_effect = exception.AdjustNoCapacity(
+            asked=1, free=0, resource='VCPU')
+        self.assertRefused(exception.AdjustNoCapacity, 3)
+        self.save.assert_not_called()
+
+    def test_node_is_not_known(self):
+        self.manager.rt.compute_nodes = {}
+        self.assertRefused(exception.AdjustAccountingFailed, 3)
+
+    def test_claim_is_given_back_when_the_intent_cannot_be_saved(self):
+        self.save.side_effect = nova_exception.UnexpectedTaskStateError(
+            instance_uuid='x', expected={}, actual={})
+        self.assertRefused(nova_exception.UnexpectedTaskStateError, 3)
+        self.assertEqual([('Placement', (3, 2048)),
+                          ('Placement', (2, 2048))], self.steps)
+
+    def test_shrink_has_no_claim_to_give_back(self):
+        self.save.side_effect = nova_exception.UnexpectedTaskStateError(
+            instance_uuid='x', expected={}, actual={})
+        self.assertRefused(nova_exception.UnexpectedTaskStateError, 1)
+        self.assertEqual([], self.steps)
+
+
+class FailureTestCase(AdjusterTestCase):
+
+    def test_guest_refuses(self):
+        self.driver.failing['vcpus', 1] = 2
+        self.begin(vcpus=1)
+        self.assertSize(Size(2, 2048))
+        self.assertIn('refused', self.failure())
+        self.assertIn('2 vCPUs and 2048 MiB', self.failure())
+
+    def test_guest_goes_half_way(self):
+        self.driver.failing['memory_mb', 1024] = 1500
+        self.begin(memory_mb=1024)
+        self.assertSize(Size(2, 1500))
+        self.assertEqual(('Placement', (2, 1500)), self.steps[-1])
+
+    def test_without_persist_only_the_guests_size_is_noted(self):
+        self.driver.failing['memory_mb', 1024] = 1500
+        self.begin(memory_mb=1024, persist=False)
+        self.assertSize(Size(2, 2048), Size(2, 1500))
+
+    def test_second_fails_and_the_first_is_taken_back(self):
+        self.driver.failing['vcpus', 4] = 2
+        self.begin(vcpus=4, memory_mb=4096)
+        self.assertEqual([('memory_mb', 4096), ('vcpus', 4),
+                          ('memory_mb', 2048)], self.driver.calls)
+        self.assertSize(Size(2, 2048))
+        self.assertEqual(('Placement', (2, 2048)), self.steps[-1])
+
+    def test_first_cannot_be_taken_back(self):
+        self.driver.failing['vcpus', 4] = 3
+        self.driver.failing['memory_mb', 2048] = 3000
+        self.begin(vcpus=4, memory_mb=4096)
+        self.assertSize(Size(3, 3000))
+        self.assertIn('3 vCPUs and 3000 MiB', self.failure())
+
+    def test_first_fails_and_the_second_is_not_tried(self):
+        self.driver.failing['vcpus', 1] = 2
+        self.begin(vcpus=1, memory_mb=1024)
+        self.assertEqual([('vcpus', 1)], self.driver.calls)
+        self.assertSize(Size(2, 2048))
+
+    def test_record_stays_where_the_guest_has_not_changed(self):
+        size.record(self.instance, Size(1, 2048), Size(2, 2048))
+        self.driver.failing['memory_mb', 1024] = 2048
+        self.begin(vcpus=3, memory_mb=1024)
+        self.assertSize(Size(1, 2048), Size(2, 2048))
+
+    def test_guest_dies(self):
+        self.driver.failing['vcpus', 4] = None
+        self.begin(vcpus=4, memory_mb=4096)
+        self.assertSize(Size(2, 2048))
+        self.assertIn('it died', self.failure())
+
+    def test_guest_dies_while_the_first_is_taken_back(self):
+        self.driver.failing['vcpus', 4] = 2
+        self.driver.failing['memory_mb', 2048] = None
+        self.begin(vcpus=4, memory_mb=4096)
+        self.assertSize(Size(2, 2048))
+
+    def test_other_errors_are_told_too(self):
+        self.driver.set_current_vcpus = mock.Mock(
+            side_effect=ValueError('what?'))
+        self.begin(vcpus=4)
+        self.assertIn('what?', self.failure())
+
+    def test_placement_fails_at_the_release(self):
+        self.assign.side_effect = exception.AdjustAccountingFailed(
+            reason='down')
+        self.begin(vcpus=1)
+        self.assertSize(Size(1, 2048))
+        self.assertIsNone(self.failure())
+        self.manager.rt.update_usage.assert_called_once()
+
+    def test_tracker_fails(self):
+        self.manager.rt.update_usage.side_effect = ValueError
+        self.begin(vcpus=3)
+        self.assertSize(Size(3, 2048))
+        self.assertIsNone(self.failure())
+
+    def test_libvirt_is_gone(self):
+        self.driver.get_current_size = mock.Mock(
+            side_effect=nova_exception.HypervisorUnavailable())
+        self.begin(vcpus=3)
+        # for the next periodic task
+        self.assertEqual('xloud_adjusting', self.instance.task_state)
+        self.assertIsNotNone(adjust.Intent.of(self.instance))
+        self.assertIsNotNone(self.failure())
+        with self.adjuster.hold(self.instance.uuid) as is_ours:
+            self.assertTrue(is_ours)
+
+    def test_server_is_deleted_meanwhile(self):
+        self.save.side_effect = [
+            None, nova_exception.InstanceNotFound(instance_id='x')]
+        self.begin(vcpus=3)
+        with self.adjuster.hold(self.instance.uuid) as is_ours:
+            self.assertTrue(is_ours)
+
+    def test_another_operation_has_taken_over(self):
+        self.save.side_effect = [
+            None, nova_exception.UnexpectedDeletingTaskStateError(
+                instance_uuid='x', expected={}, actual={}), None]
+        self.begin(vcpus=3)
+        self.assertNotIn('task_state', self.instance.obj_what_changed())
+        self.assertEqual(Size(3, 2048), size.recorded(self.instance))
+
+
+class DriftTestCase(AdjusterTestCase):
+
+    def test_drift_that_stays_counts(self):
+        self.assertEqual(
+            [False, True, True, False, False, False],
+            [self.adjuster.note_drift('uuid', drift, looks=2)
+             for drift in (5, 5, 5, 6, 0, 0)])
+
+    def test_forget_drifts(self):
+        self.adjuster.note_drift('gone', 5)
+        self.adjuster.note_drift('here', 5)
+        self.adjuster.forget_drifts({'here', 'new'})
+        self.assertFalse(self.adjuster.note_drift('gone', 5, 2))
+        self.assertTrue(self.adjuster.note_drift('here', 5, 2))
+
+
+class IntentTestCase(test.NoDBTestCase):
+
+    def test_it_is_saved_with_the_server(self):
+        instance = base.make_instance(size=(2, 2048))
+        adjust.Intent(3, None, False).write(instance)
+        found = adjust.Intent.of(objects.Instance(
+            system_metadata=instance.system_metadata))
+        self.assertEqual((3, None, False), (
+            found.vcpus, found.memory_mb, found.persist))
+        adjust.drop_intent(instance)
+        self.assertIsNone(adjust.Intent.of(instance))

@@ -1,0 +1,399 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import datetime
+from unittest import mock
+
+import fixtures
+from keystoneauth1 import exceptions as ks_exc
+from oslo_utils.fixture import uuidsentinel as uuids
+from oslo_utils import timeutils
+
+from nova import context
+from nova import exception as nova_exception
+from nova import objects
+from nova import test
+from nova.tests.unit.xloud import base
+from nova.xloud import adjust
+from nova.xloud import reconcile
+from nova.xloud import size
+from nova.xloud.size import GuestSize
+from nova.xloud.size import Size
+
+
+class ReconcileTestCase(test.NoDBTestCase):
+    """A host with one server of 2 of 1..4 vCPUs, 2 of 1..4 GiB."""
+
+    def setUp(self):
+        super().setUp()
+        self.context = context.get_admin_context()
+        self.instance = base.make_instance(
+            size=(2, 2048), created_at=timeutils.utcnow(), updated_at=None)
+        self.read = self.instance
+        self.guest = GuestSize(2, 2048, True, 0, False)
+        self.manager = mock.Mock(host='host')
+        self.manager.xloud = adjust.Adjuster(self.manager)
+        self.manager.driver.get_current_size.side_effect = (
+            lambda instance: self.guest)
+        self.manager.rt.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
+        self.manager.rt.xloud_instances = {'node': [self.instance]}
+        self.held = {'VCPU': 2, 'MEMORY_MB': 2048}
+        self.client = self.manager.reportclient
+        self.client.get_allocations_for_resource_provider.side_effect = (
+            lambda *args: mock.Mock(allocations={
+                self.instance.uuid: {'resources': self.held}}))
+        self.assign = self._patch('nova.xloud.placement.assign')
+        self.save = self._patch('nova.objects.Instance.save')
+        self.get_by_uuid = self._patch(
+            'nova.objects.Instance.get_by_uuid',
+            side_effect=lambda *args, **kwargs: self.read)
+        self.action = objects.InstanceAction(
+            id=1, action='xloud_adjust', request_id='req-of-the-adjust')
+        self._patch(
+            'nova.objects.InstanceActionList.get_by_instance_uuid',
+            side_effect=lambda *args, **kwargs: (
+                [self.action] if self.action else []))
+        self.events = []
+        self._patch(
+            'nova.objects.InstanceActionEventList.get_by_action',
+            side_effect=lambda *args: self.events)
+        self.started = self._patch(
+            'nova.objects.InstanceActionEvent.event_start')
+        self.finished = self._patch(
+            'nova.objects.InstanceActionEvent.event_finish_with_failure')
+
+    def _patch(self, name, **kwargs):
+        return self.useFixture(fixtures.MockPatch(name, **kwargs)).mock
+
+    def reconcile(self, startup=False):
+        reconcile.reconcile(self.manager, self.context, startup)
+
+    def assertAssigned(self, *wanted):
+        self.assertEqual(
+            list(wanted), [tuple(call[0][4])
+                           for call in self.assign.call_args_list])
+
+    def assertLeftAlone(self):
+        self.save.assert_not_called()
+        self.assertAssigned()
+
+
+class ApartTestCase(ReconcileTestCase):
+
+    def test_all_agree(self):
+        self.reconcile()
+        self.assertLeftAlone()
+        self.get_by_uuid.assert_not_called()
+
+    def test_node_without_servers_asks_nobody(self):
+        self.manager.rt.xloud_instances = {'node': []}
+        self.reconcile()
+        self.client.get_allocations_for_resource_provider.assert_not_called()
+
+    def test_node_that_is_gone(self):
+        self.manager.rt.compute_nodes = {}
+        self.reconcile()
+        self.client.get_allocations_for_resource_provider.assert_not_called()
+
+    def test_placement_holds_something_else(self):
+        self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
+        self.reconcile()
+        self.assertAssigned((2, 2048))
+        self.save.assert_not_called()
+
+    def test_placement_is_down(self):
+        for error in (
+                ks_exc.ConnectFailure(),
+                nova_exception.ResourceProviderAllocationRetrievalFailed(
+                    rp_uuid='x', error='y')):
+            self.client.get_allocations_for_resource_provider.side_effect = (
+                error)
+            self.reconcile()
+        self.assertLeftAlone()
+
+    def test_guest_has_other_vcpus(self):
+        self.guest = self.guest._replace(vcpus=3)
+        self.reconcile()
+        self.assertEqual(Size(2, 2048), size.recorded(self.instance))
+        self.assertEqual(Size(3, 2048), size.live(self.instance))
+        self.save.assert_called_once_with(expected_task_state=[None])
+        self.assertAssigned((3, 2048))
+
+    def test_guest_has_other_memory(self):
+        self.guest = self.guest._replace(memory_mb=3000)
+        self.reconcile()
+        self.assertLeftAlone()
+        self.reconcile()
+        self.assertEqual(Size(2, 3000), size.live(self.instance))
+
+    def test_guest_without_balloon_driver_may_be_booting(self):
+        self.guest = self.guest._replace(
+            memory_mb=4096, balloon_driver_active=False)
+        for look in range(4):
+            self.reconcile()
+            self.assertLeftAlone()
+        self.reconcile()
+        self.assertEqual(Size(2, 4096), size.live(self.instance))
+
+    def test_another_operation_in_between_starts_anew(self):
+        self.guest = self.guest._replace(memory_mb=3000)
+        self.reconcile()
+        self.instance.task_state = 'rebooting'
+        self.reconcile()
+        self.instance.task_state = None
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_resource_without_floor_is_not_looked_at(self):
+        self.instance.flavor = base.make_flavor(minimum_cpu='1')
+        size.record(self.instance, Size(2, 4096))
+        self.guest = self.guest._replace(memory_mb=3000)
+        self.reconcile()
+        self.reconcile()
+        self.assertLeftAlone()
+        self.instance.flavor = base.make_flavor(minimum_memory='1024')
+        size.record(self.instance, Size(4, 3000))
+        self.held = {'MEMORY_MB': 3000}
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_guest_does_not_run(self):
+        self.guest = None
+        size.record_live(self.instance, Size(3, 2048))
+        self.held = {'VCPU': 3, 'MEMORY_MB': 2048}
+        self.reconcile()
+        self.assertLeftAlone()
+        self.instance.vm_state = 'stopped'
+        self.reconcile()
+        self.assertFalse(size.has_live(self.instance))
+        self.assertAssigned((2, 2048))
+
+    def test_paused_guest_is_not_asked(self):
+        self.instance.vm_state = 'paused'
+        self.guest = self.guest._replace(vcpus=3)
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_server_that_another_operation_has(self):
+        for fields in ({'task_state': 'migrating'}, {'vm_state': 'resized'}):
+            instance = base.make_instance(size=(2, 2048), **fields)
+            self.manager.rt.xloud_instances = {'node': [instance]}
+            self.held = {'VCPU': 4, 'MEMORY_MB': 4096}
+            self.reconcile()
+        self.assertLeftAlone()
+
+    def test_server_that_is_adjusted(self):
+        self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
+        with self.manager.xloud.hold(self.instance.uuid):
+            self.reconcile()
+        self.assertLeftAlone()
+
+    def test_what_was_read_is_out_of_date(self):
+        self.guest = self.guest._replace(vcpus=3)
+        for fields in ({'task_state': 'rebooting'}, {'host': 'elsewhere'}):
+            self.read = base.make_instance(size=(2, 2048), **fields)
+            self.reconcile()
+        self.read = base.make_instance(size=(3, 2048))
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_server_is_deleted_meanwhile(self):
+        self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
+        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
+            instance_id='x')
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_one_server_does_not_spoil_it_for_the_others(self):
+        other = base.make_instance(size=(1, 1024), uuid=uuids.other)
+        self.manager.rt.xloud_instances['node'].append(other)
+        self.manager.driver.get_current_size.side_effect = [
+            ValueError, GuestSize(3, 1024, True, 0, False)]
+        self.read = other
+        self.reconcile()
+        self.assertEqual(Size(3, 1024), size.live(other))
+
+
+class RecoverTestCase(ReconcileTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.instance.task_state = 'xloud_adjusting'
+
+    def _intend(self, vcpus, memory_mb=None, persist=True):
+        adjust.Intent(vcpus, memory_mb, persist).write(self.instance)
+
+    def assertRecovered(self, recorded, live=None):
+        self.assertIsNone(self.instance.task_state)
+        self.assertIsNone(adjust.Intent.of(self.instance))
+        self.assertEqual(recorded, size.recorded(self.instance))
+        self.assertEqual(live or recorded, size.live(self.instance))
+        self.save.assert_called_once_with(
+            expected_task_state=['xloud_adjusting', None])
+
+    def assertAction(self, reason):
+        call = self.finished.call_args
+        self.assertEqual('req-of-the-adjust', call[0][0].request_id)
+        self.assertEqual('compute_xloud_adjust', call[0][2])
+        if reason is None:
+            self.assertIsNone(call[1]['exc_val'])
+            self.assertIsNone(call[1]['exc_tb'])
+        else:
+            self.assertIn(reason, call[1]['exc_val'])
+            self.assertIsNotNone(call[1]['exc_tb'])
+
+    def test_before_the_guest_was_changed(self):
+        self._intend(3)
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048))
+        self.assertAssigned((2, 2048))
+        self.assertAction('2 vCPUs and 2048 MiB')
+
+    def test_after_the_guest_was_changed(self):
+        self._intend(3)
+        self.guest = self.guest._replace(vcpus=3)
+        self.reconcile()
+        self.assertRecovered(Size(3, 2048))
+        self.assertAssigned((3, 2048))
+        self.assertAction(None)
+
+    def test_half_way(self):
+        self._intend(4, 4096)
+        self.guest = self.guest._replace(memory_mb=4096)
+        self.reconcile()
+        self.assertRecovered(Size(2, 4096))
+        self.assertAction('2 vCPUs and 4096 MiB')
+
+    def test_without_persist(self):
+        self._intend(3, persist=False)
+        self.guest = self.guest._replace(vcpus=3)
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048), Size(3, 2048))
+
+    def test_server_has_no_guest_any_more(self):
+        self._intend(3)
+        self.guest = None
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048))
+        self.assertAction('2 vCPUs')
+
+    def test_libvirt_is_gone(self):
+        self._intend(3)
+        self.manager.driver.get_current_size.side_effect = ValueError
+        self.reconcile()
+        self.save.assert_not_called()
+        self.assertEqual('xloud_adjusting', self.instance.task_state)
+
+    def test_state_was_reset(self):
+        self._intend(3)
+        self.instance.task_state = None
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048))
+
+    def test_this_process_is_at_work(self):
+        self._intend(3)
+        with self.manager.xloud.hold(self.instance.uuid):
+            self.reconcile()
+        self.assertLeftAlone()
+
+    def test_call_that_may_be_on_its_way(self):
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_call_that_is_lost(self):
+        self.instance.updated_at = (
+            timeutils.utcnow() - datetime.timedelta(seconds=121))
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048))
+
+    def test_no_call_outlives_a_restart(self):
+        self.reconcile(startup=True)
+        self.assertRecovered(Size(2, 2048))
+
+    def test_event_that_was_started_is_not_started_again(self):
+        self.events = [mock.Mock(event='compute_xloud_adjust')]
+        self.reconcile(startup=True)
+        self.started.assert_not_called()
+        self.assertAction('2 vCPUs')
+
+    def test_event_that_was_not_started_is(self):
+        self.events = [mock.Mock(event='api_xloud_adjust')]
+        self.reconcile(startup=True)
+        self.assertEqual('host', self.started.call_args[1]['host'])
+        self.assertAction('2 vCPUs')
+
+    def test_other_actions_are_left_alone(self):
+        self.action.action = 'reboot'
+        self.reconcile(startup=True)
+        self.finished.assert_not_called()
+        self.instance.task_state = 'xloud_adjusting'
+        self.action = None
+        self.reconcile(startup=True)
+        self.finished.assert_not_called()
+
+
+class DecoratorsTestCase(ReconcileTestCase):
+
+    def _operation(self, work=lambda instance: None):
+        @reconcile.settles
+        def operation(manager, context, instance, extra=None):
+            work(instance)
+            return extra
+        return operation
+
+    def test_live_size_that_was_forgotten_is_accounted_for(self):
+        size.record_live(self.instance, Size(3, 2048))
+        operation = self._operation(size.forget_live)
+        self.assertEqual('x', operation(
+            self.manager, self.context, instance=self.instance, extra='x'))
+        self.assertAssigned((2, 2048))
+
+    def test_server_that_stops_has_no_live_size(self):
+        size.record_live(self.instance, Size(3, 2048))
+
+        def stop(instance):
+            instance.vm_state = 'stopped'
+
+        self._operation(stop)(self.manager, self.context, self.instance)
+        self.assertFalse(size.has_live(self.instance))
+        self.save.assert_called_once_with()
+        self.assertAssigned((2, 2048))
+
+    def test_live_size_that_stays(self):
+        size.record_live(self.instance, Size(3, 2048))
+        self._operation()(self.manager, self.context, self.instance)
+        self.assertLeftAlone()
+
+    def test_server_that_is_as_recorded(self):
+        self._operation()(self.manager, self.context, self.instance)
+        self.assertLeftAlone()
+
+    def test_server_without_floor(self):
+        self.instance.flavor = base.make_flavor()
+        self._operation()(self.manager, self.context, self.instance)
+        self.assertLeftAlone()
+
+    def test_periodic_task(self):
+        calls = []
+
+        @reconcile.after_update
+        def update(manager, context, startup=False):
+            calls.append(startup)
+
+        self.instance.task_state = 'xloud_adjusting'
+        update(self.manager, self.context)
+        self.assertLeftAlone()
+        update(self.manager, self.context, startup=True)
+        self.save.assert_called_once()
+        self.assertEqual([False, True], calls)

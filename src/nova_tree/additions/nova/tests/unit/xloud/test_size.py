@@ -1,0 +1,248 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from nova import test
+from nova.tests.unit.xloud import base
+from nova.xloud import size
+from nova.xloud.size import Size
+
+
+class BoundsTestCase(test.NoDBTestCase):
+
+    def test_floor_to_maximum(self):
+        self.assertEqual(
+            (1, 4, 1024, 4096), size.bounds(base.make_flavor(**base.FLOORS)))
+
+    def test_resource_without_a_floor_stays_at_its_maximum(self):
+        flavor = base.make_flavor(minimum_cpu='2')
+        self.assertEqual((2, 4, 4096, 4096), size.bounds(flavor))
+        self.assertEqual(Size(2, 4096), size.floor(flavor))
+        self.assertEqual(Size(4, 4096), size.maximum(flavor))
+        self.assertTrue(size.has_cpu_floor(flavor))
+        self.assertFalse(size.has_memory_floor(flavor))
+        self.assertTrue(size.has_floor(flavor))
+
+    def test_memory_floor_alone_is_a_floor(self):
+        self.assertTrue(size.has_floor(base.make_flavor(minimum_memory='1')))
+
+    def test_bad_floor_is_none(self):
+        for value in ('0', '-1', 'x', '', '1.5'):
+            flavor = base.make_flavor(minimum_cpu=value)
+            self.assertFalse(size.has_floor(flavor), value)
+            self.assertEqual(Size(4, 4096), size.floor(flavor), value)
+
+    def test_floor_above_the_maximum_is_the_maximum(self):
+        flavor = base.make_flavor(minimum_cpu='9')
+        self.assertEqual(Size(4, 4096), size.floor(flavor))
+
+    def test_flavor_without_extra_specs(self):
+        flavor = base.make_flavor()
+        delattr(flavor, '_obj_extra_specs')
+        self.assertFalse(size.has_floor(flavor))
+
+    def test_without_floors(self):
+        flavor = base.make_flavor(minimum_cpu='1', other='x')
+        self.assertEqual(
+            {'other': 'x'}, size.without_floors(flavor).extra_specs)
+        self.assertIn('minimum_cpu', flavor.extra_specs)
+
+    def test_fit(self):
+        flavor = base.make_flavor(minimum_cpu='2', minimum_memory='1024')
+        self.assertEqual(Size(2, 4096), size.fit(Size(1, 9999), flavor))
+        self.assertEqual(Size(3, 2048), size.fit(Size(3, 2048), flavor))
+
+
+class PinnedTestCase(test.NoDBTestCase):
+
+    def test_pinned_vcpus_count_at_their_maximum(self):
+        for specs in ({'hw:cpu_policy': 'dedicated'},
+                      {'hw:cpu_policy': 'mixed'},
+                      {'resources:PCPU': '4'}, {'resources1:PCPU': '4'}):
+            flavor = base.make_flavor(**dict(specs, **base.FLOORS))
+            instance = base.make_instance(flavor, (1, 1024))
+            self.assertEqual(Size(4, 1024), size.reserved(instance), specs)
+
+    def test_image_can_pin_them(self):
+        instance = base.make_instance(size=(1, 1024))
+        instance.system_metadata['image_hw_cpu_policy'] = 'dedicated'
+        self.assertEqual(Size(4, 1024), size.reserved(instance))
+
+    def test_shared_vcpus_count_as_they_are(self):
+        flavor = base.make_flavor(
+            **dict(base.FLOORS, **{'hw:cpu_policy': 'shared'}))
+        self.assertEqual(
+            Size(1, 1024),
+            size.reserved(base.make_instance(flavor, (1, 1024))))
+
+
+class RecordTestCase(test.NoDBTestCase):
+
+    def test_server_without_a_record_has_its_maximum(self):
+        instance = base.make_instance()
+        self.assertFalse(size.has_record(instance))
+        self.assertEqual(Size(4, 4096), size.recorded(instance))
+        self.assertEqual(Size(4, 4096), size.live(instance))
+        self.assertEqual(Size(4, 4096), size.reserved(instance))
+
+    def test_incomplete_record_is_none(self):
+        instance = base.make_instance()
+        instance.system_metadata['xloud_current_vcpus'] = '1'
+        self.assertEqual(Size(4, 4096), size.recorded(instance))
+
+    def test_users_metadata_changes_nothing(self):
+        instance = base.make_instance(size=(1, 1024))
+        instance.metadata = {'xloud_current_vcpus': '4', 'minimum_cpu': '64'}
+        self.assertEqual(Size(1, 1024), size.recorded(instance))
+
+    def test_record_is_kept_within_the_bounds(self):
+        instance = base.make_instance(size=(64, 1))
+        self.assertEqual(Size(4, 1024), size.recorded(instance))
+
+    def test_record(self):
+        instance = base.make_instance()
+        size.record(instance, Size(2, 2048))
+        self.assertTrue(size.has_record(instance))
+        self.assertFalse(size.has_live(instance))
+        self.assertEqual(Size(2, 2048), size.recorded(instance))
+        self.assertEqual((2, 2048), (instance.vcpus, instance.memory_mb))
+        self.assertIn('system_metadata', instance.obj_what_changed())
+
+    def test_guest_differs_from_the_record(self):
+        instance = base.make_instance()
+        size.record(instance, Size(2, 2048), Size(3, 1024))
+        self.assertEqual(Size(2, 2048), size.recorded(instance))
+        self.assertEqual(Size(3, 1024), size.live(instance))
+        self.assertEqual(Size(3, 2048), size.reserved(instance))
+        self.assertEqual((3, 2048), (instance.vcpus, instance.memory_mb))
+
+    def test_forget_live(self):
+        instance = base.make_instance()
+        size.record(instance, Size(2, 2048), Size(3, 2048))
+        size.forget_live(instance)
+        self.assertFalse(size.has_live(instance))
+        self.assertEqual(2, instance.vcpus)
+
+    def test_forget_live_without_any_changes_nothing(self):
+        instance = base.make_instance(size=(2, 2048))
+        size.forget_live(instance)
+        self.assertEqual(set(), instance.obj_what_changed())
+
+    def test_would_reserve(self):
+        instance = base.make_instance()
+        size.record(instance, Size(2, 2048), Size(3, 2048))
+        for asked, after in (
+                ((None, None, True), (3, 2048)),
+                ((1, None, True), (1, 2048)),
+                ((1, None, False), (2, 2048)),
+                ((4, 4096, False), (4, 4096)),
+                ((4, 1024, True), (4, 1024))):
+            self.assertEqual(
+                after, size.would_reserve(instance, *asked), asked)
+        self.assertEqual(Size(2, 2048), size.recorded(instance))
+
+    def test_start_at_floor(self):
+        instance = base.make_instance()
+        size.start_at_floor(instance, instance.flavor)
+        self.assertEqual(Size(1, 1024), size.recorded(instance))
+        self.assertEqual((1, 1024), (instance.vcpus, instance.memory_mb))
+
+    def test_start_without_floor_leaves_no_trace(self):
+        instance = base.make_instance(base.make_flavor())
+        size.start_at_floor(instance, instance.flavor)
+        self.assertEqual(set(), instance.obj_what_changed())
+
+
+class ResizeTestCase(test.NoDBTestCase):
+
+    @staticmethod
+    @size.follows_flavor
+    def _set_instance_info(instance, flavor):
+        instance.flavor = flavor
+        instance.vcpus = flavor.vcpus
+        instance.memory_mb = flavor.memory_mb
+
+    def _resize(self, instance, flavor):
+        instance.old_flavor = instance.flavor
+        self._set_instance_info(instance, flavor)
+
+    def setUp(self):
+        super().setUp()
+        self.small = base.make_flavor(**base.FLOORS)
+        self.large = base.make_flavor(
+            8, 8192, 'two', minimum_cpu='3', minimum_memory='1024')
+        self.plain = base.make_flavor(2, 2048, 'three')
+
+    def test_resize_fits_and_revert_restores(self):
+        instance = base.make_instance(self.small, (2, 2048))
+        self._resize(instance, self.large)
+        self.assertEqual(Size(3, 2048), size.recorded(instance))
+        self.assertEqual(Size(2, 2048), size.stashed(instance))
+        self._set_instance_info(instance, self.small)
+        self.assertEqual(Size(2, 2048), size.recorded(instance))
+        self.assertEqual((2, 2048), (instance.vcpus, instance.memory_mb))
+        self.assertIsNone(size.stashed(instance))
+
+    def test_resize_forgets_a_live_size(self):
+        instance = base.make_instance(self.small, (2, 2048))
+        size.record_live(instance, Size(4, 4096))
+        self._resize(instance, self.large)
+        self.assertFalse(size.has_live(instance))
+        self._set_instance_info(instance, self.small)
+        self.assertEqual(Size(2, 2048), size.live(instance))
+
+    def test_resize_to_a_flavor_without_floor_takes_its_maximum(self):
+        instance = base.make_instance(self.small, (1, 1024))
+        self._resize(instance, self.plain)
+        self.assertEqual(Size(2, 2048), size.recorded(instance))
+        self.assertEqual((2, 2048), (instance.vcpus, instance.memory_mb))
+
+    def test_resize_of_a_server_without_record(self):
+        instance = base.make_instance(self.plain)
+        self._resize(instance, self.small)
+        self.assertEqual(Size(2, 2048), size.recorded(instance))
+        self._set_instance_info(instance, self.plain)
+        self.assertEqual(Size(2, 2048), size.recorded(instance))
+
+    def test_resize_between_flavors_without_floor_leaves_no_trace(self):
+        instance = base.make_instance(self.plain)
+        self._resize(instance, base.make_flavor(flavorid='four'))
+        self.assertEqual({}, instance.system_metadata)
+        self.assertEqual(4, instance.vcpus)
+
+    def test_second_resize_after_a_confirm_is_no_revert(self):
+        instance = base.make_instance(self.small, (2, 2048))
+        self._resize(instance, self.large)
+
+        @size.forget_stashed
+        def delete_stashed_flavor_info(manager, instance):
+            instance.old_flavor = None
+
+        delete_stashed_flavor_info(None, instance)
+        self.assertIsNone(size.stashed(instance))
+        self._resize(instance, self.small)
+        self.assertEqual(Size(3, 2048), size.recorded(instance))
+
+    def test_of_flavor(self):
+        instance = base.make_instance(self.small, (2, 2048))
+        self.assertEqual(
+            Size(2, 2048), size.of_flavor(instance, self.small))
+        self.assertEqual(
+            Size(3, 2048), size.of_flavor(instance, self.large))
+        self._resize(instance, self.large)
+        self.assertEqual(
+            Size(2, 2048), size.of_flavor(instance, self.small))
+        self.assertEqual(
+            Size(3, 2048), size.of_flavor(instance, self.large))
+        self.assertEqual(
+            Size(2, 2048), size.of_flavor(instance, self.plain))

@@ -1,0 +1,125 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import fixtures
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova.compute import resource_tracker
+from nova import context
+from nova import objects
+from nova import test
+from nova.tests.unit.xloud import base
+from nova.xloud import size
+from nova.xloud.size import Size
+
+
+class TrackerTestCase(test.NoDBTestCase):
+
+    def setUp(self):
+        super().setUp()
+        driver = mock.Mock()
+        self.tracker = resource_tracker.ResourceTracker(
+            'host', driver, reportclient=mock.Mock())
+        self.node = objects.ComputeNode(
+            memory_mb=16384, memory_mb_used=0, local_gb=100, local_gb_used=0,
+            vcpus=16, vcpus_used=0, numa_topology=None,
+            current_workload=0)
+        self.tracker.compute_nodes['node'] = self.node
+        self.tracker.pci_tracker = None
+        self.useFixture(fixtures.MockPatch(
+            'nova.compute.utils.is_volume_backed_instance',
+            return_value=False))
+        self.context = context.get_admin_context()
+        self.instance = base.make_instance(
+            size=(1, 1024), numa_topology=None, resources=None,
+            os_type='linux', root_gb=1, ephemeral_gb=0)
+
+    def _track(self, **kwargs):
+        self.tracker._update_usage_from_instance(
+            self.context, self.instance, 'node', **kwargs)
+
+    def assertUsed(self, vcpus, memory_mb):
+        self.assertEqual(
+            (vcpus, memory_mb),
+            (self.node.vcpus_used, self.node.memory_mb_used))
+
+    def test_server_counts_by_its_size(self):
+        self._track()
+        self.assertUsed(1, 1024)
+
+    def test_server_without_floor_counts_by_its_flavor(self):
+        self.instance.flavor = base.make_flavor()
+        self._track()
+        self._track()
+        self.assertUsed(4, 4096)
+        self.assertEqual({}, self.tracker.xloud_counted)
+
+    def test_size_changes(self):
+        self._track()
+        size.record(self.instance, Size(3, 2048))
+        self._track()
+        self.assertUsed(3, 2048)
+        self._track()
+        self.assertUsed(3, 2048)
+
+    def test_server_goes_with_another_size(self):
+        self._track()
+        size.record(self.instance, Size(3, 2048))
+        self._track(is_removed=True)
+        self.assertUsed(0, 0)
+        self.assertEqual({}, self.tracker.xloud_counted)
+
+    def test_server_that_is_not_tracked(self):
+        self.instance.vm_state = 'deleted'
+        self.tracker.tracked_instances.add(uuids.other)
+        self._track(is_removed=True)
+        self._track(is_removed=True)
+        self.assertUsed(0, 0)
+
+    def test_resize_on_the_same_host_waits_for_its_end(self):
+        self._track()
+        self.instance.flavor = base.make_flavor(
+            8, 8192, 'two', **base.FLOORS)
+        size.record(self.instance, Size(5, 5000))
+        self._track()
+        self._track()
+        self.assertUsed(1, 1024)
+
+    def test_flavor_counts_as_it_will_or_did(self):
+        size.record(self.instance, Size(3, 2048))
+        usage = self.tracker._get_usage_dict(
+            base.make_flavor(2, 8192, 'two', **base.FLOORS), self.instance)
+        self.assertEqual((2, 2048), (usage['vcpus'], usage['memory_mb']))
+
+    def test_dict_counts_as_it_is(self):
+        usage = {'vcpus': 7, 'memory_mb': 7}
+        self.assertEqual(
+            usage, self.tracker._get_usage_dict(usage, self.instance))
+
+    def test_periodic_task_counts_anew_and_notes_who_has_a_floor(self):
+        self._track()
+        plain = base.make_instance(
+            base.make_flavor(), uuid=uuids.plain, numa_topology=None,
+            resources=None, os_type='linux', root_gb=1, ephemeral_gb=0)
+        size.record(self.instance, Size(3, 2048))
+        self.flags(reserved_host_memory_mb=0)
+        self.tracker._update_usage_from_instances(
+            self.context, [self.instance, plain], 'node')
+        self.assertUsed(7, 6144)
+        self.assertEqual(
+            {'node': [self.instance]}, self.tracker.xloud_instances)
+        self.assertEqual(
+            [self.instance.uuid], list(self.tracker.xloud_counted))
