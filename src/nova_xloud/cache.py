@@ -14,6 +14,8 @@ from pathlib import Path
 
 from nova_xloud.errors import NoSpaceError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def directory() -> Path:
     """Return the cache directory: $NOVA_XLOUD_CACHE, else nova-xloud in the user's cache."""
@@ -60,7 +62,8 @@ def space_on(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        # copytree collects what failed in an error of its own, which has only the words.
+        if error.errno not in _FULL and not any(os.strerror(each) in str(error) for each in _FULL):
             raise
         raise NoSpaceError(place) from error
 

@@ -34,6 +34,9 @@ class _Group(click.Group):
         except XloudError as error:
             tell(error)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            err.print(f"nova-xloud: {error.strerror}: {error.filename}")
+            ctx.exit(XloudError.exit_code)
 
 
 def tell(error: XloudError) -> None:

@@ -91,6 +91,7 @@ class _Planner:
         self.release = release
         self.insertions: list[Insertion] = []
         self.names_used: set[str] = set()
+        self.added: set[tuple[cst.ClassDef | None, str]] = set()
 
     def plan(self) -> list[Insertion]:
         body = self.change.module.body
@@ -156,6 +157,8 @@ class _Planner:
                     continue
                 if name and anchors.members(theirs, name):
                     raise UnfitError("Nova has it: a directive must say how it changes")
+                if name:
+                    self.add_name(node, within, name)
                 self.add_statement(node, within)
 
     def compare_definition(
@@ -256,6 +259,7 @@ class _Planner:
             place = anchors.end_of_module(self.source)
         else:
             place = anchors.end_of_class(self.source, within)
+        self.add_name(node, within, node.name.value)
         lines = snippets.member(self.change, node, place.indent)
         self.insert(place, [*[""] * (1 if within else 2), *lines], node)
 
@@ -274,6 +278,12 @@ class _Planner:
             follows_definition = bool(body) and isinstance(body[-1], Definition)
         lines = snippets.member(self.change, node, 0)
         self.insert(place, [*[""] * (2 if follows_definition else 0), *lines], node)
+
+    def add_name(self, node: cst.CSTNode, within: cst.ClassDef | None, name: str) -> None:
+        """Make sure that what is new is added once."""
+        if (within, name) in self.added:
+            raise self.wrong(node, f"{name} stands here a second time")
+        self.added.add((within, name))
 
     def add_import(self, line: cst.CSTNode, node: Import) -> None:
         """Add an import that the inserted code uses and Nova's file has not."""

@@ -6,6 +6,7 @@ is bases.py's business, and what a change may say is weave.py's.
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib.util
 import os
@@ -139,8 +140,8 @@ def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Comp
 def write(base: bases.Base, directory: Path, files: Sequence[Ours], target: Path) -> list[str]:
     """Write a complete tree.
 
-    A new tree appears under its name when it is whole.  A tree of ours that is there already is
-    brought up to date, file by file.
+    A new tree appears under its name when it is whole.  In a tree of ours that is there already,
+    the files that differ are replaced one by one; what is no longer ours stays.
 
     :param directory: the unpacked base; for a new tree it is copied
     :param files: what compose gave
@@ -170,10 +171,23 @@ def _create(directory: Path, files: Sequence[Ours], target: Path, date: int) -> 
         for each in files:
             _put(beside / each.path, each.content)
         _set_dates(beside, files, date)
-        beside.rename(target)
+        _put_in_place(beside, target)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    """Give a finished tree its name.
+
+    :raises DirectoryError: if another build was faster
+    """
+    try:
+        beside.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        raise DirectoryError(target, "was made by someone else meanwhile") from error
 
 
 def _weave_file(base: bases.Base, file: Path, change: bytes, path: str) -> Ours | None:
@@ -201,6 +215,12 @@ def _is_addition(file: Path, addition: Path) -> bool:
 
 
 def _update(files: Sequence[Ours], target: Path, date: int) -> list[str]:
+    """Replace what differs in a tree of ours.
+
+    :raises DirectoryError: if it is none, or one of another base
+    """
+    if not any(each.base is None and (target / each.path).exists() for each in files):
+        raise DirectoryError(target, "is not empty, and has nothing of ours")
     for each in files:
         file = target / each.path
         if each.base is not None and (

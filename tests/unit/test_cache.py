@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def test_a_part_is_gone_when_it_fails() -> None:
 def test_a_full_disk_is_named(tmp_path: Path, number: int) -> None:
     with pytest.raises(NoSpaceError, match=str(tmp_path)), cache.space_on(tmp_path):
         raise OSError(number, "full")
+
+
+def test_a_disk_that_gets_full_while_a_tree_is_copied_is_named(tmp_path: Path) -> None:
+    told = [("a", "b", "[Errno 28] No space left on device: 'b'")]
+    with pytest.raises(NoSpaceError), cache.space_on(tmp_path):
+        raise shutil.Error(told)
 
 
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:

@@ -98,6 +98,12 @@ def test_an_unknown_base_has_its_own_exit_code(tmp_path: Path) -> None:
     assert "nova-xloud: no such base: 0.0.0: known are 26.3.0" in result.output
 
 
+def test_a_place_that_cannot_be_written_to_is_named(nova: Path, ours: Path) -> None:
+    result = run("tree", nova, nova / "setup.cfg" / "out")
+    assert result.exit_code == 1
+    assert result.output.endswith(f": {nova}/setup.cfg\n")
+
+
 def test_bases_are_listed_for_people_and_for_programs() -> None:
     assert "29.4.0" in run("bases").output
     rows = json.loads(run("bases", "--json").output)

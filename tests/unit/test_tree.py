@@ -112,6 +112,25 @@ def test_a_directory_with_something_else_is_refused(nova: Path, ours: Path, tmp_
     assert [each.name for each in target.iterdir()] == ["letter"]
 
 
+def test_a_pristine_base_is_not_woven_in_place(nova: Path, ours: Path) -> None:
+    before = content(nova)
+    with pytest.raises(DirectoryError, match="has nothing of ours"):
+        write(nova, nova)
+    assert content(nova) == before
+
+
+def test_of_two_builds_at_once_one_is_told(
+    nova: Path, ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_faster(*args: object) -> None:
+        shutil.copytree(nova, tmp_path / "out")
+
+    monkeypatch.setattr(tree, "_set_dates", be_faster)
+    with pytest.raises(DirectoryError, match="was made by someone else meanwhile"):
+        write(nova, tmp_path / "out")
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(".")) == []
+
+
 def test_a_tree_of_another_base_is_refused(nova: Path, ours: Path, tmp_path: Path) -> None:
     target = tmp_path / "out"
     write(nova, target)

@@ -651,6 +651,7 @@ def test_a_file_is_limited_by_its_releases() -> None:
         ("import a, b\nX = a\n", 2, "import one name a line"),
         ("@arguments\ndef g():\n    a()\n    b()\n", 3, "the body is one call"),
         ("X = entries(1)\n", 2, "entries takes one"),
+        ("def f():\n    a()\nf = 1\n", 4, "f stands here a second time"),
         ("def f(:\n", 2, ""),
     ],
 )
