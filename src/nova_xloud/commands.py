@@ -11,7 +11,7 @@ from nova_xloud import cache
 from nova_xloud.errors import FetchError, HashError, MissingToolError, NetworkError, NoSpaceError
 
 _OFFLINE = re.compile(
-    r"NewConnectionError|NameResolution|name resolution|ProxyError|ConnectTimeout|timed out"
+    r"NewConnectionError|NameResolution|name resolution|failure resolving|ProxyError|ConnectTimeout|timed out"
     r"|Connection (?:refused|reset)|Could not (?:resolve|connect)|unreachable",
     re.IGNORECASE,
 )

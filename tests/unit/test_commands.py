@@ -26,6 +26,7 @@ def test_a_command_gives_what_it_printed() -> None:
         ("E: Failed to fetch x  Hash Sum mismatch", HashError),
         ("Temporary failure in name resolution", NetworkError),
         ("E: Could not connect to x (1.2.3.4), connection timed out", NetworkError),
+        ("E: Failed to fetch x  Temporary failure resolving 'y'", NetworkError),
         ("something else", FetchError),
     ],
 )
