@@ -11,8 +11,9 @@ from nova_xloud import cache
 from nova_xloud.errors import FetchError, HashError, MissingToolError, NetworkError, NoSpaceError
 
 _OFFLINE = re.compile(
-    r"NewConnectionError|NameResolution|name resolution|failure resolving|ProxyError|ConnectTimeout|timed out"
-    r"|Connection (?:refused|reset)|Could not (?:resolve|connect)|unreachable",
+    r"NewConnectionError|NameResolution|name resolution|failure resolving|ProxyError"
+    r"|ConnectTimeout|timed out|Connection (?:refused|reset)|Could not (?:resolve|connect)"
+    r"|unreachable",
     re.IGNORECASE,
 )
 
