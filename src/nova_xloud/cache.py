@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -12,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from nova_xloud import files
 from nova_xloud.errors import NoSpaceError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -34,9 +34,7 @@ def locked(name: str) -> Iterator[Path]:
     """
     place = directory() / name
     with space_on(place):
-        place.mkdir(parents=True, exist_ok=True)
-        with (place / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with files.locked(place / ".lock"):
             for left_over in place.glob(".part-*"):
                 shutil.rmtree(left_over, ignore_errors=True)
             yield place
