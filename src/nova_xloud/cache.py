@@ -33,11 +33,10 @@ def locked(name: str) -> Iterator[Path]:
     :returns: that directory
     """
     place = directory() / name
-    with space_on(place):
-        with files.locked(place / ".lock"):
-            for left_over in place.glob(".part-*"):
-                shutil.rmtree(left_over, ignore_errors=True)
-            yield place
+    with space_on(place), files.locked(place / ".lock"):
+        for left_over in place.glob(".part-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        yield place
 
 
 @contextlib.contextmanager
