@@ -34,8 +34,8 @@ STOCK_RECORD = "usr/share/python3-nova.record"
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
 
-  * Nova {provided} of the distribution, with its patches, and live vertical
-    resize between a flavor's floor and its size.
+  * The distribution's nova {provided}
+    with live vertical resize between a flavor's floor and its size.
 
  -- {maintainer}  {date}
 """

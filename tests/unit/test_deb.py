@@ -109,7 +109,7 @@ def test_the_date_is_the_distributions_and_differs_by_revision(source: Path) -> 
 
 def test_the_control_file_is_filled(source: Path) -> None:
     control = (source / "debian/control").read_text()
-    assert "@" not in control.replace("nova-xloud@localhost", "")
+    assert not re.search("@[A-Z]+@", control)
     assert f"python3-nova (= {VERSION})" in control
     assert "\n python3-os-traits (>= 3.3.0),\n sudo,\n" in control
     assert not (source / "debian/control.in").exists()
