@@ -14,7 +14,9 @@
 
 """Adjusting servers as users see it, on a driver that can do it all."""
 
+import fixtures
 from oslo_limit import fixture as limit_fixture
+import oslo_messaging as messaging
 from oslo_serialization import jsonutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -23,6 +25,7 @@ from nova import objects
 from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
+from nova.xloud import endpoint
 
 FLOOR = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 
@@ -291,6 +294,32 @@ class AdjustErrorTest(XloudAdjustTestBase):
 
 class LatestAdjustErrorTest(AdjustErrorTest):
     microversion = 'latest'
+
+
+class OldHostTest(XloudAdjustTestBase):
+    """A host that does not know our RPC namespace."""
+
+    def _setup_services(self):
+        self.useFixture(fixtures.MockPatchObject(
+            endpoint.Endpoint, 'target',
+            messaging.Target(namespace='unknown', version='1.0')))
+        super()._setup_services()
+
+    def test_a_host_that_is_too_old_is_409(self):
+        server = self._server()
+
+        self.assertIn('cannot adjust servers', self._refused(
+            409, server, current_vcpus=2))
+
+        action = self.admin_api.get_instance_actions(server['id'])[0]
+        self.assertEqual('xloud_adjust', action['action'])
+        event, = self.admin_api.get_instance_action_details(
+            server['id'], action['request_id'])['events']
+        self.assertEqual(('api_xloud_adjust', 'Error'),
+                         (event['event'], event['result']))
+
+    def test_the_recorded_size_is_shown(self):
+        self.assertEqual((1, 1024), self._size(self._server()))
 
 
 class QuotaTest(XloudAdjustTestBase):
