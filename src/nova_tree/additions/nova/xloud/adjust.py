@@ -294,6 +294,9 @@ class Adjuster:
         except nova_exception.InstanceNotFound:
             LOG.info('The server was deleted while it was adjusted.',
                      instance=instance)
+        except exception.AdjustFailed as error:
+            LOG.warning('The adjust has failed: %s', error,
+                        instance=instance)
         except Exception:
             LOG.exception('The adjust has failed.', instance=instance)
         finally:
@@ -343,8 +346,7 @@ class Adjuster:
             try:
                 step.take()
             except Exception as error:
-                LOG.exception('The guest has not taken the change of %s.',
-                              step.name, instance=instance)
+                self._log_refusal(instance, step, error)
                 kept = [step] + [each for each in taken
                                  if not self._take_back(instance, each)]
                 return self._left(instance, old, kept), self._reason(error)
@@ -386,11 +388,18 @@ class Adjuster:
         """Take a change back; False if the guest keeps it."""
         try:
             step.take_back()
-        except Exception:
-            LOG.exception('The guest keeps the change of %s.', step.name,
-                          instance=instance)
+        except Exception as error:
+            self._log_refusal(instance, step, error)
             return False
         return True
+
+    @staticmethod
+    def _log_refusal(instance, step, error):
+        # What a guest refuses is its own affair, all else may be a defect
+        log = (LOG.warning if isinstance(error, exception.AdjustIncomplete)
+               else LOG.exception)
+        log('The guest has not taken the change of %(name)s: %(error)s',
+            {'name': step.name, 'error': error}, instance=instance)
 
     @staticmethod
     def _reason(error):

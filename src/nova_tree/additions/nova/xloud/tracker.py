@@ -51,8 +51,6 @@ def follows_size(function):
         was_tracked = uuid in tracker.tracked_instances
         function(tracker, context, instance, nodename, is_removed=is_removed)
         counted = tracker.xloud_counted.pop(uuid, None)
-        if not (was_tracked or uuid in tracker.tracked_instances):
-            return
         if not xloud_size.has_floor(instance.flavor):
             return
         now = (instance.flavor.flavorid, xloud_size.reserved(instance))

@@ -102,3 +102,9 @@ class RequestSpecTestCase(test.NoDBTestCase):
         flavor = base.make_flavor()
         resources = request.of_instance(lambda instance, flavor: flavor)
         self.assertIs(flavor, resources(base.make_instance(flavor), flavor))
+
+    def test_of_instance(self):
+        instance = base.make_instance(size=(2, 2048))
+        resources = request.of_instance(lambda instance, flavor: flavor)
+        flavor = resources(instance, instance.flavor)
+        self.assertAsks(2, 2048, self._spec(flavor))

@@ -82,13 +82,6 @@ class TrackerTestCase(test.NoDBTestCase):
         self.assertUsed(0, 0)
         self.assertEqual({}, self.tracker.xloud_counted)
 
-    def test_server_that_is_not_tracked(self):
-        self.instance.vm_state = 'deleted'
-        self.tracker.tracked_instances.add(uuids.other)
-        self._track(is_removed=True)
-        self._track(is_removed=True)
-        self.assertUsed(0, 0)
-
     def test_resize_on_the_same_host_waits_for_its_end(self):
         self._track()
         self.instance.flavor = base.make_flavor(

@@ -1,0 +1,173 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+import fixtures
+from lxml import etree
+
+from nova import test
+from nova.tests.unit.xloud import base
+from nova.virt import driver as virt_driver
+from nova.virt.libvirt import config
+from nova.virt.libvirt import driver
+from nova.virt.libvirt import xloud_xml
+from nova.xloud import size
+from nova.xloud.size import Size
+
+
+class GuestConfigTestCase(test.NoDBTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.flags(virt_type='kvm', group='libvirt')
+        self.save = self.useFixture(fixtures.MockPatch(
+            'nova.objects.Instance.save')).mock
+        self.balloon = 'none'
+
+    @xloud_xml.sizes_guest
+    def _get_guest_config(self, instance, network_info, rescue=None):
+        """Stand in for the driver's; what it is made of."""
+        guest = config.LibvirtConfigGuest()
+        guest.virt_type = 'kvm'
+        guest.vcpus = instance.flavor.vcpus
+        guest.memory = instance.flavor.memory_mb * 1024
+        guest.add_device(config.LibvirtConfigGuestWatchdog())
+        balloon = config.LibvirtConfigMemoryBalloon()
+        balloon.model = self.balloon
+        guest.add_device(balloon)
+        return guest
+
+    def _config(self, vcpus, memory_mb, flavor=None, **kwargs):
+        self.instance = base.make_instance(flavor, (vcpus, memory_mb))
+        return self._get_guest_config(self.instance, [], **kwargs)
+
+    def _xml(self, guest):
+        guest.name = 'name'
+        guest.uuid = 'uuid'
+        root = etree.Element('domain')
+        guest._format_basic_props(root)
+        return root
+
+    def _vcpus(self, guest):
+        return [(each.get('enabled'), each.get('hotpluggable'),
+                 each.get('order'))
+                for each in self._xml(guest).iterfind('vcpus/vcpu')]
+
+    def test_starts_at_its_floor(self):
+        guest = self._config(1, 1024)
+        root = self._xml(guest)
+        self.assertEqual('1', root.find('vcpu').get('current'))
+        self.assertEqual('4', root.findtext('vcpu'))
+        self.assertEqual(str(4096 * 1024), root.findtext('memory'))
+        self.assertEqual(str(1024 * 1024), root.findtext('currentMemory'))
+        self.assertEqual(
+            ['uuid', 'name', 'memory', 'currentMemory', 'vcpu', 'vcpus'],
+            [each.tag for each in root])
+        self.assertEqual(['0', '1', '2', '3'], [
+            each.get('id') for each in root.iterfind('vcpus/vcpu')])
+        self.assertEqual(
+            [('yes', 'no', '1')] + [('no', 'yes', None)] * 3,
+            self._vcpus(guest))
+
+    def test_what_is_above_the_floor_can_go_again(self):
+        flavor = base.make_flavor(minimum_cpu='2')
+        self.assertEqual(
+            [('yes', 'no', '1'), ('yes', 'no', '2'), ('yes', 'yes', '3'),
+             ('no', 'yes', None)],
+            self._vcpus(self._config(3, 4096, flavor)))
+
+    def test_cpuset_stays(self):
+        guest = self._config(1, 1024)
+        guest.cpuset = set([0, 1])
+        vcpu = self._xml(guest).find('vcpu')
+        self.assertEqual({'cpuset': '0-1', 'current': '1'}, vcpu.attrib)
+
+    def test_only_what_has_a_floor_is_shaped(self):
+        root = self._xml(
+            self._config(1, 4096, base.make_flavor(minimum_cpu='1')))
+        self.assertIsNone(root.find('currentMemory'))
+        root = self._xml(
+            self._config(4, 1024, base.make_flavor(minimum_memory='1024')))
+        self.assertIsNone(root.find('vcpus'))
+        self.assertIsNone(root.find('vcpu').get('current'))
+
+    def test_without_floor_nothing_is_touched(self):
+        flavor = base.make_flavor()
+        shaped = self._config(1, 1, flavor)
+        plain = GuestConfigTestCase._get_guest_config.__wrapped__(
+            self, self.instance, [])
+        self.assertEqual(plain.to_xml(), shaped.to_xml())
+
+    def test_other_hypervisors_are_left_alone(self):
+        self.flags(virt_type='lxc', group='libvirt')
+        self.assertFalse(xloud_xml.can_adjust())
+        self.assertIsNone(self._config(1, 1024).xloud_vcpus)
+
+    def test_balloon_reports_statistics(self):
+        balloon = self._config(1, 1024).devices[1]
+        self.assertEqual(('virtio', 10), (balloon.model, balloon.period))
+
+    def test_balloon_that_reports_is_left_alone(self):
+        self.balloon = 'virtio'
+        self.assertIsNone(self._config(1, 1024).devices[1].period)
+
+    def test_balloon_is_left_alone_without_memory_floor(self):
+        guest = self._config(1, 4096, base.make_flavor(minimum_cpu='1'))
+        self.assertEqual('none', guest.devices[1].model)
+
+    def test_guest_made_anew_has_the_recorded_size(self):
+        self.instance = base.make_instance(size=(1, 1024))
+        size.record_live(self.instance, Size(3, 1024))
+        guest = self._get_guest_config(self.instance, [])
+        self.assertEqual(1, guest.xloud_vcpus.online)
+        self.assertFalse(size.has_live(self.instance))
+        self.save.assert_called_once_with()
+
+    def test_guest_that_is_rescued_keeps_its_size(self):
+        self.instance = base.make_instance(size=(1, 1024))
+        size.record_live(self.instance, Size(3, 1024))
+        guest = self._get_guest_config(self.instance, [], rescue={'x': 'y'})
+        self.assertEqual(3, guest.xloud_vcpus.online)
+        self.assertTrue(size.has_live(self.instance))
+        self.save.assert_not_called()
+
+
+class CapabilityTestCase(test.NoDBTestCase):
+
+    def test_trait(self):
+        self.assertEqual(
+            'CUSTOM_XLOUD_ADJUST',
+            virt_driver.CAPABILITY_TRAITS_MAP['supports_xloud_adjust'])
+
+    def test_drivers_cannot_unless_they_say_so(self):
+        base_driver = virt_driver.ComputeDriver(None)
+        self.assertFalse(base_driver.capabilities['supports_xloud_adjust'])
+        base_driver.check_can_adjust(None, 1, 1)
+        self.assertRaises(
+            NotImplementedError, base_driver.set_current_vcpus, None, 1)
+        self.assertRaises(
+            NotImplementedError, base_driver.set_current_memory_mb, None, 1)
+        self.assertRaises(
+            NotImplementedError, base_driver.get_current_size, None)
+
+    def test_libvirt_can_if_it_runs_qemu(self):
+        libvirt_driver = mock.MagicMock(capabilities={})
+        for virt_type, able in (('kvm', True), ('qemu', True),
+                                ('lxc', False), ('parallels', False)):
+            self.flags(virt_type=virt_type, group='libvirt')
+            driver.LibvirtDriver._update_host_specific_capabilities(
+                libvirt_driver)
+            self.assertIs(
+                able, libvirt_driver.capabilities['supports_xloud_adjust'])
