@@ -5,7 +5,9 @@ Each command says what happened, where the result is, and what to do next.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -144,6 +146,12 @@ class Checked(NamedTuple):
     seconds: float
 
 
+def end_with_parent() -> None:
+    """Have the kernel end this worker when the command is killed (Linux, prctl(2))."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
 @main.command("check")
 @click.argument("names", metavar="[BASE]...", nargs=-1)
 @click.option("--jobs", type=click.IntRange(min=1), help="How many at once; default: every core.")
@@ -156,7 +164,7 @@ def check(names: tuple[str, ...], jobs: int | None) -> None:
     failed = False
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
-        ProcessPoolExecutor(jobs) as pool,
+        ProcessPoolExecutor(jobs, initializer=end_with_parent) as pool,
         Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress,
     ):
         task = progress.add_task("checking", total=len(wanted))

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -116,3 +117,28 @@ def test_it_runs_as_a_module() -> None:
     )
     for word in ("bases", "tree", "diff", "check", "build", "mirror"):
         assert f"\n  {word} " in done.stdout
+
+
+def test_a_killed_check_leaves_no_worker_behind() -> None:
+    script = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from nova_xloud.cli import end_with_parent
+pool = ProcessPoolExecutor(1, initializer=end_with_parent)
+print(pool.submit(os.getpid).result(), flush=True)
+time.sleep(60)
+"""
+    command = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert command.stdout is not None
+    worker = int(command.stdout.readline())
+    command.kill()
+    command.wait()
+    until = time.monotonic() + 10
+    while _runs(worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not _runs(worker)
+
+
+def _runs(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
