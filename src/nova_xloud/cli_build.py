@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -10,10 +13,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nova_xloud import bases, deb, mirror, quilt, root, targets, tree
+from nova_xloud import bases, cache, deb, mirror, quilt, root, targets, tree
 from nova_xloud.errors import MirrorError, PackageError
 
-REPOSITORY = Path(__file__).parents[2]
+PACKAGING = Path(__file__).parents[2] / "debian"
+GUIDE = PACKAGING.with_name("docs") / "operator-deb.md"
 
 
 @click.command("build")
@@ -46,18 +50,19 @@ def build(
         raise click.UsageError("name a target; `nova-xloud build --list` shows them")
     wanted = [targets.get(name) for name in names]
     root.require_root("building packages")
+    # terminated, it cleans up as when interrupted: no mount and no half a build stays
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for target in wanted:
         start = time.monotonic()
-        material = _material(target, refresh)
-        built = deb.build(target, material, revision, dist, force=force)
-        seconds = time.monotonic() - start
-        version = deb.package_version(material.version, revision)
-        if built.fresh:
-            click.echo(f"{target.name}: built {version} in {seconds:.0f} s.")
-        else:
-            click.echo(f"{target.name}: {version} is up to date ({seconds:.1f} s).")
-        for name in built.files:
-            click.echo(f"  {built.directory / name}")
+        inputs = _inputs(target, revision, refresh)
+        files = [] if force else deb.intact(target, dist, inputs)
+        told = "is up to date"
+        if not files:
+            files = deb.build(target, _material(target), revision, dist, inputs)
+            told = "built"
+        click.echo(f"{target.name}: +xloud{revision} {told}, {time.monotonic() - start:.1f} s")
+        for file in files:
+            click.echo(f"  {file}")
     click.echo("Next: `nova-xloud mirror DIR` makes a signed apt repository of them.")
 
 
@@ -106,12 +111,21 @@ def _list_targets() -> None:
     Console(markup=False, highlight=False).print(table)
 
 
-def _material(target: targets.Target, refresh: bool) -> deb.Material:
-    """Fetch a target's base and weave our patches for it."""
-    packaging = REPOSITORY / "debian"
-    if not (packaging / "control.in").exists():
-        raise PackageError(f"{packaging} is missing: packages are built in a checkout")
-    with bases.opened(target.base, refresh=refresh, only=tree.paths()) as (base, unpacked):
+def _inputs(target: targets.Target, revision: int, refresh: bool) -> str:
+    """Return a digest of all that a target's packages are made of, itself included."""
+    told = hashlib.sha256(repr((target, revision)).encode())
+    ours = [*tree.sources().rglob("*"), *PACKAGING.rglob("*"), *Path(__file__).parent.rglob("*")]
+    for path in [*bases.fetch(target.base, refresh=refresh), *sorted(ours), GUIDE]:
+        if path.is_file() and path.suffix != ".pyc":
+            told.update(f"{path} {cache.sha256(path)}\n".encode())
+    return told.hexdigest()
+
+
+def _material(target: targets.Target) -> deb.Material:
+    """Weave our patches for a target's base."""
+    if not (PACKAGING / "control.in").exists():
+        raise PackageError(f"{PACKAGING} is missing: packages are built in a checkout")
+    with bases.opened(target.base, only=tree.paths()) as (base, unpacked):
         files, failures = tree.compose(base, unpacked)
         patches = quilt.series(files)
     if failures:
@@ -119,8 +133,7 @@ def _material(target: targets.Target, refresh: bool) -> deb.Material:
     if base.orig is None:
         raise PackageError(f"{target.base} is no source package of a distribution")
     theirs = next(each for each in base.files if ".debian.tar." in each.name)
-    guide = REPOSITORY / "docs/operator-deb.md"
-    return deb.Material(base.version, base.orig, theirs, patches, packaging, [guide])
+    return deb.Material(base.version, base.orig, theirs, patches, PACKAGING, [GUIDE])
 
 
 def _own_gnupg_home() -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
-import hashlib
 import json
 import re
 import shutil
@@ -60,19 +59,6 @@ class Material(NamedTuple):
     documents: Sequence[Path]
 
 
-class Build(NamedTuple):
-    """A finished build.
-
-    :ivar directory: where the packages are
-    :ivar files: their names, sorted
-    :ivar fresh: False if nothing had changed and nothing was built
-    """
-
-    directory: Path
-    files: list[str]
-    fresh: bool
-
-
 def package_version(provided: str, revision: int) -> str:
     """Return the version of our packages: the one they replace, and our revision."""
     return f"{provided}+xloud{revision}"
@@ -83,28 +69,19 @@ def upstream_version(version: str) -> str:
     return version.split(":", 1)[-1].rsplit("-", 1)[0]
 
 
-def build(
-    target: Target,
-    material: Material,
-    revision: int,
-    dist: Path,
-    *,
-    force: bool = False,
-) -> Build:
+def build(target: Target, material: Material, revision: int, dist: Path, inputs: str) -> list[Path]:
     """Build the packages of a target into ``dist/TARGET``, which is replaced as a whole.
 
     :param revision: N of ``+xloudN``
-    :param force: build also if nothing has changed since the last time
+    :param inputs: told by ``intact`` when asked for the same; a digest of all that goes in
+    :returns: the files, sorted
     :raises PackageError: if the build fails; it names the log
     """
     place = dist / target.name
-    digest = _digest(target, material, revision)
     with locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"):
         # what a killed build left; this is the only one now
         for left in dist.glob(f".{target.name}.build-*"):
-            root.remove_tree(left)
-        if not force and (files := _intact(place, digest)):
-            return Build(place, files, fresh=False)
+            root.remove_abandoned(left)
         root.require_root("building packages")
         clean = root.make(recipe(target, material.packaging))
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
@@ -119,11 +96,23 @@ def build(
                 _dpkg_buildpackage(merged, source, dist / f"{target.name}.log")
                 (work / "out").mkdir()
                 files = _collect(area, work / "out")
-            _record(work / "out", digest, files)
+            _record(work / "out", inputs, files)
             replace_directory(place, work / "out")
         finally:
             root.remove_tree(work)
-    return Build(place, files, fresh=True)
+    return [place / name for name in files]
+
+
+def intact(target: Target, dist: Path, inputs: str) -> list[Path]:
+    """Return the files of a finished build of the same inputs, or none."""
+    place = dist / target.name
+    try:
+        record = json.loads((place / RECORD).read_text())
+        whole = all(sha256(place / name) == told for name, told in record["sha256"].items())
+    except (OSError, ValueError, KeyError):
+        return []
+    same = whole and record["input"] == inputs
+    return [place / name for name in sorted(record["sha256"])] if same else []
 
 
 def assemble(
@@ -276,31 +265,6 @@ def _collect(area: Path, out: Path) -> list[str]:
     return sorted([*names, changes.name])
 
 
-def _record(out: Path, digest: str, files: Sequence[str]) -> None:
+def _record(out: Path, inputs: str, files: Sequence[str]) -> None:
     sums = {name: sha256(out / name) for name in files}
-    (out / RECORD).write_text(json.dumps({"input": digest, "sha256": sums}, indent=1) + "\n")
-
-
-def _intact(place: Path, digest: str) -> list[str]:
-    """Return the files of a finished build of the same input, or nothing."""
-    try:
-        record = json.loads((place / RECORD).read_text())
-        whole = all(sha256(place / name) == told for name, told in record["sha256"].items())
-    except (OSError, ValueError, KeyError):
-        return []
-    return sorted(record["sha256"]) if whole and record["input"] == digest else []
-
-
-def _digest(target: Target, material: Material, revision: int) -> str:
-    """Return what tells whether a build would give something else than the last one."""
-    told = hashlib.sha256(repr((target, material.version, revision)).encode())
-    for path in [material.orig, material.debian, *material.documents]:
-        told.update(sha256(path).encode())
-    for path in sorted(material.packaging.rglob("*")):
-        if path.is_file():
-            told.update(f"{path.relative_to(material.packaging)} {sha256(path)}".encode())
-    for patch in material.patches:
-        told.update(patch.name.encode() + patch.content)
-    for module in (Path(__file__), Path(root.__file__)):
-        told.update(module.read_bytes())
-    return told.hexdigest()
+    (out / RECORD).write_text(json.dumps({"input": inputs, "sha256": sums}, indent=1) + "\n")

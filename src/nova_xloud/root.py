@@ -149,8 +149,22 @@ def remove_tree(tree: Path) -> None:
 
     :raises RootError: if there is a mount: a file system of the host may be behind it
     """
-    inside = f"{tree.resolve()}/"
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    if held := [mount for mount in mounts if mount.startswith(inside)]:
+    if held := _mounted_below(tree):
         raise RootError(f"not removed, since {held[0]} is mounted: {tree}")
     shutil.rmtree(tree, ignore_errors=True)
+
+
+def remove_abandoned(tree: Path) -> None:
+    """Remove the scratch directory of a process that was killed, its overlay unmounted.
+
+    :raises RootError: if there is another mount below it
+    """
+    if str(tree.resolve() / "overlay/root") in _mounted_below(tree):
+        subprocess.run(["umount", "--lazy", tree / "overlay/root"], check=True)
+    remove_tree(tree)
+
+
+def _mounted_below(tree: Path) -> list[str]:
+    inside = f"{tree.resolve()}/"
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [mount for mount in mounts if mount.startswith(inside)]
