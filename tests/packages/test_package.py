@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from nova_xloud import deb, root, targets
 from nova_xloud.cache import sha256
 from nova_xloud.cli import main
 from tests.packages import container
-from tests.packages.conftest import DIST, REPOSITORY
+from tests.packages.conftest import REPOSITORY
 from tests.packages.debs import control_of, field, named
 
 LINTIAN = root.Recipe("lintian-debian-13", container.SUITE, ("lintian",))
@@ -90,25 +93,57 @@ def test_the_source_package_builds_by_hand_and_gives_the_same_bytes(
     assert again == {each.name: sha256(each) for each in debs}
 
 
-def test_two_builds_give_the_same_bytes(built: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def second_dist(built: Path, scratch: Path) -> Path:
+    """A second build of the same checkout, in another directory."""
     revision = named(built.glob("*.deb"), "python3-nova-xloud").name.split("xloud")[2].split("_")[0]
-    main(
-        ["build", "debian-13", "--force", "--revision", revision, "--dist", str(tmp_path)],
-        standalone_mode=False,
-    )
+    build(scratch / "dist", revision)
+    return scratch / "dist"
+
+
+def build(dist: Path, revision: str = "1") -> None:
+    """Run ``nova-xloud build debian-13``."""
+    main(["build", "debian-13", "--revision", revision, "--dist", str(dist)], standalone_mode=False)
+
+
+def test_two_builds_give_the_same_bytes(built: Path, second_dist: Path) -> None:
     kept = ("*.deb", "*.dsc", "*.tar.*")
     first = {each.name: sha256(each) for kind in kept for each in built.glob(kind)}
-    second = {
-        each.name: sha256(each) for kind in kept for each in (tmp_path / "debian-13").glob(kind)
-    }
-    assert second == first
+    second = second_dist / "debian-13"
+    assert {each.name: sha256(each) for kind in kept for each in second.glob(kind)} == first
 
 
-def test_nothing_changed_is_told_in_a_moment(built: Path, capsys: pytest.CaptureFixture) -> None:
-    before = {each.name: each.stat().st_mtime_ns for each in built.iterdir()}
-    main(["build", "debian-13", "--dist", str(DIST)], standalone_mode=False)
+def test_a_build_with_nothing_changed_is_over_in_a_moment(
+    second_dist: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {each.name: each.stat().st_mtime_ns for each in second_dist.rglob("*")}
+    start = time.monotonic()
+    build(second_dist)
+    assert time.monotonic() - start < 5
     assert "up to date" in capsys.readouterr().out
-    assert {each.name: each.stat().st_mtime_ns for each in built.iterdir()} == before
+    assert {each.name: each.stat().st_mtime_ns for each in second_dist.rglob("*")} == before
+
+
+def test_a_terminated_build_leaves_the_last_one_and_the_next_succeeds(second_dist: Path) -> None:
+    place = second_dist / "debian-13"
+    before = {each.name: sha256(each) for each in place.iterdir()}
+    command = [sys.executable, "-m", "nova_xloud", "build", "debian-13", "--force"]
+    killed = subprocess.Popen([*command, "--dist", second_dist])
+    while not list(second_dist.glob(".debian-13.build-*/overlay/root/build/*")):
+        assert killed.poll() is None
+        time.sleep(0.1)
+    second = subprocess.Popen(
+        [*command, "--dist", second_dist], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    time.sleep(10)
+    assert second.poll() is None, "two builds at once"
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert {each.name: sha256(each) for each in place.iterdir()} == before
+    _, said = second.communicate()
+    assert second.returncode == 0, said
+    assert "waiting for another build of debian-13" in said
+    assert list(second_dist.glob(".debian-13.build-*")) == []
 
 
 def test_piuparts_installs_removes_and_purges(
