@@ -20,6 +20,7 @@ import oslo_messaging as messaging
 from oslo_serialization import jsonutils
 from oslo_utils.fixture import uuidsentinel as uuids
 
+from nova.compute import api
 from nova import context
 from nova import objects
 from nova.tests.fixtures import xloud as xloud_fixtures
@@ -431,8 +432,11 @@ class PlacementQuotaTest(QuotaTest):
         self._wait_for_state_change(server, 'SHELVED_OFFLOADED')
         other = self._server()
         self._adjust(other, current_vcpus=4)
-        self._over_quota(
-            self.api.post_server_action, server['id'], {'unshelve': {}})
+        # Nova itself checks this since 27 (2023.1)
+        if hasattr(api.API, '_check_quota_unshelve_offloaded'):
+            self._over_quota(
+                self.api.post_server_action, server['id'],
+                {'unshelve': {}})
 
         self._adjust(other, current_vcpus=3)
         self.api.post_server_action(server['id'], {'unshelve': {}})
@@ -465,6 +469,9 @@ class UnifiedLimitsQuotaTest(QuotaTest):
         }
         if self.limits is None:
             self.limits = limits
+            # oslo.limit since 2.3.0 requires it, and so do Nova's fixtures
+            # since 29 (2024.1)
+            self.flags(endpoint_id='ENDPOINT_ID', group='oslo_limit')
             self.useFixture(limit_fixture.LimitFixture(limits, {}))
         self.limits.update(limits)
 
