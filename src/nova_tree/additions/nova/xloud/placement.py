@@ -33,18 +33,20 @@ _ATTEMPTS = 8
 _PAUSE = 0.25
 
 
-def amounts(flavor, size):
+def amounts(instance, size):
     """Tell which amounts of an allocation follow the size of a server.
 
-    :param flavor: nova.objects.Flavor
+    :param instance: nova.objects.Instance
     :param size: nova.xloud.size.Size that counts
     :returns: dict of resource class to amount; without the resources that
-        the flavor has no floor for
+        the flavor has no floor for, and without vCPUs where some are pinned:
+        PCPU and VCPU then stay what they were at first
     """
     follow = {}
-    if xloud_size.has_cpu_floor(flavor):
+    if (xloud_size.has_cpu_floor(instance.flavor) and
+            not xloud_size.has_pinned_cpus(instance)):
         follow[orc.VCPU] = size.vcpus
-    if xloud_size.has_memory_floor(flavor):
+    if xloud_size.has_memory_floor(instance.flavor):
         follow[orc.MEMORY_MB] = size.memory_mb
     return follow
 
@@ -52,7 +54,7 @@ def amounts(flavor, size):
 def differs(held, wanted):
     """Tell whether resources held differ from the amounts wanted.
 
-    A class that is not held at all (VCPU where PCPU is) does not follow.
+    A class that is not held at all does not follow.
     """
     return any(held.get(name, amount) != amount
                for name, amount in wanted.items())
@@ -72,7 +74,7 @@ def assign(client, context, instance, provider, size):
     :raises: AdjustNoCapacity if the host has less free than is asked for
     :raises: AdjustAccountingFailed if Placement cannot be asked
     """
-    wanted = amounts(instance.flavor, size)
+    wanted = amounts(instance, size)
     try:
         for attempt in range(_ATTEMPTS):
             if attempt:

@@ -133,7 +133,7 @@ def _reconcile_instance(manager, context, instance, startup, held):
             return
         seen = _size_seen(manager, instance, noted)
         wanted = placement.amounts(
-            instance.flavor, xloud_size.reserved(instance))
+            instance, xloud_size.reserved(instance))
         if seen == noted and not placement.differs(held, wanted):
             return
     with manager.xloud.hold(instance.uuid) as is_ours:

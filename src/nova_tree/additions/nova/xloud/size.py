@@ -162,6 +162,11 @@ def _image_policy(instance):
     return instance.system_metadata.get('image_hw_cpu_policy')
 
 
+def has_pinned_cpus(instance):
+    """Tell whether a server has vCPUs pinned; see :func:`pins_cpus`."""
+    return pins_cpus(instance.flavor, _image_policy(instance))
+
+
 def _read(instance, keys):
     """Read a size from the system metadata, None unless it is complete."""
     values = [instance.system_metadata.get(key) for key in keys]

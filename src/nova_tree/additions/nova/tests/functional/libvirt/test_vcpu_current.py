@@ -18,8 +18,11 @@ Guest, record, Placement, tracker and status are compared after each
 operation: none may say anything else than the others.
 """
 
+import re
+
 from lxml import etree
 
+from nova.cmd import manage
 from nova import context as nova_context
 from nova import exception
 from nova import objects
@@ -27,6 +30,7 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client as api_client
 from nova.tests.functional.libvirt import base
+from nova.virt.libvirt import guest as libvirt_guest
 from nova.xloud import adjust
 from nova.xloud import size as xloud_size
 
@@ -42,8 +46,7 @@ class AdjustTestBase(base.ServersTestBase):
 
     def setUp(self):
         super().setUp()
-        # the fake hosts have 16 CPUs and 16 GiB
-        self.flags(cpu_allocation_ratio=0.5, ram_allocation_ratio=1.0)
+        self.configure()
         self.flags(unplug_timeout=6, balloon_timeout=1,
                    balloon_driver_timeout=1, group='xloud')
         self.useFixture(base.fixtures.MonkeyPatch(
@@ -51,6 +54,10 @@ class AdjustTestBase(base.ServersTestBase):
         self.guests = self.useFixture(xloud_fixtures.AdjustableLibvirt())
         self.start_compute('one')
         self.flavor = self.create_flavor(4, 4096, FLOORS)
+
+    def configure(self):
+        # the fake hosts have 16 CPUs and 16 GiB
+        self.flags(cpu_allocation_ratio=0.5, ram_allocation_ratio=1.0)
 
     def create_flavor(self, vcpus, memory_mb, extra_specs):
         return self._create_flavor(
@@ -316,6 +323,89 @@ class AdjustTest(AdjustTestBase):
         self.assertEqual((2, 2048), self.guest_size(server))
         self.assertEqual((2, 2048), self.held(server))
         self.refused(server, 400, current_vcpus=1)
+        driver = self.host_of(server).driver
+        create = libvirt_guest.Guest.create
+        xml = []
+
+        def note(guest_xml, host):
+            # the time at which it was made differs
+            xml.append(re.sub('<nova:creationTime>.*', '', guest_xml))
+            return create(guest_xml, host)
+
+        self.useFixture(base.fixtures.MockPatchObject(
+            libvirt_guest.Guest, 'create', note))
+        self._reboot_server(server, hard=True)
+        novas = type(driver)._get_guest_config.__wrapped__
+        with base.mock.patch.object(
+                driver, '_get_guest_config', novas.__get__(driver)):
+            self._reboot_server(server, hard=True)
+        self.assertEqual(xml[1], xml[0])
+
+    def test_heal_allocations_keeps_the_size(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self.adjust(server, vcpus=4, persist=False)
+        for force in (False, True):
+            if not force:
+                self._delete_server_allocations(server['id'])
+            manage.PlacementCommands().heal_allocations(
+                instance_uuid=server['id'], force=force)
+            self.assertSize(
+                server, 3, 2048, guest=(4, 2048), held=(4, 2048))
+
+
+class PinnedTest(AdjustTestBase):
+    """Pinned CPUs and guest NUMA cells stay at the flavor's maximum."""
+
+    ADDITIONAL_FILTERS = ['NUMATopologyFilter']
+
+    def configure(self):
+        # two of each in both NUMA cells
+        self.flags(cpu_dedicated_set='0,1,4,5', cpu_shared_set='2,3,6,7',
+                   group='compute')
+
+    def pcpus(self, server):
+        allocations = self._get_allocations_by_server_uuid(server['id'])
+        return allocations[
+            self.compute_rp_uuids['one']]['resources']['PCPU']
+
+    def test_dedicated(self):
+        server = self.boot(self.create_flavor(
+            2, 2048, {'hw:cpu_policy': 'dedicated', 'minimum_cpu': '1'}))
+        self.assertEqual(2, self.pcpus(server))
+        self.assertEqual((1, 2048), self.guest_size(server))
+        self.adjust(server, vcpus=2)
+        self.assertEqual((2, 2048), self.guest_size(server))
+        self.adjust(server, vcpus=1)
+        self.run_periodics()
+        self.assertEqual((1, 2048), self.guest_size(server))
+        self.assertEqual((None, 2048), self.held(server))
+        self.assertEqual(2, self.pcpus(server))
+        self.assertEqual(2, self.instance(server).vcpus)
+        self.assertEqual((2, 2048), self.used())
+
+    def test_mixed(self):
+        server = self.boot(self.create_flavor(
+            3, 2048, {'hw:cpu_policy': 'mixed', 'hw:cpu_dedicated_mask': '0',
+                      'minimum_cpu': '1'}))
+        self.assertEqual((2, 2048), self.held(server))
+        self.adjust(server, vcpus=2)
+        self.run_periodics()
+        self.assertEqual((2, 2048), self.guest_size(server))
+        self.assertEqual((2, 2048), self.held(server))
+        self.assertEqual(1, self.pcpus(server))
+        self.assertEqual((3, 2048), self.used())
+
+    def test_numa_cells(self):
+        server = self.boot(self.create_flavor(
+            4, 2048, dict(FLOORS, **{'hw:numa_nodes': '2'})))
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self.assertSize(server, 3, 2048)
+        cells = self.instance(server).numa_topology.cells
+        self.assertEqual([2, 2], [len(cell.pcpuset | cell.cpuset)
+                                  for cell in cells])
+        self._reboot_server(server, hard=True)
+        self.assertSize(server, 3, 2048)
 
 
 class RecoverTest(AdjustTestBase):
@@ -491,3 +581,41 @@ class MoveTest(base.LibvirtMigrationMixin, AdjustTestBase):
         self._rebuild_server(
             self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')
         self.assertSize(self.server, 3, 2048)
+
+
+class SameHostTest(AdjustTestBase):
+    """A resize on one host, which holds both sizes until its end."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(allow_resize_to_same_host=True)
+        self.useFixture(base.fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver'
+            '.migrate_disk_and_power_off', return_value='{}'))
+
+    def test_resize_and_revert(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self._resize_server(server, self.create_flavor(
+            2, 4096, {'minimum_cpu': '1', 'minimum_memory': '1024'}))
+        self.assertEqual((2, 2048), self.held(server))
+        self.assertEqual((2, 2048), self.guest_size(server))
+        self.assertEqual((5, 4096), self.used())
+        self.run_periodics()
+        self.assertEqual((5, 4096), self.used())
+        self._revert_resize(server)
+        self.assertSize(server, 3, 2048)
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.used())
+
+    def test_resize_and_confirm(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self._resize_server(server, self.create_flavor(
+            2, 4096, {'minimum_cpu': '1', 'minimum_memory': '1024'}))
+        self._confirm_resize(server)
+        self.assertSize(server, 2, 2048)
+        self.adjust(server, vcpus=1)
+        self.run_periodics()
+        self.assertSize(server, 1, 2048)
+        self.assertEqual((1, 2048), self.used())

@@ -94,6 +94,15 @@ class AssignTestCase(test.NoDBTestCase):
             {'PCPU': 4, 'MEMORY_MB': 1024},
             self._put()['allocations'][uuids.host]['resources'])
 
+    def test_vcpus_are_left_alone_where_some_are_pinned(self):
+        # a mixed flavor of 4: one PCPU, three VCPU
+        self.resources = {'PCPU': 1, 'VCPU': 3, 'MEMORY_MB': 2048}
+        self._assign(4, 1024, base.make_flavor(
+            **dict(base.FLOORS, **{'hw:cpu_policy': 'mixed'})))
+        self.assertEqual(
+            {'PCPU': 1, 'VCPU': 3, 'MEMORY_MB': 1024},
+            self._put()['allocations'][uuids.host]['resources'])
+
     def test_server_without_allocation(self):
         self.client.get_allocs_for_consumer.side_effect = None
         self.client.get_allocs_for_consumer.return_value = {
