@@ -64,7 +64,8 @@ lint: setup ## ruff, mypy, shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	git ls-files -z | xargs -0 grep -lIZE '^#! ?/bin/(ba)?sh|^#!/usr/bin/env bash' | xargs -0 -r shellcheck
+	git ls-files | xargs awk 'FNR == 1 && /^#! *\/(usr\/)?bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' | \
+	    xargs shellcheck
 
 bench: packages ## build time and size, as ratios against Debian's own nova in the same run (root)
 	$(BIN)/python -m tests.bench
