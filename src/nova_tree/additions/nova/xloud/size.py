@@ -47,7 +47,7 @@ def _extra_specs(flavor):
     return flavor.extra_specs if 'extra_specs' in flavor else {}
 
 
-def _floor_of(flavor, spec, maximum):
+def _floor_of(flavor, spec):
     """Read a floor; None without one.
 
     Bad values are refused where they are set: one that a flavor has had
@@ -56,7 +56,7 @@ def _floor_of(flavor, spec, maximum):
     value = str(_extra_specs(flavor).get(spec, ''))
     if not re.fullmatch('[0-9]+', value) or int(value) < 1:
         return None
-    return min(int(value), maximum)
+    return int(value)
 
 
 def bounds(flavor):
@@ -65,12 +65,10 @@ def bounds(flavor):
     :param flavor: nova.objects.Flavor
     :returns: Bounds; minimum and maximum are equal without a floor
     """
-    return Bounds(
-        _floor_of(flavor, _FLOORS.vcpus, flavor.vcpus) or flavor.vcpus,
-        flavor.vcpus,
-        _floor_of(flavor, _FLOORS.memory_mb, flavor.memory_mb) or
-        flavor.memory_mb,
-        flavor.memory_mb)
+    floors = [
+        min(_floor_of(flavor, spec) or most, most)
+        for spec, most in zip(_FLOORS, maximum(flavor))]
+    return Bounds(floors[0], flavor.vcpus, floors[1], flavor.memory_mb)
 
 
 def floor(flavor):
@@ -86,13 +84,12 @@ def maximum(flavor):
 
 def has_cpu_floor(flavor):
     """Tell whether the flavor names a floor for its vCPUs."""
-    return _floor_of(flavor, _FLOORS.vcpus, flavor.vcpus) is not None
+    return _floor_of(flavor, _FLOORS.vcpus) is not None
 
 
 def has_memory_floor(flavor):
     """Tell whether the flavor names a floor for its memory."""
-    return _floor_of(
-        flavor, _FLOORS.memory_mb, flavor.memory_mb) is not None
+    return _floor_of(flavor, _FLOORS.memory_mb) is not None
 
 
 def has_floor(flavor):

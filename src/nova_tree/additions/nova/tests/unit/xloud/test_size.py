@@ -12,6 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from nova import objects
 from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud import size
@@ -50,6 +51,11 @@ class BoundsTestCase(test.NoDBTestCase):
         flavor = base.make_flavor()
         delattr(flavor, '_obj_extra_specs')
         self.assertFalse(size.has_floor(flavor))
+
+    def test_flavor_without_figures(self):
+        # scheduler filters are tested with such
+        self.assertTrue(size.has_floor(
+            objects.Flavor(extra_specs={'minimum_cpu': '1'})))
 
     def test_without_floors(self):
         flavor = base.make_flavor(minimum_cpu='1', other='x')
