@@ -19,6 +19,8 @@ from tests.packages import container
 from tests.packages.conftest import REPOSITORY
 from tests.packages.debs import control_of, field, named
 
+# apt does not remove it again, and piuparts removes all that came with a package
+PROTECTED = ("--include=e2fsprogs",)
 LINTIAN = root.Recipe("lintian-debian-13", container.SUITE, ("lintian",))
 
 
@@ -170,7 +172,8 @@ def base_tarball() -> Path:
     if not place.exists():
         part = place.with_name(f".part-{place.name}")
         subprocess.run(
-            ["mmdebstrap", "--variant=minbase", "--quiet", container.SUITE, part], check=True
+            ["mmdebstrap", "--variant=minbase", "--quiet", *PROTECTED, container.SUITE, part],
+            check=True,
         )
         part.rename(place)
     return place
