@@ -46,10 +46,10 @@ mirror: setup ## the signed mirror of what is in dist/
 test: lint test-unit test-bases test-packages test-nova ## everything that CI runs
 
 test-unit: setup ## the builder's own tests: no network, no root
-	$(BIN)/python -m pytest -q tests/unit
+	$(BIN)/python -m pytest tests/unit
 
 test-bases: setup ## the real bases: every anchor holds in all ten
-	$(BIN)/python -m pytest -q tests/bases
+	$(BIN)/python -m pytest tests/bases
 
 test-nova: setup ## our tests, and Nova's of what we touch, on the trees of 29.4.0 and 34.0.0 (root)
 	$(BIN)/python -m tests.nova.run
@@ -58,7 +58,7 @@ test-nova-all: setup ## the wide run: all pinned releases, whole packages, base 
 	$(BIN)/python -m tests.nova.run --suite ours --suite deep --all-pinned --against-base
 
 test-packages: packages ## install, upgrade, swap back, purge in booted containers (root)
-	$(BIN)/python -m pytest -q tests/packages
+	$(BIN)/python -m pytest tests/packages
 
 lint: setup ## ruff, mypy, shellcheck
 	$(BIN)/ruff check .
