@@ -19,8 +19,8 @@ from tests.packages import container
 from tests.packages.conftest import REPOSITORY
 from tests.packages.debs import control_of, field, named
 
-# apt does not remove it again, and piuparts removes all that came with a package
-PROTECTED = ("--include=e2fsprogs",)
+# piuparts removes all that came with a package; apt protects the one, sudo itself refuses to go
+PROTECTED = ("--include=e2fsprogs,sudo",)
 LINTIAN = root.Recipe("lintian-debian-13", container.SUITE, ("lintian",))
 
 
