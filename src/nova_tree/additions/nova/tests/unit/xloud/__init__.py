@@ -12,3 +12,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""Unit tests of nova.xloud and of the libvirt driver's part of it."""
