@@ -20,7 +20,10 @@ HERE = Path(__file__).resolve().parent
 RECIPE = root.Recipe(
     name="nova-tests",
     suite="bookworm",
-    packages=("ca-certificates", "gcc", "libc6-dev", "python3-dev", "python3-venv", "qemu-utils"),
+    packages=(
+        *("ca-certificates", "gcc", "libc6-dev", "python3-dev", "python3-venv"),
+        *("procps", "qemu-utils"),  # uptime and qemu-img: some of Nova's tests run them
+    ),
 )
 
 # Nova's tox.ini says the same, but for LC_ALL: a locale that every Debian has.
