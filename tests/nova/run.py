@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from nova_xloud import bases
 from tests.nova.environment import HERE, NoEnvironmentError, NovaEnvironment, pinned_releases
 
 RELEASES = ("29.4.0", "34.0.0")
@@ -58,13 +59,6 @@ def weave_tree(release: str, directory: Path) -> None:
     """Write the woven tree of ``release`` by the product's own command."""
     command = [sys.executable, "-m", "nova_xloud", "tree", release, str(directory)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-
-def pristine_tree(release: str, directory: Path) -> None:
-    """Unpack the pristine base of ``release``."""
-    from nova_xloud import bases
-
-    bases.unpack(release, directory)
 
 
 def run_suite(
@@ -164,7 +158,7 @@ def main(
             known_failures: set[str] = set()
             if against_base:
                 base = work / f"base-{release}"
-                pristine_tree(release, base)
+                bases.unpack(release, base)
                 reference = run_suite(
                     environment, base, patterns, work / f"logs-{release}-base", workers
                 )
