@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
-import json
 import re
 import shutil
 import subprocess
@@ -17,18 +16,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud import root
-from nova_xloud.cache import sha256
+from nova_xloud import builds, root
+from nova_xloud.builds import RECORD as RECORD
 from nova_xloud.errors import PackageError
-from nova_xloud.files import locked, replace_directory
 from nova_xloud.quilt import Patch
 from nova_xloud.targets import Target
 
 SOURCE = "nova-xloud"
-#: Says what a finished build was made of, and what it consists of.
-RECORD = "build.json"
 #: In the clean root: the archive's record of the library that ours stands in for.
 STOCK_RECORD = "usr/share/python3-nova.record"
+
+#: How much later than the distribution's the files of a revision are dated.
+REVISION_SECONDS = 3600
 
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
@@ -73,46 +72,22 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
     """Build the packages of a target into ``dist/TARGET``, which is replaced as a whole.
 
     :param revision: N of ``+xloudN``
-    :param inputs: told by ``intact`` when asked for the same; a digest of all that goes in
+    :param inputs: told by ``builds.intact`` when asked for the same; a digest of all that goes in
     :returns: the files, sorted
     :raises PackageError: if the build fails; it names the log
     """
-    place = dist / target.name
-    with locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"):
-        # what a killed build left; this is the only one now
-        for left in dist.glob(f".{target.name}.build-*"):
-            root.remove_abandoned(left)
-        root.require_root("building packages")
+    with builds.replacing(target, dist, inputs) as work:
         clean = root.make(recipe(target, material.packaging))
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
-        try:
-            with root.overlay([clean], work / "overlay") as merged:
-                area = merged / "build"
-                area.mkdir()
-                relations = library_relations((clean / STOCK_RECORD).read_text())
-                source = assemble(target, material, revision, relations, area)
-                owner = merged / "home" / root.BUILDER
-                subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
-                _dpkg_buildpackage(merged, source, dist / f"{target.name}.log")
-                (work / "out").mkdir()
-                files = _collect(area, work / "out")
-            _record(work / "out", inputs, files)
-            replace_directory(place, work / "out")
-        finally:
-            root.remove_tree(work)
-    return [place / name for name in files]
-
-
-def intact(target: Target, dist: Path, inputs: str) -> list[Path]:
-    """Return the files of a finished build of the same inputs, or none."""
-    place = dist / target.name
-    try:
-        record = json.loads((place / RECORD).read_text())
-        whole = all(sha256(place / name) == told for name, told in record["sha256"].items())
-    except (OSError, ValueError, KeyError):
-        return []
-    same = whole and record["input"] == inputs
-    return [place / name for name in sorted(record["sha256"])] if same else []
+        with root.overlay([clean], work / "overlay") as merged:
+            area = merged / "build"
+            area.mkdir()
+            relations = library_relations((clean / STOCK_RECORD).read_text())
+            source = assemble(target, material, revision, relations, area)
+            owner = merged / "home" / root.BUILDER
+            subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
+            _dpkg_buildpackage(merged, source, dist / f"{target.name}.log")
+            _collect(area, work / "out")
+    return builds.built(target, dist)
 
 
 def assemble(
@@ -165,8 +140,9 @@ def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
 def changelog(target: Target, provided: str, revision: int, control: str, date: float) -> str:
     """Return debian/changelog: one entry, the same for the same input.
 
-    :param date: seconds since 1970 of the distribution's last entry; a revision adds a minute to
-        it, so that no two revisions give a changed file the same date, which byte code is kept by
+    :param date: seconds since 1970 of the distribution's last entry; a revision adds an hour to
+        it, so that no two revisions give a changed file the same date: byte code is kept by it, and
+        so is stevedore's cache of entry points, which rounds it to 128 s
     """
     maintainer = re.search(r"^Maintainer: (.*)$", control, re.MULTILINE)
     if maintainer is None:
@@ -177,7 +153,7 @@ def changelog(target: Target, provided: str, revision: int, control: str, date: 
         suite=target.suite,
         provided=provided,
         maintainer=maintainer[1],
-        date=email.utils.formatdate(date + 60 * revision),
+        date=email.utils.formatdate(date + REVISION_SECONDS * revision),
     )
 
 
@@ -253,18 +229,11 @@ def _dpkg_buildpackage(merged: Path, source: Path, log: Path) -> None:
         raise PackageError(f"dpkg-buildpackage ended with {failed}: see {log}")
 
 
-def _collect(area: Path, out: Path) -> list[str]:
-    """Move what the .changes file lists, and itself, out of the root; return the names."""
+def _collect(area: Path, out: Path) -> None:
+    """Copy what the .changes file lists, and itself, out of the root."""
     changes = next(area.glob("*.changes"))
     listed = re.search(r"^Files:\n((?: .*\n)+)", changes.read_text(), re.MULTILINE)
     if listed is None:
         raise PackageError(f"{changes.name} lists no files")
-    names = [line.split()[-1] for line in listed[1].splitlines()]
-    for name in [*names, changes.name]:
+    for name in [*(line.split()[-1] for line in listed[1].splitlines()), changes.name]:
         shutil.copyfile(area / name, out / name)
-    return sorted([*names, changes.name])
-
-
-def _record(out: Path, inputs: str, files: Sequence[str]) -> None:
-    sums = {name: sha256(out / name) for name in files}
-    (out / RECORD).write_text(json.dumps({"input": inputs, "sha256": sums}, indent=1) + "\n")

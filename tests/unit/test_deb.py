@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 import tarfile
 from pathlib import Path
@@ -104,7 +105,12 @@ def test_the_date_is_the_distributions_and_differs_by_revision(source: Path) -> 
     dated = re.compile(r">  (.*)$", re.MULTILINE)
     found = dated.search((source / "debian/changelog").read_text())
     assert found is not None
-    assert found[1] == "Fri, 06 Feb 2026 08:37:00 -0000"
+    assert found[1] == "Fri, 06 Feb 2026 11:34:00 -0000"
+
+
+def test_stevedores_cache_tells_every_revision_from_the_next() -> None:
+    dates = [1770366840.0 + deb.REVISION_SECONDS * revision for revision in range(100)]
+    assert len({struct.pack("f", date) for date in dates}) == len(dates)
 
 
 def test_the_control_file_is_filled(source: Path) -> None:
