@@ -153,6 +153,10 @@ class Cloud:
             "sleep 0.5; done; exit 1"
         )
 
+    def account(self) -> str:
+        """Return what our restarts and the API have logged since the mark, for a failure's text."""
+        return f"\n{self.said()}\n{self.sh('tail -n 60 /var/log/nova/nova-api.log')}"
+
     def tracebacks(self) -> str:
         """Return what the services have logged since the mark that looks like a crash."""
         logs = self.sh("grep -h -A 30 'Traceback (most' /var/log/nova/*.log || true")

@@ -149,19 +149,26 @@ def test_a_terminated_build_leaves_the_last_one_and_the_next_succeeds(second_dis
 
 
 def test_piuparts_installs_removes_and_purges(
-    our_mirror: Path, tmp_path: Path, built: Path
+    our_mirror: Path, built: Path, scratch: Path, tmp_path: Path
 ) -> None:
     debs = [str(each) for each in sorted(built.glob("*.deb"))]
-    done = subprocess.run(
-        [
-            *("piuparts", "--distribution", container.SUITE, "--no-upgrade-test"),
-            # what systemd and others leave when they are purged is theirs
-            *("--keep-sources-list", "--warn-on-others"),
-            *("--no-eatmydata", "--log-level=error", f"--log-file={tmp_path}/piuparts.log"),
-            *("--existing-chroot", str(root.make(BARE)), *debs),
-        ],
-        capture_output=True,
-        text=True,
-    )
+    place = scratch / "piuparts"
+    with root.overlay([root.make(BARE)], place) as merged:
+        # it installs what ours depend on by apt, before ours: they depend on each other
+        shutil.copytree(our_mirror, merged / "srv/mirror")
+        line = f"deb [trusted=yes] file:/srv/mirror {container.SUITE} main\n"
+        (merged / "etc/apt/sources.list.d/ours.list").write_text(line)
+        done = subprocess.run(
+            [
+                *("piuparts", "--distribution", container.SUITE, "--no-upgrade-test"),
+                # what systemd and others leave when they are purged is theirs
+                *("--keep-sources-list", "--warn-on-others"),
+                *("--no-eatmydata", "--log-level=error", f"--log-file={tmp_path}/piuparts.log"),
+                *("--existing-chroot", str(merged), *debs),
+            ],
+            capture_output=True,
+            text=True,
+        )
+    root.remove_tree(place)
     log = (tmp_path / "piuparts.log").read_text(errors="replace")
     assert done.returncode == 0, log[-4000:]

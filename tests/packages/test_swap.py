@@ -37,7 +37,7 @@ def assert_runs_our_code(cloud: Cloud) -> None:
 def assert_runs_stock_code(cloud: Cloud) -> None:
     """The API has no route for our request, the others have none of our options."""
     status, body = cloud.adjust()
-    assert status == 404, body
+    assert status == 404, body + cloud.account()
     assert not cloud.knows_option("nova-conductor")
     assert not cloud.knows_option("nova-scheduler")
 
@@ -152,7 +152,7 @@ def test_swapping_back_brings_the_stock_code_back(cloud: Cloud, stock: str) -> N
     cloud.mark()
     polling = cloud.start_polling(RATE)
     cloud.apt("install python3-nova")
-    assert [answer for answer in answers(polling) if answer.result != 401] == []
+    assert [answer for answer in answers(polling) if answer.result != 401] == [], cloud.account()
     versions = stock_versions(cloud)
     assert versions == dict.fromkeys(versions, stock)
     assert "python3-nova" in versions
