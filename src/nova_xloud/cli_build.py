@@ -13,11 +13,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nova_xloud import bases, cache, deb, mirror, quilt, root, targets, tree
+from nova_xloud import bases, builds, cache, deb, mirror, quilt, root, rpm, targets, tree
 from nova_xloud.errors import MirrorError, PackageError
 
-PACKAGING = Path(__file__).parents[2] / "debian"
-GUIDE = PACKAGING.with_name("docs") / "operator-deb.md"
+CHECKOUT = Path(__file__).parents[2]
+PACKAGING = CHECKOUT / "debian"
+RPM_PACKAGING = CHECKOUT / "rpm"
+GUIDE = CHECKOUT / "docs/operator-deb.md"
+RPM_GUIDE = CHECKOUT / "docs/operator-rpm.md"
+#: Of the Debian packaging, what RPMs need too.
+SHARED = ("restart-services", "render-notes")
 
 
 @click.command("build")
@@ -39,8 +44,19 @@ GUIDE = PACKAGING.with_name("docs") / "operator-deb.md"
 )
 @click.option("--force", is_flag=True, help="Build also if nothing has changed.")
 @click.option("--refresh", is_flag=True, help="Ask the archive for a newer source package.")
+@click.option(
+    *("--provides", "provides"),
+    metavar="E:V-R",
+    help="RPM targets: the version of python3-nova that openstack-nova-common depends on.",
+)
 def build(
-    names: tuple[str, ...], listing: bool, revision: int, dist: Path, force: bool, refresh: bool
+    names: tuple[str, ...],
+    listing: bool,
+    revision: int,
+    dist: Path,
+    force: bool,
+    refresh: bool,
+    provides: str | None,
 ) -> None:
     """Build the packages of each TARGET into dist/TARGET, in a clean root. Needs root."""
     if listing:
@@ -49,21 +65,26 @@ def build(
     if not names:
         raise click.UsageError("name a target; `nova-xloud build --list` shows them")
     wanted = [targets.get(name) for name in names]
+    if provides is not None:
+        if not all(target.provides for target in wanted):
+            raise click.UsageError("--provides is for targets of the format rpm")
+        rpm.epoch(provides)
+        wanted = [target._replace(provides=provides) for target in wanted]
     root.require_root("building packages")
     # terminated, it cleans up as when interrupted: no mount and no half a build stays
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for target in wanted:
         start = time.monotonic()
         inputs = _inputs(target, revision, refresh)
-        files = [] if force else deb.intact(target, dist, inputs)
+        files = [] if force else builds.intact(target, dist, inputs)
         told = "is up to date"
         if not files:
-            files = deb.build(target, _material(target), revision, dist, inputs)
+            files = _build(target, revision, dist, inputs)
             told = "built"
         click.echo(f"{target.name}: +xloud{revision} {told}, {time.monotonic() - start:.1f} s")
         for file in files:
             click.echo(f"  {file}")
-    click.echo("Next: `nova-xloud mirror DIR` makes a signed apt repository of them.")
+    click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
 
 
 @click.command("mirror")
@@ -85,7 +106,7 @@ def make_mirror(directory: Path, dist: Path, gnupg_home: Path | None, key: str |
     """Write a signed apt repository of what is in dist/ into DIRECTORY."""
     packages: dict[str, list[Path]] = {}
     for target in targets.known().values():
-        if (dist / target.name / deb.RECORD).exists():
+        if (dist / target.name / builds.RECORD).exists():
             packages.setdefault(target.suite, []).append(dist / target.name)
     if not packages:
         raise MirrorError(f"there are no packages in {dist}: `nova-xloud build TARGET` first")
@@ -114,15 +135,21 @@ def _list_targets() -> None:
 def _inputs(target: targets.Target, revision: int, refresh: bool) -> str:
     """Return a digest of all that a target's packages are made of, itself included."""
     told = hashlib.sha256(repr((target, revision)).encode())
-    ours = [*tree.sources().rglob("*"), *PACKAGING.rglob("*"), *Path(__file__).parent.rglob("*")]
-    for path in [*bases.fetch(target.base, refresh=refresh), *sorted(ours), GUIDE]:
+    packaging = (PACKAGING, RPM_PACKAGING) if target.format == "rpm" else (PACKAGING,)
+    directories = (tree.sources(), *packaging, Path(__file__).parent)
+    ours = sorted(path for directory in directories for path in directory.rglob("*"))
+    guide = RPM_GUIDE if target.format == "rpm" else GUIDE
+    for path in [*bases.fetch(target.base, refresh=refresh), *ours, guide]:
         if path.is_file() and path.suffix != ".pyc":
             told.update(f"{path} {cache.sha256(path)}\n".encode())
     return told.hexdigest()
 
 
-def _material(target: targets.Target) -> deb.Material:
-    """Weave our patches for a target's base."""
+def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> list[Path]:
+    """Weave our patches for a target's base and build its packages.
+
+    :raises PackageError: if this is no checkout, or the base is not what the format is built from
+    """
     if not (PACKAGING / "control.in").exists():
         raise PackageError(f"{PACKAGING} is missing: packages are built in a checkout")
     with bases.opened(target.base, only=tree.paths()) as (base, unpacked):
@@ -130,10 +157,16 @@ def _material(target: targets.Target) -> deb.Material:
         patches = quilt.series(files)
     if failures:
         raise failures[0].error
+    if target.format == "rpm":
+        (sdist,) = base.files
+        sources = [*(PACKAGING / name for name in SHARED), RPM_GUIDE]
+        release = rpm.Material(base.version, base.date, sdist, patches, RPM_PACKAGING, sources)
+        return rpm.build(target, release, revision, dist, inputs)
     if base.orig is None:
         raise PackageError(f"{target.base} is no source package of a distribution")
     theirs = next(each for each in base.files if ".debian.tar." in each.name)
-    return deb.Material(base.version, base.orig, theirs, patches, PACKAGING, [GUIDE])
+    source = deb.Material(base.version, base.orig, theirs, patches, PACKAGING, [GUIDE])
+    return deb.build(target, source, revision, dist, inputs)
 
 
 def _own_gnupg_home() -> Path:

@@ -26,9 +26,6 @@ SOURCE = "nova-xloud"
 #: In the clean root: the archive's record of the library that ours stands in for.
 STOCK_RECORD = "usr/share/python3-nova.record"
 
-#: How much later than the distribution's the files of a revision are dated.
-REVISION_SECONDS = 3600
-
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
 
@@ -153,7 +150,7 @@ def changelog(target: Target, provided: str, revision: int, control: str, date: 
         suite=target.suite,
         provided=provided,
         maintainer=maintainer[1],
-        date=email.utils.formatdate(date + REVISION_SECONDS * revision),
+        date=email.utils.formatdate(date + builds.REVISION_SECONDS * revision),
     )
 
 

@@ -19,6 +19,7 @@ class Target(NamedTuple):
     suite: str
     python: str
     verified: str
+    provides: str = ""
 
 
 @functools.cache

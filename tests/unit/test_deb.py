@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import deb, targets
+from nova_xloud import builds, deb, targets
 from nova_xloud.errors import PackageError
 from nova_xloud.quilt import Patch
 
@@ -109,7 +109,7 @@ def test_the_date_is_the_distributions_and_differs_by_revision(source: Path) -> 
 
 
 def test_stevedores_cache_tells_every_revision_from_the_next() -> None:
-    dates = [1770366840.0 + deb.REVISION_SECONDS * revision for revision in range(100)]
+    dates = [1770366840.0 + builds.REVISION_SECONDS * revision for revision in range(100)]
     assert len({struct.pack("f", date) for date in dates}) == len(dates)
 
 
