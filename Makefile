@@ -10,7 +10,7 @@ PYTHON ?= python3
 # What the host needs, by what needs it.
 HOST_PACKAGES := \
 	python3 python3-venv \
-	apt ca-certificates debian-archive-keyring dpkg-dev gnupg patch reprepro \
+	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg patch \
 	mmdebstrap systemd-container \
 	lintian piuparts shellcheck
 

@@ -7,13 +7,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from nova_xloud import bases, builds, cache, deb, mirror, quilt, root, rpm, targets, tree
+from nova_xloud import bases, builds, cache, deb, mirror, quilt, root, rpm, signing, targets, tree
 from nova_xloud.errors import MirrorError, PackageError
 
 CHECKOUT = Path(__file__).parents[2]
@@ -87,6 +88,31 @@ def build(
     click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
 
 
+_signed = [
+    click.option(
+        "--gnupg-home",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="GnuPG directory with the signing key; default: one of nova-xloud's own, made if "
+        "missing.",
+    ),
+    click.option("--key", help="Fingerprint of the signing key, if that directory has several."),
+    click.option(
+        "--keep",
+        default=mirror.KEEP,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="How many builds of each repository stay.",
+    ),
+]
+
+
+def _signing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of those that sign."""
+    for option in reversed(_signed):
+        command = option(command)
+    return command
+
+
 @click.command("mirror")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
@@ -96,33 +122,42 @@ def build(
     type=click.Path(path_type=Path, file_okay=False),
     help="Where `nova-xloud build` has put the packages.",
 )
-@click.option(
-    "--gnupg-home",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="GnuPG directory with the signing key; default: one of nova-xloud's own, made if missing.",
-)
-@click.option("--key", help="Fingerprint of the signing key, if the GnuPG directory has several.")
-def make_mirror(directory: Path, dist: Path, gnupg_home: Path | None, key: str | None) -> None:
-    """Write a signed apt repository of what is in dist/ into DIRECTORY."""
-    packages: dict[str, list[Path]] = {}
+@click.option("--url", default="", help="Where clients will find it; default: file:DIRECTORY.")
+@_signing
+def make_mirror(
+    directory: Path, dist: Path, url: str, gnupg_home: Path | None, key: str | None, keep: int
+) -> None:
+    """Add what is in dist/ to the signed repositories in DIRECTORY."""
+    packages: dict[mirror.Repository, list[Path]] = {}
     for target in targets.known().values():
         if (dist / target.name / builds.RECORD).exists():
-            packages.setdefault(target.suite, []).append(dist / target.name)
+            repository = mirror.Repository(target.format, target.repository)
+            packages.setdefault(repository, []).append(dist / target.name)
     if not packages:
         raise MirrorError(f"there are no packages in {dist}: `nova-xloud build TARGET` first")
-    home = gnupg_home or _own_gnupg_home()
-    key = key or mirror.signing_key(home)
-    mirror.write(directory, packages, home, key)
-    click.echo(f"{directory}: {', '.join(packages)}, signed by {key}")
-    click.echo(f"  key      {directory}/{mirror.NAME}.gpg")
-    click.echo(f"  sources  {directory}/{mirror.NAME}.sources")
+    signer = _signer(gnupg_home, key)
+    mirror.write(directory, packages, signer, keep=keep, url=url)
+    click.echo(f"{directory}: signed by {signer.key}")
+    for client in sorted(directory.glob("*/nova-xloud.*")):
+        click.echo(f"  {client}")
+    click.echo(f"  {directory}/{mirror.NAME}.gpg")
     click.echo(
-        "Next, on a host: key to /usr/share/keyrings, sources to /etc/apt/sources.list.d (set its "
-        "URIs), `apt update`, `apt install python3-nova-xloud`."
+        "Next, on a host: nova-xloud.gpg to /usr/share/keyrings, its nova-xloud.sources to "
+        "/etc/apt/sources.list.d, `apt update`, `apt install python3-nova-xloud`; "
+        "docs/operator-rpm.md says it for dnf."
     )
 
 
-commands: list[click.Command] = [build, make_mirror]
+@click.command("prune")
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_signing
+def prune_mirror(directory: Path, gnupg_home: Path | None, key: str | None, keep: int) -> None:
+    """Drop all but the last builds from the repositories in DIRECTORY."""
+    mirror.prune(directory, _signer(gnupg_home, key), keep)
+    click.echo(f"{directory}: of each repository, the last {keep} builds at most")
+
+
+commands: list[click.Command] = [build, make_mirror, prune_mirror]
 
 
 def _list_targets() -> None:
@@ -167,6 +202,12 @@ def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> li
     theirs = next(each for each in base.files if ".debian.tar." in each.name)
     source = deb.Material(base.version, base.orig, theirs, patches, PACKAGING, [GUIDE])
     return deb.build(target, source, revision, dist, inputs)
+
+
+def _signer(home: Path | None, key: str | None) -> signing.Signer:
+    """Return the key that was asked for, or our own."""
+    home = home or _own_gnupg_home()
+    return signing.Signer(home, key or signing.signing_key(home))
 
 
 def _own_gnupg_home() -> Path:

@@ -1,4 +1,4 @@
-"""Running the programs that fetch and unpack, and telling from their words why one failed."""
+"""Running programs, and telling from their words why one that fetches failed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from nova_xloud import cache
-from nova_xloud.errors import FetchError, HashError, MissingToolError, NetworkError, NoSpaceError
+from nova_xloud.errors import (
+    FetchError,
+    HashError,
+    MissingToolError,
+    NetworkError,
+    NoSpaceError,
+    XloudError,
+)
 
 _OFFLINE = re.compile(
     r"NewConnectionError|NameResolution|name resolution|failure resolving|ProxyError"
@@ -49,3 +57,22 @@ def run(command: Sequence[str], doing: str, environment: dict[str, str] | None =
     if _OFFLINE.search(done.stdout):
         raise NetworkError(f"{doing}: no answer from the network\n{last}")
     raise FetchError(f"{doing} failed:\n{last}")
+
+
+def answer(
+    command: Sequence[str | Path], error: type[XloudError], *, cwd: Path | None = None
+) -> str:
+    """Run a command and return its standard output.
+
+    :param error: what to raise, with what it said, if it fails
+    :raises MissingToolError: if it is not installed
+    """
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+    except FileNotFoundError as missing:
+        raise MissingToolError(str(command[0])) from missing
+    if done.returncode:
+        raise error(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout

@@ -1,115 +1,134 @@
-"""A signed apt repository of what was built: plain files, by reprepro."""
+"""A signed mirror of what was built: plain files that any web server, or file:, serves.
+
+Keeps the last builds of each repository. Knows the formats by their one face only: ``files``,
+``add``, ``write``; see apt_repository.
+"""
 
 from __future__ import annotations
 
-import subprocess
+import hashlib
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
 
-from nova_xloud import root
+from nova_xloud import apt_repository, publishing, root
+from nova_xloud.cache import sha256
 from nova_xloud.errors import MirrorError
-from nova_xloud.files import locked, replace_directory
+from nova_xloud.files import locked
+from nova_xloud.signing import Signer
 
 NAME = "nova-xloud"
-KEY_USER = "nova-xloud mirror"
-
-_DISTRIBUTION = """\
-Origin: nova-xloud
-Label: nova-xloud
-Description: OpenStack Nova with live vertical resize
-Codename: {suite}
-Architectures: amd64 arm64 armhf i386 ppc64el riscv64 s390x source
-Components: main
-SignWith: {key}
-
-"""
-_SOURCES = """\
-# nova-xloud; the key beside this file belongs at Signed-By
-Types: deb deb-src
-URIs: file:{mirror}
-Suites: {suites}
-Components: main
-Signed-By: /usr/share/keyrings/nova-xloud.gpg
-"""
+KEEP = 3
+_FORMATS: Mapping[str, ModuleType] = {"deb": apt_repository}
 
 
-def write(mirror: Path, packages: Mapping[str, Sequence[Path]], home: Path, key: str) -> None:
-    """Write a repository of some directories of packages; one that is there is replaced whole.
+class Repository(NamedTuple):
+    """One of a mirror's repositories.
 
-    :param packages: by suite, the directories; of one package in several, the newest version stays
-    :param home: the GnuPG directory that has the secret key
-    :param key: its fingerprint
-    :raises MirrorError: if a package is not fit, or it cannot be signed
+    :ivar format: ``deb`` or ``rpm``
+    :ivar name: apt's suite, or the directory of the dnf repository
+    """
+
+    format: str
+    name: str
+
+
+def write(
+    mirror: Path,
+    packages: Mapping[Repository, Sequence[Path]],
+    signer: Signer,
+    *,
+    keep: int = KEEP,
+    url: str = "",
+) -> None:
+    """Add builds to a mirror, which is made if missing, and drop its oldest ones.
+
+    Readers are never stopped: see publishing. What the mirror has of a repository that is not
+    named stays; a build that it has already is not added again.
+
+    :param packages: by repository, directories of packages, each a build
+    :param keep: how many builds of each repository stay, the last ones
+    :param url: where clients will find it; default: the directory itself, by ``file:``
+    :raises MirrorError: if a package is not fit, or it cannot be signed; nothing has changed then
     """
     mirror = mirror.absolute()
-    if mirror.is_dir() and any(mirror.iterdir()) and not (mirror / f"{NAME}.sources").exists():
+    if mirror.is_dir() and any(mirror.iterdir()) and not (mirror / publishing.STATE).exists():
         raise MirrorError(f"{mirror} is not empty and not a mirror of ours")
     mirror.parent.mkdir(parents=True, exist_ok=True)
     with locked(mirror.with_name(f".{mirror.name}.lock")):
         work = Path(tempfile.mkdtemp(prefix=f".{mirror.name}.", dir=mirror.parent))
         try:
+            state = publishing.state(mirror)
+            url = url or state.get("url") or f"file:{mirror}"
+            kept = _builds(state)
             new = work / "new"
-            (work / "conf").mkdir()
-            (work / "conf/distributions").write_text(
-                "".join(_DISTRIBUTION.format(suite=suite, key=key) for suite in packages)
-            )
-            for suite, directories in packages.items():
-                for directory in directories:
-                    _include(work, new, home, suite, directory)
-            _run([*_reprepro(work, new, home), "export"])
-            _run(["gpg", "--homedir", home, "--output", new / f"{NAME}.gpg", "--export", key])
-            (new / f"{NAME}.sources").write_text(
-                _SOURCES.format(mirror=mirror, suites=" ".join(packages))
-            )
-            replace_directory(mirror, new)
+            for repository in {**kept, **packages}:
+                pool = new / _pool(repository)
+                pool.mkdir(parents=True)
+                builds = kept.setdefault(repository, [])
+                for build in builds:
+                    _link(mirror / _pool(repository) / build, pool / build)
+                for directory in packages.get(repository, ()):
+                    _add(_FORMATS[repository.format], directory, pool, builds, signer)
+                for build in builds[:-keep]:
+                    root.remove_tree(pool / build)
+                del builds[:-keep]
+                _FORMATS[repository.format].write(new, repository.name, signer, url)
+            signer.export(new / f"{NAME}.gpg", armor=False)
+            signer.export(new / f"RPM-GPG-KEY-{NAME}", armor=True)
+            listed = [[*repository, builds] for repository, builds in kept.items()]
+            publishing.publish(new, mirror, {"url": url, "builds": listed})
         finally:
             root.remove_tree(work)
 
 
-def signing_key(home: Path) -> str:
-    """Return the fingerprint of the signing key in a GnuPG directory, made if there is none.
+def prune(mirror: Path, signer: Signer, keep: int, url: str = "") -> None:
+    """Drop all but the last builds of each repository of a mirror.
 
-    :param home: created with mode 0700 if missing; keep it: clients trust this key
+    :raises MirrorError: if there is no mirror of ours, or it cannot be signed
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
-    listing = [*gpg, "--with-colons", "--list-secret-keys"]
-    if "\nfpr:" not in _run(listing):
-        make = ["--passphrase", "", "--quick-generate-key", KEY_USER, "ed25519", "sign", "never"]
-        _run([*gpg, *make])
-    for line in _run(listing).splitlines():
-        if line.startswith("fpr:"):
-            return line.split(":")[9]
-    raise MirrorError(f"there is no secret key in {home}")
+    if not (mirror / publishing.STATE).exists():
+        raise MirrorError(f"{mirror} is not a mirror of ours")
+    write(mirror, {}, signer, keep=keep, url=url)
 
 
-def _include(work: Path, new: Path, home: Path, suite: str, directory: Path) -> None:
-    found = sorted(directory.glob("*.deb"))
-    if not found:
-        raise MirrorError(f"there are no packages in {directory}: build them first")
-    reprepro = [*_reprepro(work, new, home), "--export=never"]
-    _run([*reprepro, "includedeb", suite, *found])
-    for source in sorted(directory.glob("*.dsc")):
-        _run([*reprepro, "--section", "net", "--priority", "optional", "includedsc", suite, source])
+def _builds(state: Mapping[str, Any]) -> dict[Repository, list[str]]:
+    """Return the builds that a mirror has, by repository, in the order in which they came."""
+    recorded = state.get("builds", [])
+    return {Repository(format_, name): list(builds) for format_, name, builds in recorded}
 
 
-def _reprepro(work: Path, new: Path, home: Path) -> list[str | Path]:
-    return [
-        *("reprepro", "--silent", "--basedir", new, "--confdir", work / "conf"),
-        *("--dbdir", work / "db", "--gnupghome", home),
-    ]
+def _pool(repository: Repository) -> Path:
+    return Path("pool") / repository.name
 
 
-def _run(command: Sequence[str | Path]) -> str:
-    """Run a command and return its output.
+def _link(build: Path, there: Path) -> None:
+    """Have a build that the mirror has in its next state too."""
+    there.mkdir()
+    for file in build.iterdir():
+        os.link(file, there / file.name)
 
-    :raises MirrorError: with what it said, if it fails or is missing
-    """
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise MirrorError(f"{command[0]} is not installed") from error
-    if done.returncode:
-        raise MirrorError(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+
+def _add(
+    format_: ModuleType, directory: Path, pool: Path, builds: list[str], signer: Signer
+) -> None:
+    """Put a build into the pool unless it is there; another one of the same packages goes."""
+    files = format_.files(directory)
+    told = "".join(f"{file.name} {sha256(file)}\n" for file in files)
+    build = hashlib.sha256(f"{told}{signer.key}".encode()).hexdigest()[:16]
+    if build in builds:
+        return
+    packages = _packages(directory)
+    for other in [each for each in builds if _packages(pool / each) == packages]:
+        root.remove_tree(pool / other)
+        builds.remove(other)
+    (pool / build).mkdir()
+    format_.add(files, pool / build, signer)
+    builds.append(build)
+
+
+def _packages(directory: Path) -> set[str]:
+    return {file.name for file in directory.iterdir() if file.suffix in (".deb", ".rpm")}

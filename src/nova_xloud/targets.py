@@ -17,6 +17,7 @@ class Target(NamedTuple):
     base: str
     format: str
     suite: str
+    repository: str
     python: str
     verified: str
     provides: str = ""

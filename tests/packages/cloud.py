@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.packages.container import Container
+from tests.packages.container import SUITE, Container
 
 LIBRARY = "/usr/lib/python3/dist-packages/nova"
 RUNNING = ("nova-api", "nova-conductor", "nova-scheduler")
@@ -54,7 +54,7 @@ class Cloud:
         shutil.rmtree(root / "srv/mirror", ignore_errors=True)
         shutil.copytree(mirror, root / "srv/mirror")
         shutil.copy(mirror / "nova-xloud.gpg", root / "usr/share/keyrings")
-        sources = (mirror / "nova-xloud.sources").read_text()
+        sources = (mirror / SUITE / "nova-xloud.sources").read_text()
         sources = sources.replace(f"file:{mirror}", "file:/srv/mirror")
         (root / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
         self.sh("apt-get update")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import deb, mirror, root
+from nova_xloud import builds, mirror, root, signing
 from tests.packages import container
 from tests.packages.cloud import Cloud
 from tests.packages.debs import control_of, field, named, repack
@@ -33,7 +33,7 @@ def dev_null() -> Iterator[None]:
 def built() -> Path:
     """The directory of the packages under test."""
     place = DIST / "debian-13"
-    assert (place / deb.RECORD).exists(), f"no packages in {place}: run `make packages` first"
+    assert (place / builds.RECORD).exists(), f"no packages in {place}: run `make packages` first"
     return place
 
 
@@ -65,20 +65,20 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def signer(scratch: Path) -> Iterator[tuple[Path, str]]:
+def signer(scratch: Path) -> Iterator[signing.Signer]:
     """A GnuPG directory and the fingerprint of its key."""
     home = scratch / "gnupg"
-    yield home, mirror.signing_key(home)
+    yield signing.Signer(home, signing.signing_key(home))
     subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
 @pytest.fixture(scope="session")
-def make_mirror(scratch: Path, signer: tuple[Path, str]) -> Mirrors:
+def make_mirror(scratch: Path, signer: signing.Signer) -> Mirrors:
     """Make signed mirrors: ``make_mirror(name, directory...)``."""
 
     def make(name: str, *directories: Path) -> Path:
         place = scratch / f"mirror-{name}"
-        mirror.write(place, {container.SUITE: directories}, *signer)
+        mirror.write(place, {mirror.Repository("deb", container.SUITE): directories}, signer)
         return place
 
     return make

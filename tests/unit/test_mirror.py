@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror
+from nova_xloud import mirror, publishing
 from nova_xloud.errors import MirrorError
+from nova_xloud.mirror import Repository
+from nova_xloud.signing import Signer, signing_key
 
 CONTROL = """\
 Package: tiny
@@ -22,13 +24,15 @@ Description: a package of nothing
 """
 
 
+TRIXIE = Repository("deb", "trixie")
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A GnuPG directory with a signing key."""
-    place = tmp_path_factory.mktemp("gnupg") / "home"
-    mirror.signing_key(place)
-    yield place
-    subprocess.run(["gpgconf", "--homedir", place, "--kill", "all"], check=True)
+def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
+    """A signing key."""
+    home = tmp_path_factory.mktemp("gnupg") / "home"
+    yield Signer(home, signing_key(home))
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
 @pytest.fixture
@@ -37,84 +41,151 @@ def packages(tmp_path: Path) -> Path:
     return make_package(tmp_path / "packages", "1.0")
 
 
-def make_package(directory: Path, version: str) -> Path:
-    """Write a package of nothing into a directory; return the directory."""
-    content = directory.parent / f"tiny-{version}"
+@pytest.fixture
+def place(tmp_path: Path, packages: Path, signer: Signer) -> Path:
+    """A mirror with that package."""
+    mirror.write(tmp_path / "mirror", {TRIXIE: [packages]}, signer)
+    return tmp_path / "mirror"
+
+
+def make_package(directory: Path, version: str, text: str = "nothing") -> Path:
+    """Write a package of next to nothing into a directory; return the directory."""
+    content = directory.parent / f"tiny-{version}-{text}"
     (content / "DEBIAN").mkdir(parents=True)
     (content / "DEBIAN/control").write_text(CONTROL.format(version=version))
+    (content / "text").write_text(text)
     directory.mkdir()
     subprocess.run(["dpkg-deb", "-b", content, directory], check=True, capture_output=True)
     return directory
 
 
-def test_the_key_is_made_once_and_private(home: Path) -> None:
-    assert mirror.signing_key(home) == mirror.signing_key(home)
-    assert home.stat().st_mode & 0o777 == 0o700
+def offered(place: Path, suite: str = "trixie") -> list[str]:
+    """Return the versions that a suite's index has."""
+    index = (place / f"dists/{suite}/main/binary-amd64/Packages").read_text()
+    return sorted(line.split()[1] for line in index.splitlines() if line.startswith("Version: "))
 
 
-def test_the_index_is_signed_by_the_key_beside_it(
-    home: Path, packages: Path, tmp_path: Path
-) -> None:
-    place = tmp_path / "mirror"
-    mirror.write(place, {"trixie": [packages]}, home, mirror.signing_key(home))
+def test_the_key_is_made_once_and_private(signer: Signer) -> None:
+    assert signing_key(signer.home) == signer.key
+    assert signer.home.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_index_is_signed_by_the_key_beside_it(place: Path) -> None:
     verified = subprocess.run(
         ["gpgv", "--keyring", place / "nova-xloud.gpg", place / "dists/trixie/InRelease"],
         capture_output=True,
         text=True,
     )
     assert verified.returncode == 0, verified.stderr
-    index = (place / "dists/trixie/main/binary-amd64/Packages").read_text()
-    assert "Package: tiny\n" in index
+    assert offered(place) == ["1.0"]
     assert list(place.rglob("tiny_1.0_all.deb"))
-    assert f"URIs: file:{place}\n" in (place / "nova-xloud.sources").read_text()
+    assert f"URIs: file:{place}\n" in (place / "trixie/nova-xloud.sources").read_text()
 
 
-def test_no_secret_and_no_database_is_in_the_mirror(
-    home: Path, packages: Path, tmp_path: Path
-) -> None:
-    place = tmp_path / "mirror"
-    mirror.write(place, {"trixie": [packages]}, home, mirror.signing_key(home))
+def test_every_index_is_there_by_its_hash(place: Path) -> None:
+    release = (place / "dists/trixie/InRelease").read_text()
+    assert "Acquire-By-Hash: yes" in release
+    listed = release.split("SHA256:\n")[1].split("SHA512:\n")[0].splitlines()
+    rows = [line.split() for line in listed if line.startswith(" ")]
+    indexes = [(told, Path(name)) for told, _, name in rows if name.startswith("main/")]
+    assert len(indexes) == 16
+    for told, name in indexes:
+        found = place / "dists/trixie" / name.parent / "by-hash/SHA256" / told
+        assert found.read_bytes() == (place / "dists/trixie" / name).read_bytes()
+
+
+def test_no_secret_is_in_the_mirror(place: Path) -> None:
     assert {each.name for each in place.iterdir()} == {
-        *("dists", "pool", "nova-xloud.gpg", "nova-xloud.sources")
+        *("dists", "pool", "trixie", "nova-xloud.gpg", "RPM-GPG-KEY-nova-xloud"),
+        publishing.STATE,
     }
-    listed = subprocess.run(
-        ["gpg", "--show-keys", "--with-colons", place / "nova-xloud.gpg"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    assert "pub:" in listed
-    assert "sec:" not in listed
+    for key in ("nova-xloud.gpg", "RPM-GPG-KEY-nova-xloud"):
+        listed = subprocess.run(
+            ["gpg", "--show-keys", "--with-colons", place / key],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        assert "pub:" in listed
+        assert "sec:" not in listed
 
 
-def test_of_two_versions_the_newer_is_offered(home: Path, packages: Path, tmp_path: Path) -> None:
-    newer = make_package(tmp_path / "newer", "1.1")
-    place = tmp_path / "mirror"
-    mirror.write(place, {"trixie": [packages, newer]}, home, mirror.signing_key(home))
-    index = (place / "dists/trixie/main/binary-amd64/Packages").read_text()
-    assert [line for line in index.splitlines() if line.startswith("Version")] == ["Version: 1.1"]
+def test_the_last_builds_stay_and_older_ones_go(
+    place: Path, signer: Signer, tmp_path: Path
+) -> None:
+    for number in range(1, 4):
+        newer = make_package(tmp_path / f"newer{number}", f"1.{number}")
+        mirror.write(place, {TRIXIE: [newer]}, signer, keep=2)
+    assert offered(place) == ["1.2", "1.3"]
+    # a client that has just read the last index still finds what that names
+    assert sorted(each.name for each in place.rglob("*.deb")) == [
+        f"tiny_1.{number}_all.deb" for number in (1, 2, 3)
+    ]
+    mirror.prune(place, signer, 1)
+    assert offered(place) == ["1.3"]
+    mirror.prune(place, signer, 1)
+    assert [each.name for each in place.rglob("*.deb")] == ["tiny_1.3_all.deb"]
+
+
+def test_the_same_build_again_changes_no_package(
+    place: Path, packages: Path, signer: Signer
+) -> None:
+    before = {each: each.stat().st_ino for each in place.rglob("*.deb")}
+    mirror.write(place, {TRIXIE: [packages]}, signer)
+    assert {each: each.stat().st_ino for each in place.rglob("*.deb")} == before
+
+
+def test_another_build_of_a_version_takes_the_place_of_the_first(
+    place: Path, signer: Signer, tmp_path: Path
+) -> None:
+    before = (place / "dists/trixie/main/binary-amd64/Packages").read_text()
+    other = make_package(tmp_path / "other", "1.0", "another")
+    mirror.write(place, {TRIXIE: [other]}, signer)
+    assert offered(place) == ["1.0"]
+    assert (place / "dists/trixie/main/binary-amd64/Packages").read_text() != before
+
+
+def test_repositories_that_are_not_named_stay(place: Path, signer: Signer, tmp_path: Path) -> None:
+    other = make_package(tmp_path / "other", "2.0")
+    mirror.write(place, {Repository("deb", "bookworm"): [other]}, signer, url="file:/elsewhere")
+    assert offered(place) == ["1.0"]
+    assert offered(place, "bookworm") == ["2.0"]
+    for suite in ("trixie", "bookworm"):
+        told = (place / suite / "nova-xloud.sources").read_text()
+        assert f"URIs: file:/elsewhere\nSuites: {suite}\n" in told
+    mirror.prune(place, signer, 1)
+    assert "URIs: file:/elsewhere\n" in (place / "trixie/nova-xloud.sources").read_text()
 
 
 def test_a_directory_that_is_no_mirror_is_left_alone(
-    home: Path, packages: Path, tmp_path: Path
+    signer: Signer, packages: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home/letters.txt").write_text("dear")
     with pytest.raises(MirrorError, match="not a mirror of ours"):
-        mirror.write(tmp_path / "home", {"trixie": [packages]}, home, mirror.signing_key(home))
+        mirror.write(tmp_path / "home", {TRIXIE: [packages]}, signer)
+    with pytest.raises(MirrorError, match="not a mirror of ours"):
+        mirror.prune(tmp_path / "home", signer, 1)
     assert (tmp_path / "home/letters.txt").read_text() == "dear"
 
 
-def test_a_failure_leaves_the_mirror_as_it_was(home: Path, packages: Path, tmp_path: Path) -> None:
-    place = tmp_path / "mirror"
-    mirror.write(place, {"trixie": [packages]}, home, mirror.signing_key(home))
-    before = (place / "dists/trixie/InRelease").read_bytes()
+def test_a_failure_leaves_the_mirror_as_it_was(
+    place: Path, packages: Path, signer: Signer, tmp_path: Path
+) -> None:
+    before = state_of(place)
     broken = tmp_path / "broken"
     broken.mkdir()
+    with pytest.raises(MirrorError, match="no packages"):
+        mirror.write(place, {TRIXIE: [broken]}, signer)
     (broken / "broken_1_all.deb").write_bytes(b"no package")
-    with pytest.raises(MirrorError):
-        mirror.write(place, {"trixie": [broken]}, home, mirror.signing_key(home))
-    with pytest.raises(MirrorError):
-        mirror.write(place, {"trixie": [packages]}, home, "0" * 40)
-    assert (place / "dists/trixie/InRelease").read_bytes() == before
+    with pytest.raises(MirrorError, match="broken_1_all"):
+        mirror.write(place, {TRIXIE: [broken]}, signer)
+    with pytest.raises(MirrorError, match="gpg failed"):
+        mirror.write(place, {TRIXIE: [packages]}, signer._replace(key="0" * 40))
+    assert state_of(place) == before
     assert [each.name for each in tmp_path.glob(".mirror.*")] == [".mirror.lock"]
+
+
+def state_of(place: Path) -> dict[Path, bytes]:
+    """Return all files of a directory."""
+    return {each: each.read_bytes() for each in place.rglob("*") if each.is_file()}

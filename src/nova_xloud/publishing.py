@@ -1,0 +1,80 @@
+"""Bringing a directory of plain files that others are reading to its next state, without a gap.
+
+What is new comes first, under names that nothing points to yet; then the indexes, each by a
+rename, the signed ones that name all others last; then what neither this state nor the last one has
+goes. A reader who began before finds what the old index names. Killed anywhere, the next run
+completes it.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+#: What readers begin with, by name, in the order in which they are replaced.
+ENTRANCES = ("Release.gpg", "Release", "InRelease", "repomd.xml.asc", "repomd.xml")
+#: The record in the directory: the files of the last states, and what the caller keeps in it.
+STATE = ".nova-xloud.json"
+
+
+def state(place: Path) -> dict[str, Any]:
+    """Return what was recorded when a directory was published; empty if it never was."""
+    try:
+        return dict(json.loads((place / STATE).read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def publish(new: Path, place: Path, record: Mapping[str, Any]) -> None:
+    """Make a directory hold what another one does.
+
+    :param new: the next state, complete, on the same file system; its files are linked
+    :param place: the directory that is read; made if missing
+    :param record: what ``state`` shall return from now on
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    files = _files(new)
+    before: list[str] = state(place).get("files", [])
+    entrances = [name for name in files if name.name in ENTRANCES]
+    for name in sorted(entrances, key=lambda name: ENTRANCES.index(name.name)):
+        files.remove(name)
+        files.append(name)
+    present = {name for name in files if (place / name).exists()}
+    for name in files:
+        if name not in present and name not in entrances:
+            _replace(new / name, place / name)
+    for name in files:
+        if name in entrances or name in present:
+            _replace(new / name, place / name)
+    recorded = json.dumps({**record, "files": sorted(map(str, files))}, indent=1)
+    (new / STATE).write_text(f"{recorded}\n")
+    _replace(new / STATE, place / STATE)
+    _prune(place, {*map(str, files), STATE, *before})
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(each.relative_to(directory) for each in directory.rglob("*") if each.is_file())
+
+
+def _replace(source: Path, target: Path) -> None:
+    """Put a file in its place by a rename, unless it is there already."""
+    if target.exists() and filecmp.cmp(source, target, shallow=False):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.new")
+    beside.unlink(missing_ok=True)
+    os.link(source, beside)
+    beside.rename(target)
+
+
+def _prune(place: Path, kept: Container[str]) -> None:
+    for name in _files(place):
+        if str(name) not in kept:
+            (place / name).unlink()
+    for directory in sorted((each for each in place.rglob("*") if each.is_dir()), reverse=True):
+        if not any(directory.iterdir()):
+            directory.rmdir()
