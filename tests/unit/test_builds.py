@@ -1,0 +1,65 @@
+"""What surrounds a build: whole or not at all, on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import builds, targets
+
+TARGET = targets.get("el9")
+
+
+@pytest.fixture(autouse=True)
+def any_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only real builds need root."""
+    monkeypatch.setattr("nova_xloud.root.require_root", lambda what: None)
+
+
+def build(dist: Path, inputs: str, content: str) -> None:
+    """Build a package of one file."""
+    with builds.replacing(TARGET, dist, inputs) as work:
+        (work / "out/package").write_text(content)
+
+
+def test_a_finished_build_of_the_same_inputs_is_intact(tmp_path: Path) -> None:
+    assert builds.intact(TARGET, tmp_path, "inputs") == []
+    build(tmp_path, "inputs", "content")
+    files = [tmp_path / "el9/package"]
+    assert builds.built(TARGET, tmp_path) == files
+    assert builds.intact(TARGET, tmp_path, "inputs") == files
+    assert builds.intact(TARGET, tmp_path, "other inputs") == []
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_damaged_build_is_not_intact(tmp_path: Path, damage: str) -> None:
+    build(tmp_path, "inputs", "content")
+    if damage == "changed":
+        (tmp_path / "el9/package").write_text("other content")
+    else:
+        (tmp_path / "el9/package").unlink()
+    assert builds.intact(TARGET, tmp_path, "inputs") == []
+
+
+def test_a_build_replaces_the_last_one_as_a_whole(tmp_path: Path) -> None:
+    build(tmp_path, "inputs", "content")
+    (tmp_path / "el9/left-over").write_text("")
+    build(tmp_path, "more inputs", "more content")
+    assert {each.name for each in (tmp_path / "el9").iterdir()} == {"package", builds.RECORD}
+    assert (tmp_path / "el9/package").read_text() == "more content"
+
+
+def test_a_failed_build_leaves_the_last_one_and_nothing_beside_it(tmp_path: Path) -> None:
+    build(tmp_path, "inputs", "content")
+    with pytest.raises(RuntimeError), builds.replacing(TARGET, tmp_path, "inputs") as work:
+        (work / "out/package").write_text("half")
+        raise RuntimeError
+    assert builds.intact(TARGET, tmp_path, "inputs") == [tmp_path / "el9/package"]
+    assert {each.name for each in tmp_path.iterdir()} == {"el9", ".el9.lock"}
+
+
+def test_what_a_killed_build_left_goes(tmp_path: Path) -> None:
+    (tmp_path / ".el9.build-killed/overlay").mkdir(parents=True)
+    build(tmp_path, "inputs", "content")
+    assert list(tmp_path.glob(".el9.build-*")) == []

@@ -1,0 +1,152 @@
+"""What a source RPM is made of; building it is tested in tests/packages."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import builds, rpm, targets
+from nova_xloud.errors import PackageError
+from nova_xloud.quilt import Patch
+
+PACKAGING = Path(__file__).parents[2] / "rpm"
+TARGET = targets.get("el9")
+DATE = 1761576201
+REQUIRES = """\
+pbr>=5.8.0
+oslo.log>=4.6.1
+python-cinderclient!=4.0.0,>=3.3.0
+
+[osprofiler]
+osprofiler>=1.4.0
+"""
+PROVIDED = """\
+config(python3-nova-xloud) = 1:29.4.0-1+xloud1.el9
+python3-nova = 1:29.2.0-1.el9
+python3.9dist(nova) = 29.4
+python3dist(nova) = 29.4
+"""
+REQUIRED = """\
+((python3.9dist(python-cinderclient) < 4 or python3.9dist(python-cinderclient) > 4) with \
+python3.9dist(python-cinderclient) >= 3.3)
+python(abi) = 3.9
+python3.9dist(oslo-log) >= 4.6.1
+python3.9dist(pbr) >= 5.8
+"""
+NEEDED = ["pbr", "oslo.log", "python-cinderclient"]
+
+
+@pytest.fixture
+def sdist(tmp_path: Path) -> Path:
+    """A release of a tiny nova."""
+    place = tmp_path / "nova.tar.gz"
+    member = tarfile.TarInfo("nova-29.4.0/nova.egg-info/requires.txt")
+    member.size = len(REQUIRES)
+    with tarfile.open(place, "w:gz") as archive:
+        archive.addfile(member, io.BytesIO(REQUIRES.encode()))
+    return place
+
+
+@pytest.fixture
+def material(sdist: Path, tmp_path: Path) -> rpm.Material:
+    """That release with two patches of ours."""
+    guide = tmp_path / "guide.md"
+    guide.write_text("guide\n")
+    patches = [Patch("xloud/one.patch", b"one\n"), Patch("xloud/two.patch", b"two\n")]
+    return rpm.Material("29.4.0", DATE, sdist, patches, PACKAGING, [guide])
+
+
+@pytest.fixture
+def spec(material: rpm.Material, tmp_path: Path) -> Path:
+    """The spec of its third revision."""
+    return rpm.assemble(TARGET, material, 3, tmp_path / "area")
+
+
+def test_the_spec_names_what_lies_among_the_sources(spec: Path) -> None:
+    named = re.findall(r"^(?:Source|Patch)\d+: +(.*)$", spec.read_text(), re.MULTILINE)
+    named = [name.replace("%{version}", "29.4.0") for name in named]
+    assert sorted(named) == sorted(each.name for each in (spec.parents[1] / "SOURCES").iterdir())
+    assert {"nova-29.4.0.tar.gz", "el9.macros", "10-xloud.yaml", "guide.md"} < set(named)
+
+
+def test_patches_keep_their_order(spec: Path) -> None:
+    patches = re.findall(r"^Patch(\d+): +(.*)$", spec.read_text(), re.MULTILINE)
+    assert patches == [("1", "xloud-one.patch"), ("2", "xloud-two.patch")]
+    assert (spec.parents[1] / "SOURCES/xloud-two.patch").read_text() == "two\n"
+
+
+def test_the_spec_is_filled(spec: Path) -> None:
+    text = spec.read_text()
+    assert not re.search("@[A-Z]+@", text)
+    fields = dict(re.findall(r"^(Epoch|Version|Release): +(.*)$", text, re.MULTILINE))
+    assert fields == {"Epoch": "1", "Version": "29.4.0", "Release": "1+xloud3%{?dist}"}
+    assert "%global provided 1:29.2.0-1.el9\n" in text
+
+
+def test_a_place_that_nothing_fills_is_told() -> None:
+    with pytest.raises(PackageError, match="EXTRA"):
+        rpm.fill_spec("Version: @VERSION@\n@EXTRA@\n", {"VERSION": "29.4.0"})
+    with pytest.raises(PackageError, match="REVISION"):
+        rpm.fill_spec("Version: @VERSION@\n", {"VERSION": "29.4.0", "REVISION": "1"})
+
+
+def test_all_dates_are_the_releases_and_differ_by_revision(
+    spec: Path, material: rpm.Material, tmp_path: Path
+) -> None:
+    dates = {each.stat().st_mtime for each in (spec, *(spec.parents[1] / "SOURCES").iterdir())}
+    assert dates == {DATE + 3 * builds.REVISION_SECONDS}
+    assert "\n* Mon Oct 27 17:43:21 UTC 2025 nova-xloud" in spec.read_text()
+    other = rpm.assemble(TARGET, material, 4, tmp_path / "other")
+    assert other.stat().st_mtime - spec.stat().st_mtime == builds.REVISION_SECONDS
+
+
+def test_the_version_to_stand_in_for_is_a_parameter(material: rpm.Material, tmp_path: Path) -> None:
+    other = TARGET._replace(provides="2:29.2.1-3.el9s")
+    text = rpm.assemble(other, material, 1, tmp_path / "area").read_text()
+    assert "%global provided 2:29.2.1-3.el9s\n" in text
+    assert re.search(r"^Epoch: +2$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("version", "epoch"), [("1:29.2.0-1.el9", "1"), ("29.2.0-1.el9", "0"), ("12:1~rc1-0.1", "12")]
+)
+def test_the_epoch_is_that_of_the_version_provided(version: str, epoch: str) -> None:
+    assert rpm.epoch(version) == epoch
+
+
+@pytest.mark.parametrize("version", ["29.2.0", "1:29.2.0", "x:29-1", "29-1-1", "29-1 || true", ""])
+def test_what_is_no_version_is_refused(version: str) -> None:
+    with pytest.raises(PackageError, match="EPOCH:VERSION-RELEASE"):
+        rpm.epoch(version)
+
+
+def test_dependencies_are_those_of_the_release_without_extras(sdist: Path) -> None:
+    assert rpm.dependencies(sdist) == NEEDED
+
+
+def test_a_release_that_tells_no_dependencies_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
+        pass
+    with pytest.raises(PackageError):
+        rpm.dependencies(tmp_path / "empty.tar.gz")
+
+
+def test_a_package_with_all_relations_has_lost_none() -> None:
+    assert rpm.missing_relations(PROVIDED, REQUIRED, TARGET, "29.4.0", NEEDED) == []
+
+
+@pytest.mark.parametrize("line", [*PROVIDED.splitlines()[1:], *REQUIRED.splitlines()])
+def test_every_relation_is_missed(line: str) -> None:
+    provided, required = (text.replace(f"{line}\n", "") for text in (PROVIDED, REQUIRED))
+    lost = rpm.missing_relations(provided, required, TARGET, "29.4.0", NEEDED)
+    assert len(lost) == 1, lost
+
+
+def test_the_macros_are_of_the_targets_python() -> None:
+    told = (PACKAGING / "el9.macros").read_text()
+    assert f"%python3_version {TARGET.python}\n" in told
+    assert TARGET.provides.endswith(re.findall(r"^%dist (.*)$", told, re.MULTILINE)[0])
