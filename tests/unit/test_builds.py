@@ -17,10 +17,10 @@ def any_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nova_xloud.root.require_root", lambda what: None)
 
 
-def build(dist: Path, inputs: str, content: str) -> None:
+def build(dist: Path, inputs: str, content: str, name: str = "package") -> None:
     """Build a package of one file."""
     with builds.replacing(TARGET, dist, inputs) as work:
-        (work / "out/package").write_text(content)
+        (work / "out" / name).write_text(content)
 
 
 def test_a_finished_build_of_the_same_inputs_is_intact(tmp_path: Path) -> None:
@@ -52,9 +52,8 @@ def test_a_build_replaces_the_last_one_as_a_whole(tmp_path: Path) -> None:
 
 def test_a_failed_build_leaves_the_last_one_and_nothing_beside_it(tmp_path: Path) -> None:
     build(tmp_path, "inputs", "content")
-    with pytest.raises(RuntimeError), builds.replacing(TARGET, tmp_path, "inputs") as work:
-        (work / "out/package").write_text("half")
-        raise RuntimeError
+    with pytest.raises(ValueError, match="null"):
+        build(tmp_path, "inputs", "content", name="no\0name")
     assert builds.intact(TARGET, tmp_path, "inputs") == [tmp_path / "el9/package"]
     assert {each.name for each in tmp_path.iterdir()} == {"el9", ".el9.lock"}
 
