@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-TARGETS ?= debian-13
+TARGETS ?= debian-13 el9
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -11,6 +11,7 @@ PYTHON ?= python3
 HOST_PACKAGES := \
 	python3 python3-venv \
 	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg patch \
+	createrepo-c rpm \
 	mmdebstrap systemd-container \
 	lintian piuparts shellcheck
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from nova_xloud import apt_repository, publishing, root
+from nova_xloud import apt_repository, dnf_repository, publishing, root
 from nova_xloud.cache import sha256
 from nova_xloud.errors import MirrorError
 from nova_xloud.files import locked
@@ -22,7 +22,7 @@ from nova_xloud.signing import Signer
 
 NAME = "nova-xloud"
 KEEP = 3
-_FORMATS: Mapping[str, ModuleType] = {"deb": apt_repository}
+_FORMATS: Mapping[str, ModuleType] = {"deb": apt_repository, "rpm": dnf_repository}
 
 
 class Repository(NamedTuple):
