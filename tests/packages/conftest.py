@@ -18,6 +18,9 @@ from tests.packages.debs import control_of, field, named, repack
 
 REPOSITORY = Path(__file__).parents[2]
 DIST = REPOSITORY / "dist"
+# for piuparts, which removes all that came with a package; apt protects the one, sudo itself
+# refuses to go
+BARE = root.Recipe("piuparts-debian-13", container.SUITE, ("e2fsprogs", "sudo"))
 Mirrors = Callable[..., Path]
 Clouds = Callable[[], AbstractContextManager[Cloud]]
 

@@ -16,11 +16,9 @@ from nova_xloud import deb, root, targets
 from nova_xloud.cache import sha256
 from nova_xloud.cli import main
 from tests.packages import container
-from tests.packages.conftest import REPOSITORY
+from tests.packages.conftest import BARE, REPOSITORY
 from tests.packages.debs import control_of, field, named
 
-# piuparts removes all that came with a package; apt protects the one, sudo itself refuses to go
-BARE = root.Recipe("piuparts-debian-13", container.SUITE, ("e2fsprogs", "sudo"))
 LINTIAN = root.Recipe("lintian-debian-13", container.SUITE, ("lintian",))
 
 

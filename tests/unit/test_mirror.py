@@ -12,17 +12,7 @@ from nova_xloud import mirror, publishing
 from nova_xloud.errors import MirrorError
 from nova_xloud.mirror import Repository
 from nova_xloud.signing import Signer, signing_key
-
-CONTROL = """\
-Package: tiny
-Version: {version}
-Architecture: all
-Maintainer: Nobody <nobody@example.org>
-Section: misc
-Priority: optional
-Description: a package of nothing
-"""
-
+from tests.tiny import make_deb
 
 TRIXIE = Repository("deb", "trixie")
 
@@ -38,7 +28,7 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
     """A directory with one package."""
-    return make_package(tmp_path / "packages", "1.0")
+    return make_deb(tmp_path / "packages", "1.0")
 
 
 @pytest.fixture
@@ -46,17 +36,6 @@ def place(tmp_path: Path, packages: Path, signer: Signer) -> Path:
     """A mirror with that package."""
     mirror.write(tmp_path / "mirror", {TRIXIE: [packages]}, signer)
     return tmp_path / "mirror"
-
-
-def make_package(directory: Path, version: str, text: str = "nothing") -> Path:
-    """Write a package of next to nothing into a directory; return the directory."""
-    content = directory.parent / f"tiny-{version}-{text}"
-    (content / "DEBIAN").mkdir(parents=True)
-    (content / "DEBIAN/control").write_text(CONTROL.format(version=version))
-    (content / "text").write_text(text)
-    directory.mkdir()
-    subprocess.run(["dpkg-deb", "-b", content, directory], check=True, capture_output=True)
-    return directory
 
 
 def offered(place: Path, suite: str = "trixie") -> list[str]:
@@ -114,7 +93,7 @@ def test_the_last_builds_stay_and_older_ones_go(
     place: Path, signer: Signer, tmp_path: Path
 ) -> None:
     for number in range(1, 4):
-        newer = make_package(tmp_path / f"newer{number}", f"1.{number}")
+        newer = make_deb(tmp_path / f"newer{number}", f"1.{number}")
         mirror.write(place, {TRIXIE: [newer]}, signer, keep=2)
     assert offered(place) == ["1.2", "1.3"]
     # a client that has just read the last index still finds what that names
@@ -139,14 +118,14 @@ def test_another_build_of_a_version_takes_the_place_of_the_first(
     place: Path, signer: Signer, tmp_path: Path
 ) -> None:
     before = (place / "dists/trixie/main/binary-amd64/Packages").read_text()
-    other = make_package(tmp_path / "other", "1.0", "another")
+    other = make_deb(tmp_path / "other", "1.0", "another")
     mirror.write(place, {TRIXIE: [other]}, signer)
     assert offered(place) == ["1.0"]
     assert (place / "dists/trixie/main/binary-amd64/Packages").read_text() != before
 
 
 def test_repositories_that_are_not_named_stay(place: Path, signer: Signer, tmp_path: Path) -> None:
-    other = make_package(tmp_path / "other", "2.0")
+    other = make_deb(tmp_path / "other", "2.0")
     mirror.write(place, {Repository("deb", "bookworm"): [other]}, signer, url="file:/elsewhere")
     assert offered(place) == ["1.0"]
     assert offered(place, "bookworm") == ["2.0"]
