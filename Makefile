@@ -16,6 +16,7 @@ HOST_PACKAGES := \
 	lintian piuparts shellcheck
 
 .PHONY: help setup packages mirror test test-unit test-bases test-nova test-nova-all \
+	test-nova-ours test-nova-without test-nova-docs \
 	test-packages lint bench clean
 
 help: ## this list
@@ -52,12 +53,25 @@ test-unit: setup ## the builder's own tests: no network, no root
 test-bases: setup ## the real bases: every anchor holds in all ten
 	$(BIN)/python -m pytest tests/bases
 
-test-nova: setup ## our tests on the trees of 29.4.0 and 34.0.0, and Nova's of what we touch on 29.4.0 (root)
+test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor (root)
+	$(BIN)/python -m tests.nova.style
 	$(BIN)/python -m tests.nova.run --release 29.4.0
 	$(BIN)/python -m tests.nova.run --release 34.0.0 --suite ours
+	$(BIN)/python -m tests.nova.pristine
 
-test-nova-all: setup ## the wide run: all pinned releases, whole packages, base against tree (root; hours)
-	$(BIN)/python -m tests.nova.run --suite ours --suite deep --all-pinned --against-base
+test-nova-ours: setup ## our tests on all nine releases, and with native threads where Nova can (root)
+	$(BIN)/python -m tests.nova.run --suite ours --all-pinned --against-base
+	$(BIN)/python -m tests.nova.run --suite ours --release 33.0.2 --release 34.0.0 --threading --against-base
+
+test-nova-without: setup ## each change, taken out alone, makes a test fail (root)
+	$(BIN)/python -m tests.nova.without
+
+test-nova-docs: setup ## Nova's documents with ours in them build without a warning (root)
+	$(BIN)/python -m tests.nova.documents
+
+test-nova-all: setup ## the wide run: whole packages on four releases; what fails runs on the base too (root; hours)
+	$(BIN)/python -m tests.nova.run --suite ours --suite deep --against-base \
+	    --release 29.4.0 --release 31.3.1 --release 33.0.2 --release 34.0.0
 
 test-packages: packages ## install, upgrade, break, swap back, purge in booted containers (root)
 	$(BIN)/python -m pytest tests/packages

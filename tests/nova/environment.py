@@ -7,15 +7,17 @@ root and the virtualenvs are cached, keyed by what went into them.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nova_xloud import cache, root
 
 HERE = Path(__file__).resolve().parent
+PINS = HERE / "pins"
 
 RECIPE = root.Recipe(
     name="nova-tests",
@@ -24,6 +26,11 @@ RECIPE = root.Recipe(
         *("ca-certificates", "gcc", "libc6-dev", "python3-dev", "python3-venv"),
         *("procps", "qemu-utils"),  # uptime and qemu-img: some of Nova's tests run them
     ),
+)
+
+# Nova's documents have drawings, and reno reads notes from a git repository.
+DOCUMENTS_RECIPE = dataclasses.replace(
+    RECIPE, name="nova-documents", packages=(*RECIPE.packages, "git", "graphviz")
 )
 
 # Nova's tox.ini says the same, but for LC_ALL: a locale that every Debian has.
@@ -37,6 +44,9 @@ NOVA_ENVIRONMENT = {
     "PYTHONPATH": "/tree",
 }
 
+# The first series whose tests have a tox environment with native threads.
+THREADING_SINCE = 33
+
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -44,24 +54,48 @@ class NoEnvironmentError(Exception):
     """The environment could not be made; says which step, and where its output is."""
 
 
-def pinned_releases() -> list[str]:
+def pinned_releases(place: Path = PINS) -> list[str]:
     """Return the releases that have a pinned environment, oldest first."""
-    names = (path.stem for path in (HERE / "pins").glob("*.txt"))
+    names = (path.stem for path in place.glob("*.txt"))
     return sorted(names, key=lambda name: [int(part) for part in name.split(".")])
+
+
+def requirements(pins: Path) -> list[str]:
+    """Return the lines of a pins file and of those that it includes, sorted."""
+    found: list[str] = []
+    for line in pins.read_text().splitlines():
+        if line.startswith("-r "):
+            found += requirements(pins.parent / line.removeprefix("-r "))
+        elif line and not line.startswith("#"):
+            found.append(line)
+    return sorted(found)
 
 
 class NovaEnvironment:
     """A root and a virtualenv of one release's libraries."""
 
-    def __init__(self, release: str) -> None:
-        """Name the environment of ``release`` (``29.4.0``); nothing is made yet."""
+    def __init__(self, release: str, *, threading: bool = False, documents: bool = False) -> None:
+        """Name the environment of ``release`` (``29.4.0``); nothing is made yet.
+
+        :param documents: with what builds Nova's documents
+        :param threading: Nova's tests run with native threads, as its tox environments of that
+            name do; releases before 33 know eventlet only
+        """
         self.release = release
-        self.pins = HERE / "pins" / f"{release}.txt"
+        self.variables = {**NOVA_ENVIRONMENT, "PBR_VERSION": release}
+        if threading:
+            if int(release.partition(".")[0]) < THREADING_SINCE:
+                raise NoEnvironmentError(f"Nova {release} cannot run with native threads")
+            self.variables["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "True"
+        self.recipe = DOCUMENTS_RECIPE if documents else RECIPE
+        place = PINS / "docs" if documents else PINS
+        self.pins = place / f"{release}.txt"
         if not self.pins.exists():
-            known = ", ".join(pinned_releases())
+            known = ", ".join(pinned_releases(place))
             raise NoEnvironmentError(f"no pinned environment for {release}; there are: {known}")
-        told = f"{RECIPE.digest} {self.pins.read_text()}"
-        self.key = f"{release}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        told = "\n".join([self.recipe.digest, *requirements(self.pins)])
+        # Releases whose libraries are the same share a virtualenv.
+        self.key = f"libraries-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
         self.root = Path()
 
     @property
@@ -75,7 +109,7 @@ class NovaEnvironment:
         :raises NoEnvironmentError: the libraries could not be installed
         :raises nova_xloud.errors.RootError: the root could not be made
         """
-        self.root = root.make(RECIPE)
+        self.root = root.make(self.recipe)
         with cache.locked("nova-tests") as place:
             if self.venv.exists():
                 return
@@ -88,15 +122,14 @@ class NovaEnvironment:
         there = f"/venv/{self.key}"
         script = (
             f"python3 -m venv {there} && "
-            f"{there}/bin/python -m pip install -q -r /pins.txt && "
+            f"{there}/bin/python -m pip install -q -r /pins/{self.pins.relative_to(PINS)} && "
             f"{there}/bin/python -c 'import oslo_config, placement, stestr' && "
             # Nova's tests run without writing byte code: have it there.
             f"{{ {there}/bin/python -m compileall -q {there}/lib || true; }}"
         )
         (made / "venv").mkdir()
-        command = [*root.NSPAWN, f"--directory={self.root}", "--as-pid2", "--console=pipe"]
-        command += ["--resolv-conf=copy-host", *_client_settings()]
-        command += [f"--bind={made / 'venv'}:{there}", f"--bind-ro={self.pins}:/pins.txt"]
+        command = [*self._nspawn(), "--resolv-conf=copy-host", *_client_settings()]
+        command += [f"--bind={made / 'venv'}:{there}", f"--bind-ro={PINS}:/pins"]
         with log.open("w") as out:
             done = subprocess.run(
                 [*command, "sh", "-c", script],
@@ -107,23 +140,42 @@ class NovaEnvironment:
         if done.returncode:
             raise NoEnvironmentError(f"installing the libraries of {self.release}: see {log}")
 
-    def run(self, argv: Sequence[str], tree: Path, log: Path) -> int:
+    def run(
+        self,
+        argv: Sequence[str],
+        tree: Path,
+        log: Path,
+        variables: Mapping[str, str] | None = None,
+    ) -> int:
         """Run a command in the root, with ``tree`` as /tree and working directory.
 
         :param argv: the command; ``python`` is the virtualenv's
         :param tree: a Nova tree on the host; the command may write into it
         :param log: a file that gets what the command prints
+        :param variables: environment variables besides those of all runs
         :returns: its exit code
         """
         there = f"/venv/{self.key}"
         words = [f"{there}/bin/python" if word == "python" else word for word in argv]
-        return root.run_in(
-            self.root,
-            ["sh", "-c", 'cd /tree && exec "$@"', "sh", *words],
-            log=log,
-            binds={tree: "/tree", self.venv: there},
-            environment={**NOVA_ENVIRONMENT, "PBR_VERSION": self.release},
-        )
+        arguments = [*self._nspawn(), "--private-network"]
+        arguments += [f"--bind={tree}:/tree", f"--bind={self.venv}:{there}"]
+        setting = {**self.variables, **(variables or {})}
+        arguments += [f"--setenv={name}={value}" for name, value in setting.items()]
+        with log.open("a") as out:
+            return subprocess.run(
+                [*arguments, "--", "sh", "-c", 'cd /tree && exec "$@"', "sh", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            ).returncode
+
+    def _nspawn(self) -> list[str]:
+        """Return the command that enters the root; what is written into it is thrown away.
+
+        That also makes it read-only to systemd-nspawn, which else lets only one run in at a time.
+        """
+        options = ["--volatile=overlay", "--as-pid2", "--console=pipe"]
+        return [*root.NSPAWN, f"--directory={self.root}", *options]
 
 
 def _client_settings() -> list[str]:

@@ -1,0 +1,108 @@
+"""Nova's documents with ours in them: guides, API reference, release notes.
+
+``python -m tests.nova.documents`` builds them as Nova's tox.ini does, where a warning is an
+error, and looks for ours in what comes out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from tests.nova.environment import NoEnvironmentError, NovaEnvironment
+from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
+
+RELEASES = ("29.4.0", "34.0.0")
+# Where the documents are -> what must be in which of the pages that are built.
+EXPECTED = {
+    "doc": {
+        "admin/index.html": "xloud-adjust.html",
+        "admin/xloud-adjust.html": "minimum_memory",
+        "configuration/extra-specs.html": "admin/xloud-adjust.html",
+    },
+    "api-ref": {"index.html": "/os-xloud-adjust/{server_id}"},
+}
+NOTE = "minimum-cpu-current-vcpu-attr"
+# A repository of one commit: the theme asks git for the version, reno reads the notes from it.
+_GIT = (
+    "rm -rf .git && git init -q . && git add -A && "
+    "git -c user.name=tests -c user.email=tests@localhost commit -q -m base"
+)
+_RENO = "import sys; from reno.main import main; sys.exit(main())"
+
+
+def problems(environment: NovaEnvironment, tree: Path, part: str, log: Path) -> list[str]:
+    """Build a part of the documents of a tree; return what is wrong with it.
+
+    :param part: ``doc`` or ``api-ref``
+    """
+    built = tree / part / "build"
+    shutil.rmtree(built, ignore_errors=True)
+    sphinx = ["python", "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    if environment.run([*sphinx, f"{part}/source", f"{part}/build/html"], tree, log):
+        return [f"{part} has warnings: see {log}"]
+    missing = []
+    for page, text in EXPECTED[part].items():
+        file = built / "html" / page
+        if not file.exists() or text not in file.read_text():
+            missing.append(f"{part}: {page} does not have {text}")
+    return missing
+
+
+def problems_of_notes(environment: NovaEnvironment, tree: Path, log: Path) -> list[str]:
+    """Let reno read the release notes of a tree; return what is wrong with them."""
+    reno = ["python", "-c", _RENO]
+    if environment.run([*reno, "lint", "."], tree, log):
+        return [f"reno lint: see {log}"]
+    report = "notes.rst"
+    if environment.run([*reno, "report", "--output", report, "."], tree, log):
+        return [f"reno report: see {log}"]
+    if NOTE not in (tree / report).read_text():
+        return ["reno's report does not have our note"]
+    return []
+
+
+def prepare(environment: NovaEnvironment, tree: Path, log: Path) -> None:
+    """Make what the builds need of a tree: its metadata, and a repository around it.
+
+    :raises BrokenTreeError: if that fails
+    """
+    make_metadata(environment, tree, log)
+    if environment.run(["sh", "-c", _GIT], tree, log):
+        raise BrokenTreeError(f"no git repository in the tree: see {log}")
+
+
+@click.command()
+@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
+def main(releases: tuple[str, ...], keep: Path | None) -> None:
+    """Build the documents of woven trees; exit 1 if there is a warning, or ours are not there."""
+    work = keep or Path(tempfile.mkdtemp(prefix="nova-xloud-documents-"))
+    work.mkdir(parents=True, exist_ok=True)
+    wrong = []
+    try:
+        for release in releases:
+            environment = NovaEnvironment(release, documents=True)
+            environment.prepare()
+            tree, log = work / f"tree-{release}", work / f"documents-{release}.log"
+            weave_tree(release, tree)
+            prepare(environment, tree, log)
+            found = [each for part in EXPECTED for each in problems(environment, tree, part, log)]
+            found += problems_of_notes(environment, tree, log)
+            click.echo(f"{release:8} doc, api-ref, release notes: {len(found)} problems")
+            wrong += [f"{release}: {each}" for each in found]
+    except (BrokenTreeError, NoEnvironmentError) as error:
+        raise click.ClickException(f"{error}; all is kept in {work}") from error
+    for each in wrong:
+        click.echo(f"  {each}")
+    if wrong:
+        raise SystemExit(1)
+    if keep is None:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()

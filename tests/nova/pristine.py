@@ -1,0 +1,110 @@
+"""Servers of flavors without a floor, on the woven tree and on the pristine base.
+
+``python -m tests.nova.pristine`` runs the tests that take down what Nova asks of databases, RPC
+and Placement, and the XML of guests, on both; it prints and counts every difference.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from nova_xloud import bases
+from tests.nova.environment import NoEnvironmentError, NovaEnvironment
+from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
+
+FUNCTIONAL = "nova/tests/functional"
+# What the tests need on the base: they import nothing of ours.
+FILES = (
+    f"{FUNCTIONAL}/xloud_pristine.py",
+    f"{FUNCTIONAL}/test_xloud_calls.py",
+    f"{FUNCTIONAL}/libvirt/test_xloud_pristine.py",
+)
+TESTS = tuple(name.removesuffix(".py").replace("/", ".") for name in FILES if "/test_" in name)
+NOTES = ".notes"
+SHOWN = 20
+
+
+def take_notes(environment: NovaEnvironment, tree: Path, log: Path) -> dict[str, list[str]]:
+    """Run the tests on a tree and return {name: what they took down}.
+
+    :raises BrokenTreeError: if one fails
+    """
+    make_metadata(environment, tree, log)
+    (tree / NOTES).mkdir()
+    command = ["python", "-W", "ignore", "-m", "unittest", *TESTS]
+    if environment.run(command, tree, log, {"NOVA_XLOUD_NOTES": f"/tree/{NOTES}"}):
+        raise BrokenTreeError(f"a test failed: see {log}")
+    return {file.stem: json.loads(file.read_text()) for file in sorted((tree / NOTES).iterdir())}
+
+
+def differences(name: str, base: list[str], tree: list[str]) -> list[str]:
+    """Return what one of two notes has and the other has not, marked as diff does.
+
+    The order of XML counts; that of calls does not, since unmodified Nova's differs from run to
+    run, as that of the sets that it walks.
+    """
+    if name.startswith("xml-") and len(base) == len(tree):
+        pairs = [pair for pair in zip(base, tree, strict=True) if pair[0] != pair[1]]
+        return [sign + text for pair in pairs for sign, text in zip("-+", pair, strict=True)]
+    before, after = Counter(base), Counter(tree)
+    return [
+        *(f"-{line}" for line in (before - after).elements()),
+        *(f"+{line}" for line in (after - before).elements()),
+    ]
+
+
+def compare(release: str, work: Path) -> int:
+    """Compare tree and base of a release; print what was found.
+
+    :param work: a directory for the trees and the output
+    :returns: how many notes differ
+    """
+    environment = NovaEnvironment(release)
+    environment.prepare()
+    tree, base = work / f"tree-{release}", work / f"base-{release}"
+    weave_tree(release, tree)
+    bases.unpack(release, base)
+    for name in FILES:
+        shutil.copy(tree / name, base / name)
+    ours = take_notes(environment, tree, work / f"tree-{release}.log")
+    theirs = take_notes(environment, base, work / f"base-{release}.log")
+    differing = 0
+    for name in sorted(ours | theirs):
+        found = differences(name, theirs.get(name, []), ours.get(name, []))
+        differing += bool(found)
+        lines = len(theirs.get(name, []))
+        click.echo(f"{release:8} {name:25} {lines:4} on the base, {len(found)} differ")
+        for line in found[:SHOWN]:
+            click.echo(f"  {line}")
+    if not ours:
+        raise BrokenTreeError("the tests took nothing down")
+    return differing
+
+
+@click.command()
+@click.option("--release", "releases", multiple=True, default=("29.4.0",), show_default=True)
+@click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
+def main(releases: tuple[str, ...], keep: Path | None) -> None:
+    """Compare servers without a floor with pristine Nova's; exit 1 if anything differs."""
+    work = keep or Path(tempfile.mkdtemp(prefix="nova-xloud-pristine-"))
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        differing = sum(compare(release, work) for release in releases)
+    except (BrokenTreeError, NoEnvironmentError) as error:
+        raise click.ClickException(f"{error}; all is kept in {work}") from error
+    if differing:
+        click.echo(f"{differing} differ from pristine Nova; all is kept in {work}")
+        raise SystemExit(1)
+    if keep is None:
+        shutil.rmtree(work)
+    click.echo("without a floor, the same as pristine Nova")
+
+
+if __name__ == "__main__":
+    main()
