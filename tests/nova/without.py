@@ -1,0 +1,197 @@
+"""Each change, taken out alone, makes at least one test fail: no line of ours is there untested.
+
+``python -m tests.nova.without`` takes each piece of each change out of a woven tree and runs
+tests until one fails: first those that without.toml names for it, then all of ours.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import shutil
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from nova_xloud import tree as trees
+from tests.nova import documents
+from tests.nova.environment import HERE, NoEnvironmentError, NovaEnvironment
+from tests.nova.pieces import Piece, pieces, without
+from tests.nova.runs import BrokenTreeError, loadable, make_metadata, suites, weave_tree
+
+# A piece that does nothing in the first release is taken out of the next.
+RELEASES = ("29.4.0", "34.0.0")
+METADATA = ("setup.cfg", "pyproject.toml")
+FAILED = re.compile(r"^(?:FAIL|ERROR): .*?\(?([\w.]+)\)?$", re.MULTILINE)
+
+
+class Bench(NamedTuple):
+    """A woven tree to take pieces out of, one at a time."""
+
+    environment: NovaEnvironment
+    documents: NovaEnvironment
+    tree: Path
+    log: Path
+
+    def fails(self, names: list[str]) -> str:
+        """Run tests until one fails; return that one's name, or nothing."""
+        self.log.unlink(missing_ok=True)
+        command = ["python", "-W", "ignore", "-m", "unittest", "-f", *names]
+        if not self.environment.run(command, self.tree, self.log):
+            return ""
+        found = FAILED.search(self.log.read_text(errors="replace"))
+        return found[1] if found else f"{names[0]}: cannot be loaded"
+
+
+def noticed(bench: Bench, piece: Piece, table: dict[str, list[str]]) -> str:
+    """Run the tests that may notice that a piece is missing; return what did, or nothing."""
+    documented = piece.path.partition("/")[0]
+    if documented in documents.EXPECTED:
+        found = documents.problems(bench.documents, bench.tree, documented, bench.log)
+        return found[0] if found else ""
+    ours = {pattern: loadable(bench.tree, pattern) for pattern in suites()["ours"]}
+    for pattern, names in ours.items():
+        if not names:
+            return f"no test matches {pattern}"
+    if name := bench.fails(table[piece.label]) if piece.label in table else "":
+        return name
+    for part in ("unit", "functional"):
+        names = [
+            name
+            for pattern, names in ours.items()
+            if pattern.startswith(f"nova.tests.{part}.")
+            for name in names
+        ]
+        if name := bench.fails(names):
+            return f"{name} (not in without.toml)"
+    return ""
+
+
+def take_out(bench: Bench, piece: Piece, content: bytes, table: dict[str, list[str]]) -> str:
+    """Return what notices that a file of the tree has another content, for the time of it."""
+    file = bench.tree / piece.path
+    whole = file.read_bytes()
+    file.write_bytes(content)
+    try:
+        if piece.path in METADATA:
+            make_metadata(bench.environment, bench.tree, bench.log)
+        return noticed(bench, piece, table)
+    finally:
+        file.write_bytes(whole)
+        if piece.path in METADATA:
+            make_metadata(bench.environment, bench.tree, bench.log)
+
+
+def benches(release: str, work: Path, count: int) -> list[Bench]:
+    """Make so many woven trees of a release."""
+    environment = NovaEnvironment(release)
+    environment.prepare()
+    builder = NovaEnvironment(release, documents=True)
+    builder.prepare()
+    made: list[Bench] = []
+    for number in range(count):
+        tree, log = work / f"tree-{release}-{number}", work / f"{release}-{number}.log"
+        if made:
+            shutil.copytree(made[0].tree, tree, symlinks=True)
+        else:
+            weave_tree(release, tree)
+            documents.prepare(builder, tree, log)
+        made.append(Bench(environment, builder, tree, log))
+    return made
+
+
+def effective(release: str, tree: Path, wanted: list[Piece]) -> Iterator[tuple[Piece, bytes]]:
+    """Yield the pieces that do something in a release, and the file without them."""
+    series = int(release.partition(".")[0])
+    for piece in wanted:
+        file = tree / piece.path
+        whole = file.read_bytes() if file.exists() else b""
+        content = without(piece, whole, series) if whole else b""
+        if content != whole:
+            yield piece, content
+
+
+def all_pieces(pattern: str) -> list[Piece]:
+    """Return the pieces of all changes whose label matches a regular expression."""
+    top = trees.sources() / "changes"
+    found = [
+        piece
+        for path in trees.paths()
+        if (top / path).exists()
+        for piece in pieces(path, (top / path).read_bytes())
+    ]
+    return [piece for piece in found if re.search(pattern, piece.label)]
+
+
+@click.command()
+@click.option("--only", default="", help="a regular expression of what to take out")
+@click.option("--workers", default=2, show_default=True, help="trees worked on at a time")
+def main(only: str, workers: int) -> None:
+    """Take each piece of each change out; exit 1 if no test notices one."""
+    table = tomllib.loads((HERE / "without.toml").read_text())
+    left = all_pieces(only)
+    named = {piece.label for piece in left}
+    wrong = [f"without.toml names {each}" for each in table if not only and each not in named]
+    work = Path(tempfile.mkdtemp(prefix="nova-xloud-without-"))
+    total = len(left)
+    try:
+        for release in RELEASES:
+            if left:
+                left, missed = run_release(release, left, table, work, workers)
+                wrong += missed
+    except (BrokenTreeError, NoEnvironmentError) as error:
+        raise click.ClickException(f"{error}; all is kept in {work}") from error
+    wrong += [f"{piece.label} does nothing in {' or '.join(RELEASES)}" for piece in left]
+    for each in wrong:
+        click.echo(f"WRONG: {each}")
+    click.echo(f"{total - len(wrong)} of {total} pieces are noticed when they are missing")
+    if wrong:
+        click.echo(f"all is kept in {work}")
+        raise SystemExit(1)
+    shutil.rmtree(work)
+
+
+def run_release(
+    release: str, wanted: list[Piece], table: dict[str, list[str]], work: Path, workers: int
+) -> tuple[list[Piece], list[str]]:
+    """Take out what does something in a release.
+
+    :returns: the pieces that do nothing in it, and what was not noticed
+    """
+    click.echo(f"{release}: preparing the trees")
+    free: queue.Queue[Bench] = queue.Queue()
+    made = benches(release, work, workers)
+    for bench in made:
+        free.put(bench)
+    doing = list(effective(release, made[0].tree, wanted))
+    # What fails on the whole tree would notice nothing.
+    used = sorted({name for piece, _ in doing for name in table.get(piece.label, ())})
+    if used and (broken := made[0].fails(used)):
+        raise BrokenTreeError(f"{broken} fails on the whole tree of {release}")
+
+    def one(item: tuple[Piece, bytes]) -> tuple[str, str, float]:
+        bench = free.get()
+        start = time.monotonic()
+        try:
+            return item[0].label, take_out(bench, *item, table), time.monotonic() - start
+        finally:
+            free.put(bench)
+
+    missed = []
+    with ThreadPoolExecutor(workers) as pool:
+        for label, test, seconds in pool.map(one, doing):
+            click.echo(f"{release:8} {label}: {test or 'NOT NOTICED'} ({seconds:.0f} s)")
+            if not test:
+                missed.append(f"{label}: no test notices that it is missing in {release}")
+    done = {piece.label for piece, _ in doing}
+    return [piece for piece in wanted if piece.label not in done], missed
+
+
+if __name__ == "__main__":
+    main()
