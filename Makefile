@@ -25,8 +25,10 @@ help: ## this list
 setup: $(VENV)/ready ## what the other commands need: Debian packages (as root), a virtualenv
 
 $(VENV)/ready: pyproject.toml setup.py requirements.txt
-	@missing=$$(dpkg-query -W -f='$${db:Status-Abbrev}$${Package}\n' $(HOST_PACKAGES) 2>&1 | \
-	    sed -n -e 's/^ii .*//' -e 's/.*no packages found matching //p' -e 's/^[a-z][^i] *//p'); \
+	@missing=$$(for package in $(HOST_PACKAGES); do \
+	    dpkg-query -W -f='$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || \
+	    echo $$package; \
+	done); \
 	if [ -n "$$missing" ]; then \
 	    [ "$$(id -u)" = 0 ] || { echo "make setup: as root: apt-get install" $$missing >&2; exit 1; }; \
 	    apt-get update -q && DEBIAN_FRONTEND=noninteractive \
