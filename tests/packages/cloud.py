@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from tests.packages.container import SUITE, Container
 
@@ -21,13 +22,26 @@ SERVER = "5bc18ba9-6a34-4d76-8f8a-a3dbf83b7e4c"
 
 @dataclass
 class Cloud:
-    """A container with Nova running, and the repositories it installs from."""
+    """A container with Nova running, and the repositories it installs from.
+
+    :cvar library: where the distribution has the library
+    :cvar prefix: what the names of its units begin with
+    :cvar running: the units that run
+    :cvar resting: those that do not: one enabled but stopped, two disabled, one masked
+    :cvar simple: those of the type simple, which never are "Starting"
+    """
+
+    library: ClassVar[str] = LIBRARY
+    prefix: ClassVar[str] = "nova-"
+    running: ClassVar[tuple[str, ...]] = RUNNING
+    resting: ClassVar[tuple[str, ...]] = RESTING
+    simple: ClassVar[tuple[str, ...]] = ("nova-api", "nova-api-metadata")
 
     container: Container
     cursor: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        self.sh("systemctl stop nova-serialproxy")
+        self.sh(f"systemctl stop {self.resting[0]}")
         self.wait_for_api()
         self.mark()
 
@@ -83,9 +97,9 @@ class Cloud:
         for entry in self._journal("SYSLOG_IDENTIFIER=systemd"):
             unit = entry.get("UNIT", "").removesuffix(".service")
             message = entry["MESSAGE"]
-            if unit.startswith("nova-") and (
+            if unit.startswith(self.prefix) and (
                 message.startswith("Starting ")
-                or (message.startswith("Started ") and unit in ("nova-api", "nova-api-metadata"))
+                or (message.startswith("Started ") and unit in self.simple)
                 or "Sent signal SIGHUP" in message
             ):
                 counted[unit] += 1
@@ -101,7 +115,7 @@ class Cloud:
 
     def states(self) -> dict[str, str]:
         """Return whether each Nova service is active, inactive or failed."""
-        units = [*RUNNING, *RESTING]
+        units = [*self.running, *self.resting]
         told = self.container.run("systemctl", "is-active", *units, check=False).stdout.split()
         return dict(zip(units, told, strict=True))
 
@@ -110,9 +124,9 @@ class Cloud:
 
         uwsgi's main process stays the same over a reload and does not load Nova: not counted.
         """
-        mains = [self.sh(f"systemctl show -P MainPID {unit}").strip() for unit in RUNNING]
+        mains = [self.sh(f"systemctl show -P MainPID {unit}").strip() for unit in self.running]
         shutil.copy(Path(__file__).with_name("stale.py"), self.container.root / "root")
-        return self.sh(f"python3 /root/stale.py {LIBRARY} {' '.join(mains)}").splitlines()
+        return self.sh(f"python3 /root/stale.py {self.library} {' '.join(mains)}").splitlines()
 
     def knows_option(self, unit: str) -> bool:
         """Say whether a running service has our configuration options loaded, by its own report.
@@ -120,7 +134,7 @@ class Cloud:
         Nova's services write one, with all options, when they get SIGUSR2.
         """
         before = self.sh("journalctl -q -n 0 --show-cursor").split()[-1]
-        self.sh(f"systemctl kill -s USR2 --kill-whom=main {unit}; sleep 3")
+        self.sh(f"kill -USR2 $(systemctl show -P MainPID {unit}); sleep 3")
         report = self.sh(f"journalctl -q -o cat --after-cursor '{before}' -u {unit}")
         assert "Guru Meditation" in report, f"{unit} gave no report: {report[-500:]}"
         return "\nxloud:" in report
@@ -161,7 +175,7 @@ class Cloud:
         """Return what the services have logged since the mark that looks like a crash."""
         logs = self.sh("grep -h -A 30 'Traceback (most' /var/log/nova/*.log || true")
         journal = self.sh(
-            f"journalctl -q -o cat --after-cursor '{self.cursor}' -u 'nova-*' | "
+            f"journalctl -q -o cat --after-cursor '{self.cursor}' -u '{self.prefix}*' | "
             "grep -A 30 'Traceback (most' || true"
         )
         return logs + journal

@@ -7,39 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.cloud import LIBRARY, RESTING, RUNNING, Cloud, answers
+from tests.packages.checks import (
+    assert_only_the_running_were_restarted,
+    assert_runs_our_code,
+    assert_runs_stock_code,
+)
+from tests.packages.cloud import LIBRARY, RUNNING, Cloud, answers
 from tests.packages.conftest import DIST
 from tests.packages.debs import control_of, field, named
 
 POLICY = "/etc/nova/policy.d/10-xloud.yaml"
 RATE = 20
-ONCE = dict.fromkeys(RUNNING, 1)
-
-
-def assert_only_the_running_were_restarted(cloud: Cloud, times: dict[str, int] = ONCE) -> None:
-    """Each running service once; none that was stopped, disabled or masked; none on old code."""
-    assert cloud.restarts() == times
-    states = cloud.states()
-    assert {unit: states[unit] for unit in RUNNING} == dict.fromkeys(RUNNING, "active")
-    assert {unit: states[unit] for unit in RESTING} == dict.fromkeys(RESTING, "inactive")
-    assert cloud.stale() == []
-
-
-def assert_runs_our_code(cloud: Cloud) -> None:
-    """The API routes our request, the others have our options."""
-    status, body = cloud.adjust()
-    assert status == 400, body
-    assert "badRequest" in body
-    assert cloud.knows_option("nova-conductor")
-    assert cloud.knows_option("nova-scheduler")
-
-
-def assert_runs_stock_code(cloud: Cloud) -> None:
-    """The API has no route for our request, the others have none of our options."""
-    status, body = cloud.adjust()
-    assert status == 404, body + cloud.account()
-    assert not cloud.knows_option("nova-conductor")
-    assert not cloud.knows_option("nova-scheduler")
 
 
 def stock_versions(cloud: Cloud) -> dict[str, str]:

@@ -1,0 +1,84 @@
+"""An EL 9 lab: RPMs of Nova really running, in a Debian that has the rpm and the Python of EL 9.
+
+Debian 11, to be exact. Below Nova, a package without files stands for the platform; the Python
+libraries are those that Nova's release is tested with, by pip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from nova_xloud import bases, root
+from nova_xloud.cache import sha256
+from nova_xloud.files import locked
+from tests.packages.container import booted
+
+BASE = "29.4.0"
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[2]
+PINS = REPOSITORY / f"tests/nova/pins/{BASE}.txt"
+MACROS = REPOSITORY / "rpm/el9.macros"
+#: What is copied into the container and decides what the configured layer is.
+TOLD = tuple(HERE / name for name in ("configure.sh", "platform.py", "rdo.spec"))
+
+# What Nova depends on, with what its services want in this lab beside it.
+_LIBRARIES = (
+    "cp -L /etc/ssl/certs/ca-certificates.crt $1/etc/ssl/certs/",
+    "if [ -e /etc/pip.conf ]; then cp /etc/pip.conf $1/etc/; fi",
+    # the hash is there for the recipe's digest
+    "cp {pins} $1/root/pins.txt # {pinned}",
+    "tar -xOf {sdist} --wildcards '*/nova.egg-info/requires.txt' | sed '/^\\[/,$d' "
+    ">$1/root/requires.txt",
+    "chroot $1 env PIP_FIND_LINKS= python3 -m pip install -q --no-cache-dir "
+    "-c /root/pins.txt -r /root/requires.txt PyMySQL python-memcached",
+)
+
+
+def packages() -> root.Recipe:
+    """Return the recipe of the root below the configured layer."""
+    told = {
+        "sdist": shlex.quote(str(bases.fetch(BASE)[0])),
+        "pins": shlex.quote(str(PINS)),
+        "pinned": sha256(PINS),
+    }
+    return root.Recipe(
+        name="test-el9",
+        suite="bullseye",
+        packages=(
+            *("systemd", "systemd-sysv", "dbus", "iproute2", "procps", "curl", "sudo"),
+            *("mariadb-server", "rabbitmq-server", "rpm", "dnf", "createrepo-c", "gnupg", "patch"),
+            *("python3-pip", "python3-pbr", "python3-setuptools", "python3-wheel"),
+            "python3-packaging",
+        ),
+        hooks=(
+            *(f"--customize-hook={each.format(**told)}" for each in _LIBRARIES),
+            '--customize-hook=echo nova-test >"$1/etc/hostname"',
+            '--customize-hook=printf "127.0.0.1 localhost nova-test\\n" >"$1/etc/hosts"',
+        ),
+    )
+
+
+def layers() -> tuple[Path, ...]:
+    """Return the layers of a configured cloud, made if the cache has none: about ten minutes."""
+    lower = root.make(packages())
+    told = hashlib.sha256("".join(map(sha256, [*TOLD, MACROS])).encode()).hexdigest()
+    configured = lower.with_name(f"{lower.name}-configured-{told[:12]}")
+    with locked(lower.with_name(".test-el9-configured.lock")):
+        if not configured.is_dir():
+            scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=lower.parent))
+            try:
+                with booted([lower], scratch) as container:
+                    place = container.root / "root/lab"
+                    place.mkdir()
+                    for each in (*TOLD, MACROS):
+                        shutil.copy(each, place)
+                    shutil.copy(bases.fetch(BASE)[0], place / "nova.tar.gz")
+                    container.run("bash", "/root/lab/configure.sh")
+                (scratch / "upper").rename(configured)
+            finally:
+                root.remove_tree(scratch)
+    return configured, lower

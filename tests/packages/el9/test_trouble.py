@@ -1,0 +1,125 @@
+"""What goes wrong on the way: a service that dies, no systemd, a mirror that was tampered with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import root, signing
+from tests.packages.el9.cloud import KEY, RdoCloud
+
+
+def test_a_service_that_does_not_come_back_is_reported(fresh_cloud: RdoCloud) -> None:
+    cloud = fresh_cloud
+    drop_in = cloud.container.root / "etc/systemd/system/openstack-nova-scheduler.service.d"
+    drop_in.mkdir()
+    (drop_in / "dies.conf").write_text(
+        f"[Service]\nRestart=no\nExecStartPre=test ! -e {cloud.library}/xloud\n"
+    )
+    cloud.sh("systemctl daemon-reload")
+    cloud.mark()
+    output = cloud.dnf("install --allowerasing python3-nova-xloud")
+    reports = [line for line in output.splitlines() if "did not come back" in line]
+    assert len(reports) == 1, output
+    assert "openstack-nova-scheduler" in reports[0]
+    assert "openstack-nova-scheduler did not come back" in cloud.said()
+    states = cloud.states()
+    assert [states[unit] for unit in cloud.running] == ["active", "active", "failed"]
+
+
+def test_it_installs_where_no_systemd_runs(
+    cloud_layers: tuple[Path, ...], our_mirror: Path, scratch: Path, tmp_path: Path
+) -> None:
+    place = scratch / "chroot-rpm"
+    with root.overlay(cloud_layers, place) as merged:
+        shutil.copytree(our_mirror, merged / "srv/mirror")
+        command = (
+            "rpm --import /srv/mirror/RPM-GPG-KEY-nova-xloud && dnf -y install --allowerasing "
+            "/srv/mirror/pool/el9/*/python3-nova-xloud-[0-9]*.rpm && dnf check"
+        )
+        log = tmp_path / "log"
+        failed = root.run_in(merged, ["sh", "-c", command], log=log, environment={"HOME": "/root"})
+        assert failed == 0, log.read_text()
+        assert "restarted" not in log.read_text()
+        assert (merged / RdoCloud.library[1:] / "xloud").is_dir()
+    root.remove_tree(place)
+
+
+@pytest.fixture(scope="module")
+def damaged(cloud: RdoCloud) -> Iterator[Path]:
+    """The mirror that a cloud installs from, to be damaged; nothing of it has been trusted yet."""
+    cloud.sh("rm -rf /var/cache/dnf")
+    return cloud.container.root / "srv/mirror"
+
+
+def tamper_with_the_package(mirror: Path) -> None:
+    """Change a byte in the middle of the package."""
+    (package,) = mirror.glob("pool/el9/*/python3-nova-xloud-[0-9]*.rpm")
+    with package.open("r+b") as file:
+        file.seek(package.stat().st_size // 2)
+        byte = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+def tamper_with_the_index(mirror: Path) -> None:
+    """Change the signed index."""
+    index = mirror / "pool/el9/repodata/repomd.xml"
+    index.write_text(index.read_text().replace("<revision>", "<revision>1"))
+
+
+def sign_the_index_by_another(mirror: Path) -> None:
+    """Sign the index, and nothing else, by another key."""
+    home = mirror / "another"
+    another = signing.Signer(home, signing.signing_key(home))
+    index = mirror / "pool/el9/repodata/repomd.xml"
+    index.with_name("repomd.xml.asc").unlink()
+    another.detach_sign(index, index.with_name("repomd.xml.asc"))
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+
+
+def sign_nothing(mirror: Path) -> None:
+    """Take the index's signature away."""
+    (mirror / "pool/el9/repodata/repomd.xml.asc").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(tamper_with_the_package, tamper_with_the_index),
+        *(sign_the_index_by_another, sign_nothing),
+    ],
+)
+def test_dnf_refuses_a_damaged_mirror(
+    cloud: RdoCloud, our_mirror: Path, damage: Callable[[Path], None]
+) -> None:
+    cloud.use_mirror(our_mirror)
+    cloud.sh("rm -rf /var/cache/dnf")
+    before = cloud.versions()
+    damage(cloud.container.root / "srv/mirror")
+    cloud.refused("install --allowerasing python3-nova-xloud")
+    assert cloud.versions() == before
+
+
+def test_dnf_refuses_a_key_that_is_not_the_mirrors(
+    cloud: RdoCloud, our_mirror: Path, tmp_path: Path
+) -> None:
+    cloud.use_mirror(our_mirror)
+    cloud.sh("rm -rf /var/cache/dnf")
+    another = signing.Signer(tmp_path / "gnupg", signing.signing_key(tmp_path / "gnupg"))
+    (cloud.container.root / KEY).unlink()
+    another.export(cloud.container.root / KEY, armor=True)
+    subprocess.run(["gpgconf", "--homedir", another.home, "--kill", "all"], check=True)
+    before = cloud.versions()
+    cloud.refused("install --allowerasing python3-nova-xloud")
+    assert cloud.versions() == before
+
+
+def test_the_same_mirror_undamaged_is_accepted(cloud: RdoCloud, our_mirror: Path) -> None:
+    cloud.use_mirror(our_mirror)
+    cloud.sh("rm -rf /var/cache/dnf")
+    cloud.dnf("install --allowerasing python3-nova-xloud")
