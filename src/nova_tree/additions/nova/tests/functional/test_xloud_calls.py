@@ -102,11 +102,12 @@ class CallsOfPlainServersTest(base.ServersTestBase):
             'nova.servicegroup.drivers.db.DbDriver._report_state'))
         super().setUp()
         self.flags(allow_resize_to_same_host=True)
-        self.useFixture(nova_fixtures.SpawnIsSynchronousFixture())
         self.useFixture(fixtures.MockPatch(
             'nova.virt.libvirt.driver.LibvirtDriver.'
             'migrate_disk_and_power_off', return_value='{}'))
+        # its driver waits for libvirt's events as long as it runs
         self.start_compute()
+        self.useFixture(nova_fixtures.SpawnIsSynchronousFixture())
         self.flavor = self._create_flavor(vcpu=2, memory_mb=1024, disk=1)
         self.bigger = self._create_flavor(vcpu=4, memory_mb=2048, disk=1)
 
