@@ -1,6 +1,6 @@
 """Where Nova comes from: an upstream release, a distribution's source package, a directory.
 
-Releases are fetched by pip and must have the hash that releases.toml pins; source packages are
+Releases are fetched as sdists and must have the hash that releases.toml pins; source packages are
 fetched by apt, which checks the archive's signature.  Both are cached, verified at every use.
 """
 
@@ -10,10 +10,8 @@ import contextlib
 import email.utils
 import functools
 import importlib.resources
-import os
 import re
 import shutil
-import sys
 import tarfile
 import tempfile
 import tomllib
@@ -21,18 +19,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud import apt, cache
+from nova_xloud import apt, cache, sdists
 from nova_xloud.commands import run
 from nova_xloud.errors import (
     DirectoryError,
-    FetchError,
     HashError,
     MissingToolError,
     NetworkError,
     UnknownBaseError,
 )
-
-_RETRIES = 2
+from nova_xloud.sdists import Sdist
 
 
 class Base(NamedTuple):
@@ -208,44 +204,20 @@ def _cached(wanted: Known) -> tuple[Path, ...]:
     place = cache.directory() / _place(wanted)
     if not wanted.sha256:
         return apt.cached(place)
-    file = place / f"nova-{wanted.name}.tar.gz"
-    if not file.exists():
-        return ()
-    if cache.sha256(file) != wanted.sha256:
-        raise HashError(f"{file} is damaged: its hash is not the pinned one")
-    return (file,)
+    file = sdists.cached(_sdist(wanted), place)
+    return (file,) if file else ()
 
 
 def _download(wanted: Known, place: Path) -> tuple[Path, ...]:
     """Fetch a base into its place in the cache."""
+    if wanted.sha256:
+        return (sdists.download(_sdist(wanted), place),)
     with cache.part(place) as part:
-        if not wanted.sha256:
-            return apt.download(wanted.name.partition(":")[2], part, place)
-        requirements = part / "requirements.txt"
-        requirements.write_text(f"nova=={wanted.name} --hash=sha256:{wanted.sha256}\n")
-        _pip(wanted, requirements, part)
-        file = part / f"nova-{wanted.name}.tar.gz"
-        if not file.exists():
-            raise FetchError(f"pip fetched no {file.name}")
-        if cache.sha256(file) != wanted.sha256:
-            raise HashError(f"{file.name} has not the pinned hash {wanted.sha256}")
-        return (file.rename(place / file.name),)
+        return apt.download(wanted.name.partition(":")[2], part, place)
 
 
-def _pip(wanted: Known, requirements: Path, part: Path) -> None:
-    """Let pip download a release's sdist.
-
-    pip prepares the metadata of an sdist that it downloads, for which pbr needs a version.
-    """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary=nova"]
-    command += [
-        "--require-hashes",
-        "--retries=2",
-        f"--dest={part}",
-        f"--requirement={requirements}",
-    ]
-    environment = {**os.environ, "PBR_VERSION": wanted.name, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    run(command, f"fetching Nova {wanted.name}", environment)
+def _sdist(wanted: Known) -> Sdist:
+    return Sdist("nova", wanted.name, wanted.sha256)
 
 
 def _unpack_sdist(file: Path, into: Path, only: Collection[str] | None) -> None:

@@ -122,14 +122,13 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "PIP_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(bases, "_RETRIES", 0)
 
 
 def test_no_network_is_told_from_other_failures(
     index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offline(monkeypatch)
-    with pytest.raises(NetworkError, match=r"fetching Nova 1\.2\.3: no answer"):
+    with pytest.raises(NetworkError, match=r"fetching nova 1\.2\.3: no answer"):
         bases.fetch("1.2.3")
     assert cached_files() == [".lock"]
 

@@ -1,0 +1,85 @@
+"""Upstream releases of Python projects: fetched by pip, pinned by hash, cached, verified at use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from nova_xloud import cache
+from nova_xloud.commands import run
+from nova_xloud.errors import FetchError, HashError
+
+
+class Sdist(NamedTuple):
+    """A release of a project.
+
+    :ivar name: the project's, with ``-`` and ``.`` as it writes itself
+    :ivar sha256: of ``NAME-VERSION.tar.gz`` on the Python package index
+    """
+
+    name: str
+    version: str
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """What it is called in the cache."""
+        return f"{self.name}-{self.version}.tar.gz"
+
+
+def fetch(wanted: Sdist) -> Path:
+    """Return a release's file from the cache, fetched if need be.
+
+    :raises HashError: if what comes, or is there, is not what is pinned
+    :raises XloudError: if nothing comes; the class says why
+    """
+    with cache.locked("sdists") as place:
+        return cached(wanted, place) or download(wanted, place)
+
+
+def cached(wanted: Sdist, place: Path) -> Path | None:
+    """Return a release's verified file, or None if it was never fetched.
+
+    :raises HashError: if the file is not what it was
+    """
+    file = place / wanted.file
+    if not file.exists():
+        return None
+    if cache.sha256(file) != wanted.sha256:
+        raise HashError(f"{file} is damaged: its hash is not the pinned one")
+    return file
+
+
+def download(wanted: Sdist, place: Path) -> Path:
+    """Let pip download a release into its place in the cache.
+
+    pip prepares the metadata of an sdist that it downloads, for which pbr needs a version.
+    """
+    with cache.part(place) as part:
+        requirements = part / "requirements.txt"
+        pinned = f"{wanted.name}=={wanted.version} --hash=sha256:{wanted.sha256}\n"
+        requirements.write_text(pinned)
+        command = [sys.executable, "-m", "pip", "download", "--no-deps"]
+        command += [
+            f"--no-binary={wanted.name}",
+            "--require-hashes",
+            # without a retry pip does not say that nothing answers
+            "--retries=2",
+            f"--dest={part}",
+            f"--requirement={requirements}",
+        ]
+        environment = {
+            **os.environ,
+            "PBR_VERSION": wanted.version,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+        run(command, f"fetching {wanted.name} {wanted.version}", environment)
+        # newer projects write os_vif-3.5.0.tar.gz
+        found = [*part.glob(f"*-{wanted.version}.tar.gz")]
+        if len(found) != 1:
+            raise FetchError(f"pip fetched no {wanted.file}")
+        if cache.sha256(found[0]) != wanted.sha256:
+            raise HashError(f"{wanted.file} has not the pinned hash {wanted.sha256}")
+        return found[0].rename(place / wanted.file)
