@@ -1,0 +1,130 @@
+"""What the runners of Nova's suites conclude, without running any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import bases
+from tests.nova import environment, pristine, run, runs
+from tests.nova.pieces import pieces, without
+
+CHANGE = b'''"""Two methods and a statement."""
+from nova_xloud.weave import append
+
+from nova.xloud import size
+
+
+class Server:
+    @append
+    def start(self):
+        size.note(self)
+        # a comment at the end belongs to it
+
+    def stop(self):
+        """Stop."""
+        # as does this
+
+
+size.ready()
+'''
+NOVA = b"""import os
+
+
+class Server:
+    def start(self):
+        os.getpid()
+"""
+
+
+def test_a_change_is_taken_apart_into_what_it_does() -> None:
+    found = pieces("nova/server.py", CHANGE)
+    assert [each.label for each in found] == [
+        "nova/server.py:Server.start",
+        "nova/server.py:Server.stop",
+        "nova/server.py:size.ready()",
+    ]
+
+
+def test_each_piece_is_left_out_alone_with_the_imports_that_only_it_needs() -> None:
+    whole = without(pieces("n.py", CHANGE + b"X = 1\n")[-1], NOVA, 29)
+    for name, gone in (
+        ("Server.start", b"size.note"),
+        ("Server.stop", b"def stop"),
+        ("size.ready()", b"size.ready"),
+    ):
+        (piece,) = (each for each in pieces("n.py", CHANGE) if each.name == name)
+        left = without(piece, whole, 29)
+        assert gone in whole
+        assert gone not in left
+        assert (b"from nova.xloud import size" in left) is (b"size." in left)
+
+
+def test_a_file_that_is_not_python_is_one_piece() -> None:
+    assert [each.label for each in pieces("setup.cfg", b"[x]\ny = z\n")] == ["setup.cfg"]
+
+
+def test_calls_are_compared_without_their_order_but_with_their_number() -> None:
+    assert pristine.differences("calls-x", ["a", "b", "a"], ["b", "a", "a"]) == []
+    assert pristine.differences("calls-x", ["a", "b", "a"], ["a", "b", "c"]) == ["-a", "+c"]
+
+
+def test_xml_is_compared_in_its_order() -> None:
+    assert pristine.differences("xml-x", ["a", "b"], ["a", "b"]) == []
+    assert pristine.differences("xml-x", ["a", "b"], ["b", "a"]) == ["-a", "+b", "-b", "+a"]
+    assert pristine.differences("xml-x", ["a"], ["a", "b"]) == ["+b"]
+
+
+def test_a_pins_file_may_include_another(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("# why\nb==2\na==1\n")
+    (tmp_path / "two.txt").write_text("-r one.txt\nc==3\n")
+    assert environment.requirements(tmp_path / "two.txt") == ["a==1", "b==2", "c==3"]
+
+
+def test_a_pattern_means_a_package_modules_or_classes(tmp_path: Path) -> None:
+    package = tmp_path / "nova/tests/unit/xloud"
+    package.mkdir(parents=True)
+    for name in ("test_size.py", "test_sizes.py", "base.py"):
+        (package / name).write_text("class XloudTest(object):\n    pass\nclass Other: pass\n")
+    top = "nova.tests.unit.xloud"
+    modules = [f"{top}.test_size", f"{top}.test_sizes"]
+    assert runs.loadable(tmp_path, top) == modules
+    assert runs.loadable(tmp_path, f"{top}.test_size") == modules
+    assert runs.loadable(tmp_path, f"{top}.test_size.Xloud") == [f"{top}.test_size.XloudTest"]
+    assert runs.loadable(tmp_path, f"{top}.test_gone.Xloud") == []
+
+
+def test_what_failed_runs_again_alone_and_on_the_base(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "nova.tests.unit.test_x.Case."
+    # test -> passes alone on (tree, base)
+    answers = {
+        f"{name}unstable": (True, True),
+        f"{name}known(scenario)": (False, False),
+        f"{name}broken": (False, True),
+        "nova.tests.unit.test_ours.Case.ours": (False, False),
+    }
+
+    class Environment:
+        release = "29.4.0"
+
+        def run(self, argv: list[str], tree: Path, log: Path) -> int:
+            if "unittest" not in argv:
+                return 0
+            (test,) = (each for each in answers if each.partition("(")[0] == argv[-1])
+            return 0 if answers[test][tree.name.startswith("base")] else 1
+
+    def unpack(release: str, into: Path) -> None:
+        (into / "nova/tests/unit").mkdir(parents=True)
+        (into / "nova/tests/unit/test_x.py").write_text("class Case(object):\n    pass\n")
+
+    monkeypatch.setattr(bases, "unpack", unpack)
+    outcome = runs.Outcome(tests=dict.fromkeys(answers, "fail"))
+    wrong = run.judge(Environment(), outcome, tmp_path / "tree", tmp_path)  # type: ignore[arg-type]
+    assert wrong == {f"{name}broken", "nova.tests.unit.test_ours.Case.ours"}
+    said = capsys.readouterr().out
+    assert f"unstable, passes alone: {name}unstable" in said
+    assert f"fails on the base too: {name}known" in said
+    assert "of 4 that failed, 3 fail alone on the tree, 1 on the base" in said
