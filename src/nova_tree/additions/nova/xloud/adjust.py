@@ -16,7 +16,7 @@
 
 Growth is claimed in Placement before the hypervisor is asked, and what is
 left over is released last. The figures asked for are saved with the instance
-before anything changes, so that :mod:`nova.xloud.reconcile` can finish what
+before the guest changes, so that :mod:`nova.xloud.reconcile` can finish what
 a killed nova-compute has left half done.
 """
 
@@ -34,6 +34,7 @@ from nova.i18n import _
 from nova import objects
 from nova.xloud import exception
 from nova.xloud import placement
+from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 from nova.xloud import worker
 
@@ -70,7 +71,9 @@ class Intent:
         instance.system_metadata[_INTENT] = jsonutils.dumps(vars(self))
 
     def record(self, instance, now):
-        """Write the outcome into the instance and drop the intent.
+        """Write the outcome into the instance; the intent stays.
+
+        Writing the same outcome again changes nothing.
 
         :param instance: nova.objects.Instance, to be saved by the caller
         :param now: nova.xloud.size.Size that the guest has now; its figures
@@ -87,12 +90,6 @@ class Intent:
             kept = xloud_size.replaced(kept, *changed)
         xloud_size.record(
             instance, kept, xloud_size.replaced(old, *changed))
-        drop_intent(instance)
-
-
-def drop_intent(instance):
-    """Take the intent out of the instance, to be saved by the caller."""
-    instance.system_metadata.pop(_INTENT, None)
 
 
 class _Step:
@@ -124,6 +121,7 @@ class Adjuster:
         """
         self.manager = manager
         self._running = set()
+        self._abandoned = set()
         self._drifts = {}
         self._lock = threading.Lock()
 
@@ -133,6 +131,13 @@ class Adjuster:
                 return False
             self._running.add(instance_uuid)
             return True
+
+    def is_abandoned(self, instance_uuid):
+        """Tell whether the work on an adjust has ended without an outcome.
+
+        :param instance_uuid: UUID of the server
+        """
+        return instance_uuid in self._abandoned
 
     def _leave(self, instance_uuid):
         with self._lock:
@@ -205,6 +210,21 @@ class Adjuster:
     def account(self, ctxt, instance):
         """Bring Placement and the tracker to the size of a server.
 
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance with its size
+        """
+        self.account_to_placement(ctxt, instance)
+        try:
+            self.manager.rt.update_usage(ctxt, instance, instance.node)
+        except Exception:
+            # It reports to Placement as well. The tracker counts anew in
+            # its next periodic task.
+            LOG.exception('The tracker could not be updated.',
+                          instance=instance)
+
+    def account_to_placement(self, ctxt, instance):
+        """Bring Placement to the size of a server.
+
         A Placement that cannot be asked, or has no room for what the guest
         has taken already, is left for the next periodic task.
 
@@ -217,13 +237,6 @@ class Adjuster:
             LOG.warning('Placement does not hold the size of the server; '
                         'the next periodic task will try again: %s', error,
                         instance=instance)
-        try:
-            self.manager.rt.update_usage(ctxt, instance, instance.node)
-        except Exception:
-            # It reports to Placement as well. The tracker counts anew in
-            # its next periodic task.
-            LOG.exception('The tracker could not be updated.',
-                          instance=instance)
 
     def begin(self, ctxt, instance, vcpus, memory_mb, persist):
         """Check and claim an adjust, and start the work.
@@ -249,14 +262,15 @@ class Adjuster:
                                 'system_metadata'])
             intent = Intent(vcpus, memory_mb, persist)
             self._check(instance, intent)
-            self._claim(ctxt, instance, intent)
-            worker.spawn(self._run, ctxt, instance, intent)
+            with self._claim(ctxt, instance, intent):
+                worker.spawn(self._run, ctxt, instance, intent)
         except BaseException:
             self._leave(instance.uuid)
             raise
 
     def _check(self, instance, intent):
         if (instance.host != self.manager.host or
+                instance.vm_state not in rpcapi.STATES or
                 instance.task_state != task_states.XLOUD_ADJUSTING):
             raise exception.AdjustNotSupported(
                 reason=_('the server has been taken over by another '
@@ -265,11 +279,22 @@ class Adjuster:
         if not driver.capabilities.get('supports_xloud_adjust', False):
             raise exception.AdjustNotSupported(
                 reason=_('its hypervisor driver cannot'))
-        driver.check_can_adjust(instance, intent.vcpus, intent.memory_mb)
-        if not intent.persist and self.guest_size(instance) is None:
+        try:
+            driver.check_can_adjust(instance, intent.vcpus, intent.memory_mb)
+            guest = self.guest_size(instance)
+        except exception.AdjustError:
+            raise
+        except Exception as error:
+            LOG.exception('The hypervisor cannot be asked about the server.',
+                          instance=instance)
+            raise exception.AdjustNotSupported(
+                reason=_('its hypervisor cannot be asked: %s') % error)
+        if guest is None and not intent.persist:
             raise exception.AdjustNoGuest(server=instance.uuid)
 
+    @contextlib.contextmanager
     def _claim(self, ctxt, instance, intent):
+        """Claim what an adjust needs; given back if the work cannot start."""
         before = xloud_size.reserved(instance)
         after = xloud_size.would_reserve(
             instance, intent.vcpus, intent.memory_mb, intent.persist)
@@ -277,8 +302,7 @@ class Adjuster:
         if claim != before:
             self.assign(ctxt, instance, claim)
         try:
-            intent.write(instance)
-            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
+            yield
         except Exception:
             with excutils.save_and_reraise_exception():
                 if claim != before:
@@ -294,15 +318,25 @@ class Adjuster:
         except nova_exception.InstanceNotFound:
             LOG.info('The server was deleted while it was adjusted.',
                      instance=instance)
+        except nova_exception.UnexpectedTaskStateError:
+            # Nothing was done, and what was claimed is not needed.
+            LOG.warning('Another operation has taken over the server before '
+                        'it was adjusted.', instance=instance)
+            self.account(ctxt, instance)
         except exception.AdjustFailed as error:
             LOG.warning('The adjust has failed: %s', error,
                         instance=instance)
         except Exception:
-            LOG.exception('The adjust has failed.', instance=instance)
+            LOG.exception('The adjust has failed; the next periodic task '
+                          'will end it.', instance=instance)
+            self._abandoned.add(instance.uuid)
         finally:
             self._leave(instance.uuid)
 
     def _adjust(self, ctxt, instance, intent):
+        # From here on a restart finds what was to be done.
+        intent.write(instance)
+        instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
         asked = xloud_size.replaced(
             xloud_size.live(instance), intent.vcpus, intent.memory_mb)
         failure = None
@@ -317,13 +351,36 @@ class Adjuster:
                 reason=failure, vcpus=outcome.vcpus,
                 memory_mb=outcome.memory_mb)
 
+    def take_back(self, instance, intent):
+        """Bring a guest back to what it had before an adjust.
+
+        :param instance: nova.objects.Instance with a running guest
+        :param intent: Intent of an adjust that was interrupted
+        :returns: nova.xloud.size.Size that it has then, if it refuses
+        """
+        old = xloud_size.live(instance)
+        back = Intent(None if intent.vcpus is None else old.vcpus,
+                      None if intent.memory_mb is None else old.memory_mb,
+                      intent.persist)
+        return self._change_guest(instance, back, old)[0]
+
     def finish(self, ctxt, instance):
-        """Save the outcome of an adjust, and account for it.
+        """Save the outcome of an adjust, account for it, and let go.
+
+        The server is its users' again when all views of it agree.
 
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance with its outcome recorded
         """
+        self._save(instance)
+        self.account(ctxt, instance)
+        instance.system_metadata.pop(_INTENT, None)
         instance.task_state = None
+        self._save(instance)
+        self._abandoned.discard(instance.uuid)
+
+    @staticmethod
+    def _save(instance):
         try:
             instance.save(
                 expected_task_state=[task_states.XLOUD_ADJUSTING, None])
@@ -332,7 +389,6 @@ class Adjuster:
             # task state is not ours.
             instance.obj_reset_changes(['task_state'])
             instance.save()
-        self.account(ctxt, instance)
 
     def _change_guest(self, instance, intent, asked):
         """Change a running guest.

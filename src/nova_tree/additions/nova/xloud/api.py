@@ -23,6 +23,7 @@ import oslo_messaging as messaging
 
 from nova.compute import api as compute_api
 from nova.compute import instance_actions
+from nova.compute import rpcapi as compute_rpcapi
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
 from nova.compute import vm_states
@@ -57,13 +58,12 @@ class API:
     """Adjust servers and show their sizes."""
 
     def __init__(self):
-        self.rpcapi = rpcapi.XloudAPI()
+        self.rpcapi = compute_rpcapi.ComputeAPI().xloud()
         self.servicegroup_api = servicegroup.API()
         self.host = CONF.host
 
     @compute_api.check_instance_lock
-    @compute_api.check_instance_state(vm_state=[
-        vm_states.ACTIVE, vm_states.STOPPED, vm_states.PAUSED])
+    @compute_api.check_instance_state(vm_state=rpcapi.STATES)
     def adjust(self, context, instance, vcpus, memory_mb, persist):
         """Give a server another size, within the bounds of its flavor.
 
@@ -100,16 +100,15 @@ class API:
             context, instance.uuid, instance_actions.XLOUD_ADJUST,
             want_result=False)
         try:
+            self.rpcapi.adjust(context, instance, vcpus, memory_mb, persist)
+        except Exception as error:
+            if not isinstance(error, exception.AdjustTimeout):
+                # Else the host may be at work: it is its to give back.
+                self._give_back_task_state(instance)
+            # How it ends is the host's to tell, unless it ends here.
             with compute_utils.EventReporter(
                     context, 'api_xloud_adjust', self.host, instance.uuid):
-                self.rpcapi.adjust(
-                    context, instance, vcpus, memory_mb, persist)
-        except exception.AdjustTimeout:
-            # The host may be at work: the task state is its to give back.
-            raise
-        except Exception:
-            self._give_back_task_state(instance)
-            raise
+                raise
 
     def status(self, context, instance):
         """Tell a server's size and its bounds.

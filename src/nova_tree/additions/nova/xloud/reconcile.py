@@ -19,6 +19,7 @@ nova-compute, for the servers that have a floor. It never touches a server
 that this process is adjusting, nor one that another operation has.
 """
 
+import collections
 import functools
 
 from keystoneauth1 import exceptions as ks_exc
@@ -52,11 +53,17 @@ _SETTLED = _RUNS + (vm_states.PAUSED, vm_states.STOPPED, vm_states.SUSPENDED)
 
 
 def after_update(function):
-    """Decorate ComputeManager.update_available_resource."""
+    """Decorate ComputeManager.update_available_resource.
+
+    Reconciles also when that has failed, and never makes it fail.
+    """
     @functools.wraps(function)
     def wrapper(manager, context, startup=False):
-        function(manager, context, startup=startup)
-        reconcile(manager, context, startup)
+        manager.rt.xloud_instances.clear()
+        try:
+            function(manager, context, startup=startup)
+        finally:
+            reconcile(manager, context, startup)
     return wrapper
 
 
@@ -81,6 +88,22 @@ def settles(function):
     return wrapper
 
 
+def settles_revert(function):
+    """Decorate ComputeManager._revert_allocation.
+
+    A server that is brought back from a move gets what was held for it when
+    it left; its guest may have had more than it has now.
+    """
+    @functools.wraps(function)
+    def wrapper(manager, context, instance, migration):
+        result = function(manager, context, instance, migration)
+        if (xloud_size.has_floor(instance.flavor) and
+                instance.node in manager.rt.compute_nodes):
+            manager.xloud.account_to_placement(context, instance)
+        return result
+    return wrapper
+
+
 def reconcile(manager, context, startup=False):
     """Reconcile the servers with a floor on this host.
 
@@ -90,13 +113,11 @@ def reconcile(manager, context, startup=False):
     :param context: nova.context.RequestContext, an admin's
     :param startup: True when no adjust can be on its way to this host
     """
-    tracker = manager.rt
     present = set()
-    for nodename, instances in tracker.xloud_instances.items():
-        node = tracker.compute_nodes.get(nodename)
-        if node is None or not instances:
+    for nodename, instances in _instances(manager, context).items():
+        if not instances:
             continue
-        held = _held(manager.reportclient, context, node.uuid)
+        held = _held(manager, context, nodename)
         for instance in instances:
             present.add(instance.uuid)
             try:
@@ -111,20 +132,45 @@ def reconcile(manager, context, startup=False):
     manager.xloud.forget_drifts(present)
 
 
-def _held(client, context, provider):
-    """Ask Placement once for all that the host's servers hold."""
+def _instances(manager, context):
+    """List the servers with a floor on this host, by node.
+
+    The tracker has just read them; unless it has failed before.
+    """
+    noted = manager.rt.xloud_instances
+    if noted and noted.keys() >= manager.rt.compute_nodes.keys():
+        return noted
+    if not manager.driver.capabilities.get('supports_xloud_adjust', False):
+        return {}
+    found = collections.defaultdict(list)
     try:
-        return client.get_allocations_for_resource_provider(
-            context, provider).allocations
+        for instance in objects.InstanceList.get_by_host(
+                context, manager.host,
+                expected_attrs=['flavor', 'system_metadata']):
+            if xloud_size.has_floor(instance.flavor):
+                found[instance.node].append(instance)
+    except Exception:
+        LOG.exception('The servers of this host could not be listed.')
+    return found
+
+
+def _held(manager, context, nodename):
+    """Ask Placement once for all that the servers of a node hold."""
+    node = manager.rt.compute_nodes.get(nodename)
+    if node is None:
+        return {}
+    try:
+        return manager.reportclient.get_allocations_for_resource_provider(
+            context, node.uuid).allocations
     except (ks_exc.ClientException, nova_exception.NovaException) as error:
-        LOG.warning('Placement cannot be asked what the servers of provider '
-                    '%(provider)s hold: %(error)s',
-                    {'provider': provider, 'error': error})
+        LOG.warning('Placement cannot be asked what the servers of node '
+                    '%(node)s hold: %(error)s',
+                    {'node': nodename, 'error': error})
         return {}
 
 
 def _reconcile_instance(manager, context, instance, startup, held):
-    half_done = _is_half_done(instance, startup)
+    half_done = _is_half_done(manager, instance, startup)
     noted = xloud_size.live(instance)
     seen = noted
     if not half_done:
@@ -146,7 +192,7 @@ def _reconcile_instance(manager, context, instance, startup, held):
                             'system_metadata'])
         if instance.host != manager.host:
             return
-        if _is_half_done(instance, startup):
+        if _is_half_done(manager, instance, startup):
             _recover(manager, context, instance)
         elif _is_settled(instance) and xloud_size.live(instance) == noted:
             if seen != noted:
@@ -163,17 +209,18 @@ def _is_settled(instance):
     return instance.task_state is None and instance.vm_state in _SETTLED
 
 
-def _is_half_done(instance, startup):
+def _is_half_done(manager, instance, startup):
     """Tell whether an adjust was begun, unless this process works on it.
 
     An intent is only ever saved by this host. A task state alone may belong
     to a call that is still on its way; nova-api gives that up after a time.
     """
+    is_lost = startup or manager.xloud.is_abandoned(instance.uuid)
     if adjust.Intent.of(instance) is not None:
         return (instance.task_state == task_states.XLOUD_ADJUSTING or
                 _is_settled(instance))
     return (instance.task_state == task_states.XLOUD_ADJUSTING and
-            (startup or timeutils.is_older_than(
+            (is_lost or timeutils.is_older_than(
                 instance.updated_at or instance.created_at,
                 2 * CONF.rpc_response_timeout)))
 
@@ -205,7 +252,7 @@ def _size_seen(manager, instance, noted):
 
 
 def _recover(manager, context, instance):
-    """Finish an adjust that nova-compute was killed in."""
+    """End an adjust that nova-compute was killed in: all of it, or none."""
     intent = adjust.Intent.of(instance)
     is_done = False
     if intent is not None:
@@ -214,26 +261,34 @@ def _recover(manager, context, instance):
             now = xloud_size.Size(guest.vcpus, guest.memory_mb)
             is_done = now == xloud_size.replaced(
                 now, intent.vcpus, intent.memory_mb)
+            if not is_done:
+                now = manager.xloud.take_back(instance, intent)
             intent.record(instance, now)
-        adjust.drop_intent(instance)
     size = xloud_size.live(instance)
     LOG.warning('An adjust of the server was interrupted; it has %s now.',
                 size, instance=instance)
     manager.xloud.finish(context, instance)
-    _finish_action(context, instance, None if is_done else _(
-        'The adjust was interrupted. The server has %(vcpus)s vCPUs and '
-        '%(memory_mb)s MiB now.') % size._asdict())
+    reason = None
+    if not is_done:
+        reason = _('The adjust was interrupted, and taken back. The server '
+                   'has %(vcpus)s vCPUs and %(memory_mb)s MiB now.'
+                   ) % size._asdict()
+    _finish_action(context, instance, reason, has_begun=intent is not None)
 
 
-def _finish_action(context, instance, reason):
+def _finish_action(context, instance, reason, has_begun):
     """Close the server action of an adjust that was interrupted.
 
     :param reason: why it has failed; None if it has not
+    :param has_begun: whether its work had begun, so that the newest action
+        is its own for sure
     """
     actions = objects.InstanceActionList.get_by_instance_uuid(
         context, instance.uuid)
-    action = actions[0] if actions else None
-    if action is None or action.action != instance_actions.XLOUD_ADJUST:
+    # The newest first
+    action = next((one for one in actions
+                   if one.action == instance_actions.XLOUD_ADJUST), None)
+    if action is None:
         return
     # Events are found by the request that the action belongs to
     context = context.elevated()
@@ -241,7 +296,12 @@ def _finish_action(context, instance, reason):
     event = objects.InstanceActionEvent
     started = objects.InstanceActionEventList.get_by_action(
         context, action.id)
-    if not any(one.event == adjust.EVENT for one in started):
+    event_of_ours = next(
+        (one for one in started if one.event == adjust.EVENT), None)
+    if (event_of_ours is not None and event_of_ours.finish_time and
+            not has_begun):
+        return
+    if event_of_ours is None:
         event.event_start(
             context, instance.uuid, adjust.EVENT, want_result=False,
             host=instance.host)

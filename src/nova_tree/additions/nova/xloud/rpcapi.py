@@ -18,16 +18,23 @@ Of its own, so that no version of Nova's compute RPC changes: hosts that have
 the namespace are reached through it, whatever release they run.
 """
 
+from oslo_log import log as logging
 import oslo_messaging as messaging
 
+from nova.compute import vm_states
 from nova import exception as nova_exception
 from nova.i18n import _
 from nova.objects import base as objects_base
 from nova import rpc
 from nova.xloud import exception
 
+LOG = logging.getLogger(__name__)
+
 NAMESPACE = 'xloud'
 VERSION = '1.0'
+
+# vm_states in which a server can be adjusted; a paused one only grows
+STATES = [vm_states.ACTIVE, vm_states.STOPPED, vm_states.PAUSED]
 
 # nova.compute.rpcapi.RPC_TOPIC; that module imports this one
 _TOPIC = 'compute'
@@ -89,8 +96,6 @@ class XloudAPI:
             raise exception.AdjustHostTooOld(server=instance.uuid)
         except messaging.MessagingTimeout:
             raise exception.AdjustTimeout(server=instance.uuid)
-        except messaging.MessageDeliveryFailure:
-            raise exception.AdjustHostUnreachable(server=instance.uuid)
         except messaging.RemoteError as error:
             # oslo.messaging only rebuilds exceptions of modules it knows
             if error.exc_type in ('UnsupportedVersion', 'NoSuchMethod'):
@@ -99,3 +104,7 @@ class XloudAPI:
             if ours is None:
                 raise
             raise ours
+        except messaging.MessagingException as error:
+            LOG.warning('The message queue has failed: %s', error,
+                        instance=instance)
+            raise exception.AdjustHostUnreachable(server=instance.uuid)

@@ -35,8 +35,8 @@ class ComputeManager:
     def rebuild_instance(self): ...
 
     @decorate
-    @xloud_reconcile.settles
-    def finish_revert_resize(self): ...
+    @xloud_reconcile.settles_revert
+    def _revert_allocation(self): ...
 
     @decorate
     @xloud_size.forget_stashed

@@ -186,8 +186,7 @@ class AdjustTest(XloudAdjustTestBase):
         self.assertIsNone(details['message'])
         events = {each['event']: each['result']
                   for each in details['events']}
-        self.assertEqual({'api_xloud_adjust': 'Success',
-                          'compute_xloud_adjust': 'Success'}, events)
+        self.assertEqual({'compute_xloud_adjust': 'Success'}, events)
 
     def test_members_can_be_allowed_to_adjust(self):
         server = self._server()
@@ -321,6 +320,41 @@ class OldHostTest(XloudAdjustTestBase):
 
     def test_the_recorded_size_is_shown(self):
         self.assertEqual((1, 1024), self._size(self._server()))
+
+
+class OldControllerTest(XloudAdjustTestBase):
+    """A server that was made by a nova-api that knows no floors."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatch(
+            'nova.xloud.size.start_at_floor'))
+        for name in ('vcpus', 'memory_mb'):
+            ours = getattr(objects.RequestSpec, name).fget
+            self.useFixture(fixtures.MockPatchObject(
+                objects.RequestSpec, name, property(ours.__wrapped__)))
+
+    def test_it_has_its_maximum_and_can_be_adjusted_later(self):
+        server = self._server()
+        self.assertEqual((4, 4096), self._size(server))
+        self.assertEqual((4, 4096), self._held(server))
+
+        self._adjust(server, current_vcpus=2)
+
+        self.assertEqual((2, 4096), self._size(server))
+        self.assertEqual((2, 4096), self._held(server))
+
+
+class OtherDriverTest(XloudAdjustTestBase):
+    """A host whose driver cannot do it."""
+
+    def test_it_refuses(self):
+        server = self._server()
+        self.compute.driver.capabilities = dict(
+            self.compute.driver.capabilities, supports_xloud_adjust=False)
+        self.assertIn('driver cannot', self._refused(
+            409, server, current_vcpus=2))
+        self._adjust(server, current_vcpus=1)
 
 
 class QuotaTest(XloudAdjustTestBase):

@@ -168,11 +168,11 @@ def set_vcpus(guest, vcpus):
         now = guest.get_current_vcpus()
         if now != vcpus:
             if is_final or patience.is_over(now):
-                _keep_vcpus(guest, now)
+                _keep(guest.set_current_vcpus, now, guest)
                 raise exception.AdjustIncomplete(
                     now=now, asked=vcpus, unit=_('vCPUs'), reason=reason)
             time.sleep(_PAUSE)
-    _keep_vcpus(guest, vcpus)
+    _keep(guest.set_current_vcpus, vcpus, guest)
 
 
 def _is_final(error):
@@ -181,13 +181,16 @@ def _is_final(error):
         for name in _FINAL_ERRORS]
 
 
-def _keep_vcpus(guest, vcpus):
-    """Have a soft reboot start the guest with the vCPUs it has now."""
+def _keep(change, value, guest):
+    """Have a soft reboot start the guest with what it has now.
+
+    :param change: method of the guest that takes the value
+    """
     try:
-        guest.set_current_vcpus(vcpus, live=False)
+        change(value, live=False)
     except libvirt_guest.libvirt.libvirtError as error:
         LOG.warning('The configuration of guest %(guest)s keeps its old '
-                    'number of vCPUs until its next hard reboot: %(error)s',
+                    'size until its next hard reboot: %(error)s',
                     {'guest': guest.uuid, 'error': error})
 
 
@@ -208,7 +211,7 @@ def set_memory(guest, host, memory_mb):
     # and what it grows by is claimed.
     if guest.get_power_state(host) != power_state.PAUSED:
         _wait_for_memory(guest, memory_mb)
-    _keep_memory(guest, target)
+    _keep(guest.set_current_memory, target, guest)
 
 
 def _wait_for_memory(guest, memory_mb):
@@ -241,16 +244,6 @@ def _memory_incomplete(guest, memory_mb, reason):
                     '%(memory)s MiB: %(error)s',
                     {'guest': guest.uuid, 'memory': memory_mb,
                      'error': error})
-    _keep_memory(guest, actual)
+    _keep(guest.set_current_memory, actual, guest)
     return exception.AdjustIncomplete(
         now=_to_mib(actual), asked=memory_mb, unit=_('MiB'), reason=reason)
-
-
-def _keep_memory(guest, kib):
-    """Have a soft reboot start the guest with the memory it has now."""
-    try:
-        guest.set_current_memory(kib, live=False)
-    except libvirt_guest.libvirt.libvirtError as error:
-        LOG.warning('The configuration of guest %(guest)s keeps its old '
-                    'memory until its next hard reboot: %(error)s',
-                    {'guest': guest.uuid, 'error': error})

@@ -33,9 +33,17 @@ CONF = nova.conf.CONF
 Vcpus = collections.namedtuple('Vcpus', 'online permanent')
 
 
-def can_adjust():
-    """Tell whether guests of the host's [libvirt] virt_type can change."""
+def has_sizes():
+    """Tell whether guests of the host's [libvirt] virt_type have sizes."""
     return CONF.libvirt.virt_type in ('kvm', 'qemu')
+
+
+def can_adjust():
+    """Tell whether the host can adjust servers, whatever their flavors.
+
+    Memory that is backed by files is not given back by a balloon.
+    """
+    return has_sizes() and not CONF.libvirt.file_backed_memory
 
 
 def sizes_guest(function):
@@ -50,7 +58,7 @@ def sizes_guest(function):
         guest = function(*args, **kwargs)
         arguments = signature.bind(*args, **kwargs).arguments
         instance = arguments['instance']
-        if can_adjust() and xloud_size.has_floor(instance.flavor):
+        if has_sizes() and xloud_size.has_floor(instance.flavor):
             if not arguments.get('rescue') and xloud_size.has_live(instance):
                 # A guest made anew has the recorded size
                 xloud_size.forget_live(instance)

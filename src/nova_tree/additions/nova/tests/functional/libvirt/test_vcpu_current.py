@@ -18,13 +18,14 @@ Guest, record, Placement, tracker and status are compared after each
 operation: none may say anything else than the others.
 """
 
+from concurrent import futures
 import re
 
 from lxml import etree
+from oslo_serialization import jsonutils
 
 from nova.cmd import manage
 from nova import context as nova_context
-from nova import exception
 from nova import objects
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.fixtures import xloud as xloud_fixtures
@@ -61,7 +62,8 @@ class AdjustTestBase(base.ServersTestBase):
 
     def create_flavor(self, vcpus, memory_mb, extra_specs):
         return self._create_flavor(
-            vcpu=vcpus, memory_mb=memory_mb, disk=1, extra_spec=extra_specs)
+            vcpu=vcpus, memory_mb=memory_mb, disk=1, ephemeral=0,
+            extra_spec=extra_specs)
 
     def boot(self, flavor=None, **kwargs):
         return self._create_server(
@@ -86,14 +88,26 @@ class AdjustTestBase(base.ServersTestBase):
         return event
 
     def last_event(self, server):
-        actions = self.api.get_instance_actions(server['id'])
-        self.assertEqual('xloud_adjust', actions[0]['action'])
-        events = self.api.api_get(
-            '/servers/%s/os-instance-actions/%s' % (
-                server['id'], actions[0]['request_id'])
-        ).body['instanceAction']['events']
-        return [event for event in events
-                if event['event'] == adjust.EVENT][0]
+        """Return the host's event of the last adjust, at its end."""
+        def find():
+            actions = self.api.get_instance_actions(server['id'])
+            self.assertEqual('xloud_adjust', actions[0]['action'])
+            events = self.api.api_get(
+                '/servers/%s/os-instance-actions/%s' % (
+                    server['id'], actions[0]['request_id'])
+            ).body['instanceAction']['events']
+            found, = [event for event in events
+                      if event['event'] == adjust.EVENT]
+            self.assertIsNotNone(found['finish_time'])
+            return found
+
+        self._wait_for_assert(find)
+        return find()
+
+    def act(self, server, action, status, **details):
+        """Have something done to a server."""
+        self.api.post_server_action(server['id'], {action: details or None})
+        return self._wait_for_state_change(server, status)
 
     def refused(self, server, status, **body):
         error = self.assertRaises(
@@ -114,6 +128,13 @@ class AdjustTestBase(base.ServersTestBase):
         """Return the domain of a server."""
         connection = self.host_of(server).driver._host.get_connection()
         return connection.lookupByUUIDString(server['id'])
+
+    def xml(self, server):
+        return etree.fromstring(self.guest(server).XMLDesc(0))
+
+    def defined(self, server):
+        """Return what Nova has defined the domain with."""
+        return etree.fromstring(self.guest(server)._def['xloud_defined'])
 
     def guest_size(self, server):
         domain = self.guest(server)
@@ -163,6 +184,19 @@ class AdjustTestBase(base.ServersTestBase):
         self.assertIsNone(instance.task_state)
         self.assertIsNone(adjust.Intent.of(instance))
 
+    def assertSettles(self, *args, **kwargs):
+        """Compare all views when the host has had time to tell Placement."""
+        self._wait_for_assert(lambda: self.assertSize(*args, **kwargs))
+
+    def assertUsed(self, vcpus, memory_mb, host='one'):
+        """Compare the host's tracker and Placement's sum."""
+        usages = self._get_provider_usages(self.compute_rp_uuids[host])
+        self.assertEqual(
+            {'tracker': (vcpus, memory_mb),
+             'Placement': (vcpus, memory_mb)},
+            {'tracker': self.used(host),
+             'Placement': (usages['VCPU'], usages['MEMORY_MB'])})
+
     def run_periodics(self):
         for compute in self.computes.values():
             compute.manager.update_available_resource(
@@ -176,7 +210,7 @@ class AdjustTest(AdjustTestBase):
         server = self.boot()
         self.assertSize(server, 1, 1024)
         self.assertEqual((1, 1024), self.used())
-        root = etree.fromstring(self.guest(server).XMLDesc(0))
+        root = self.xml(server)
         self.assertEqual('4', root.findtext('vcpu'))
         self.assertEqual('1', root.find('vcpu').get('current'))
         self.assertEqual(str(4 << 20), root.findtext('memory'))
@@ -271,14 +305,6 @@ class AdjustTest(AdjustTestBase):
         self.adjust(server, vcpus=2)
         self.assertSize(server, 2, 1024)
 
-    def test_host_holds_servers_by_their_size(self):
-        servers = [self.boot() for number in range(8)]
-        self.assertEqual((8, 8 * 1024), self.used())
-        self.assertRaises(
-            AssertionError, self._create_server, flavor_id=self.flavor,
-            networks='none')
-        self.refused(servers[0], 409, current_vcpus=2)
-
     def test_server_without_persist(self):
         server = self.boot()
         self.adjust(server, vcpus=3, memory_mb=2048, persist=False)
@@ -290,7 +316,7 @@ class AdjustTest(AdjustTestBase):
         self.assertSize(
             server, 2, 4096, guest=(1, 1024), held=(2, 4096))
         self._reboot_server(server, hard=True)
-        self.assertSize(server, 2, 4096)
+        self.assertSettles(server, 2, 4096)
 
     def test_second_adjust_is_refused(self):
         server = self.boot()
@@ -341,17 +367,66 @@ class AdjustTest(AdjustTestBase):
             self._reboot_server(server, hard=True)
         self.assertEqual(xml[1], xml[0])
 
-    def test_heal_allocations_keeps_the_size(self):
+    def test_nova_manage_keeps_the_size(self):
         server = self.boot()
         self.adjust(server, vcpus=3, memory_mb=2048)
         self.adjust(server, vcpus=4, persist=False)
+        placement = manage.PlacementCommands()
         for force in (False, True):
             if not force:
                 self._delete_server_allocations(server['id'])
-            manage.PlacementCommands().heal_allocations(
+            placement.heal_allocations(
                 instance_uuid=server['id'], force=force)
+            self.assertEqual(0, placement.audit(delete=True))
             self.assertSize(
                 server, 3, 2048, guest=(4, 2048), held=(4, 2048))
+
+
+class CapacityTest(AdjustTestBase):
+    """A host with room for four servers at their maximum."""
+
+    def configure(self):
+        self.flags(cpu_allocation_ratio=1.0, ram_allocation_ratio=2.0)
+        self.flags(instances=100, cores=1000, ram=1048576, group='quota')
+
+    def boot_many(self, number):
+        body = self._build_server(flavor_id=self.flavor, networks='none')
+        body.update(min_count=number, max_count=number)
+        self.api.post_server({'server': body})
+        return [self._wait_for_state_change(server, 'ACTIVE', max_retries=99)
+                for server in self.api.get_servers()]
+
+    def test_it_holds_servers_by_their_sizes_and_never_more(self):
+        servers = self.boot_many(16)
+        self.assertUsed(16, 16 * 1024)
+        self.assertIn('0 is free', self.refused(
+            servers[0], 409, current_vcpus=2))
+        error = self.boot(expected_state='ERROR')
+        self.assertNotIn('OS-EXT-SRV-ATTR:host', [
+            key for key in error if error[key]])
+        self._delete_server(servers.pop())
+        self.adjust(servers[0], vcpus=2, memory_mb=2048)
+        self.assertUsed(16, 16 * 1024)
+
+    def test_servers_that_grow_at_once_never_oversell_it(self):
+        self.flags(cpu_allocation_ratio=1.5)
+        self.run_periodics()
+        servers = self.boot_many(20)
+        self.assertUsed(20, 20 * 1024)
+
+        def grow(server):
+            return self.api.api_request(
+                '/os-xloud-adjust/%s' % server['id'], method='POST',
+                body=jsonutils.dumps({'current_vcpus': 2})).status_code
+
+        with futures.ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(grow, servers))
+        self.assertEqual([202] * 4 + [409] * 16, sorted(answers))
+        for server, answer in zip(servers, answers):
+            self._wait_for_server_parameter(
+                server, {'OS-EXT-STS:task_state': None})
+            self.assertSize(server, 2 if answer == 202 else 1, 1024)
+        self.assertUsed(24, 20 * 1024)
 
 
 class PinnedTest(AdjustTestBase):
@@ -406,216 +481,37 @@ class PinnedTest(AdjustTestBase):
                                   for cell in cells])
         self._reboot_server(server, hard=True)
         self.assertSize(server, 3, 2048)
+        root = self.defined(server)
+        self.assertEqual(['0-1', '2-3'], [
+            cell.get('cpus') for cell in root.iterfind('cpu/numa/cell')])
 
-
-class RecoverTest(AdjustTestBase):
-    """nova-compute is killed, or loses Placement, in the middle."""
-
-    def interrupt(self, server, vcpus, memory_mb=None, persist=True,
-                  guest=None):
-        """Leave what a killed nova-compute leaves."""
-        instance = self.instance(server)
-        adjust.Intent(vcpus, memory_mb, persist).write(instance)
-        instance.task_state = 'xloud_adjusting'
-        instance.save()
-        if guest:
-            self.guest(server)._def['xloud']['vcpus'] = guest
-        context = nova_context.RequestContext(
-            'fake', self.api.project_id)
-        objects.InstanceAction.action_start(
-            context, server['id'], 'xloud_adjust')
-
-    def test_killed_before_the_guest_was_changed(self):
-        server = self.boot()
-        self.interrupt(server, 3)
-        self.restart_compute_service('one')
-        self.assertSize(server, 1, 1024)
-        self.assertEqual('Error', self.last_event(server)['result'])
-
-    def test_killed_after_the_guest_was_changed(self):
-        server = self.boot()
-        self.interrupt(server, 3, guest=3)
-        self.restart_compute_service('one')
-        self.assertSize(server, 3, 1024)
-        self.assertEqual('Success', self.last_event(server)['result'])
-
-    def test_killed_half_way(self):
-        server = self.boot()
-        self.interrupt(server, 3, guest=2, persist=False)
-        self.restart_compute_service('one')
-        self.assertSize(server, 1, 1024, guest=(2, 1024), held=(2, 1024))
-        self.assertEqual('Error', self.last_event(server)['result'])
-
-    def test_stuck_task_state_is_cleared(self):
-        server = self.boot()
-        instance = self.instance(server)
-        instance.task_state = 'xloud_adjusting'
-        instance.save()
-        self.run_periodics()
-        self.assertEqual(
-            'xloud_adjusting', self.instance(server).task_state)
-        self.flags(rpc_response_timeout=0)
-        self.run_periodics()
-        self.assertSize(server, 1, 1024)
-
-    def test_late_unplug_is_noticed(self):
-        server = self.boot()
-        self.adjust(server, vcpus=3)
-        self.guest(server)._def['xloud']['vcpus'] = 2
-        self.run_periodics()
-        self.assertSize(server, 3, 1024, guest=(2, 1024))
-
-    def test_guest_that_boots_is_given_time(self):
-        server = self.boot()
-        self.guest(server)._def['xloud']['kib'] = 4096 * 1024
-        self.run_periodics()
-        self.assertEqual((1, 1024), self.held(server))
-        self.run_periodics()
-        self.assertSize(
-            server, 1, 1024, guest=(1, 4096), held=(1, 4096))
-
-    def test_placement_fails_at_release(self):
-        server = self.boot()
-        self.adjust(server, vcpus=4)
-        client = self.host_of(server).manager.reportclient
-        put = client.put
-
-        def fail(url, *args, **kwargs):
-            if url.startswith('/allocations/'):
-                raise exception.PlacementAPIConnectFailure()
-            return put(url, *args, **kwargs)
-
-        with base.mock.patch.object(client, 'put', fail):
-            self.adjust(server, vcpus=2)
-        self.assertEqual((4, 1024), self.held(server))
-        self.run_periodics()
-        self.assertSize(server, 2, 1024)
-
-
-class MoveTest(base.LibvirtMigrationMixin, AdjustTestBase):
-    """Two hosts: every operation keeps its promise."""
-
-    def setUp(self):
-        super().setUp()
-        self.start_compute('two')
-        self.useFixture(base.fixtures.MockPatch(
-            'nova.virt.libvirt.driver.LibvirtDriver'
-            '.migrate_disk_and_power_off', return_value='{}'))
-        self.server = self.boot(host='one')
-        self.src = self.computes['one']
-        self.dest = self.computes['two']
-
-    def test_soft_and_hard_reboot(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self._reboot_server(self.server)
-        self.assertSize(self.server, 3, 2048)
-        self._reboot_server(self.server, hard=True)
-        self.assertSize(self.server, 3, 2048)
-
-    def test_live_migration(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self._live_migrate(self.server)
-        self.assertEqual('two', self.instance(self.server).host)
-        self.assertSize(self.server, 3, 2048)
-        self.run_periodics()
-        self.assertEqual((0, 0), self.used('one'))
-        self.assertEqual((3, 2048), self.used('two'))
-
-    def test_live_migration_without_persist(self):
-        self.adjust(self.server, vcpus=3, persist=False)
-        self._live_migrate(self.server)
-        self.assertSize(
-            self.server, 1, 1024, guest=(3, 1024), held=(3, 1024))
-
-    def test_resize_and_revert(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        larger = self.create_flavor(
-            6, 8192, {'minimum_cpu': '5', 'minimum_memory': '1024'})
-        self._resize_server(self.server, larger)
-        self.assertEqual(
-            (5, 2048), tuple(xloud_size.recorded(
-                self.instance(self.server))))
-        self.assertEqual((5, 2048), self.held(self.server))
-        self.assertEqual((5, 2048), self.guest_size(self.server))
-        self.run_periodics()
-        self.assertEqual((3, 2048), self.used('one'))
-        self.assertEqual((5, 2048), self.used('two'))
-        self._revert_resize(self.server)
-        self.assertSize(self.server, 3, 2048)
-        self.run_periodics()
-        self.assertEqual((3, 2048), self.used('one'))
-        self.assertEqual((0, 0), self.used('two'))
-
-    def test_resize_and_confirm(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self._resize_server(self.server, self.create_flavor(2, 2048, {}))
-        self._confirm_resize(self.server)
-        self.assertSize(self.server, 2, 2048)
-        self.assertIsNone(xloud_size.stashed(self.instance(self.server)))
-
-    def test_cold_migration(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self._migrate_server(self.server)
-        self._confirm_resize(self.server)
-        self.assertEqual('two', self.instance(self.server).host)
-        self.assertSize(self.server, 3, 2048)
-
-    def test_shelve_and_unshelve(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self._shelve_server(self.server)
-        self._unshelve_server(self.server)
-        self.assertSize(self.server, 3, 2048)
-
-    def test_evacuate(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self.src.stop()
-        service = self.api.get_services(
-            binary='nova-compute', host='one')[0]
-        self.api.put_service(service['id'], {'forced_down': True})
-        self._evacuate_server(self.server)
-        self.assertEqual('two', self.instance(self.server).host)
-        self.assertSize(self.server, 3, 2048)
-
-    def test_rebuild(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self._rebuild_server(
-            self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')
-        self.assertSize(self.server, 3, 2048)
-
-
-class SameHostTest(AdjustTestBase):
-    """A resize on one host, which holds both sizes until its end."""
-
-    def setUp(self):
-        super().setUp()
-        self.flags(allow_resize_to_same_host=True)
-        self.useFixture(base.fixtures.MockPatch(
-            'nova.virt.libvirt.driver.LibvirtDriver'
-            '.migrate_disk_and_power_off', return_value='{}'))
-
-    def test_resize_and_revert(self):
-        server = self.boot()
-        self.adjust(server, vcpus=3, memory_mb=2048)
-        self._resize_server(server, self.create_flavor(
-            2, 4096, {'minimum_cpu': '1', 'minimum_memory': '1024'}))
-        self.assertEqual((2, 2048), self.held(server))
-        self.assertEqual((2, 2048), self.guest_size(server))
-        self.assertEqual((5, 4096), self.used())
-        self.run_periodics()
-        self.assertEqual((5, 4096), self.used())
-        self._revert_resize(server)
-        self.assertSize(server, 3, 2048)
-        self.run_periodics()
-        self.assertEqual((3, 2048), self.used())
-
-    def test_resize_and_confirm(self):
-        server = self.boot()
-        self.adjust(server, vcpus=3, memory_mb=2048)
-        self._resize_server(server, self.create_flavor(
-            2, 4096, {'minimum_cpu': '1', 'minimum_memory': '1024'}))
-        self._confirm_resize(server)
-        self.assertSize(server, 2, 2048)
-        self.adjust(server, vcpus=1)
-        self.run_periodics()
+    def test_uneven_numa_cells(self):
+        server = self.boot(self.create_flavor(
+            3, 2048, {'hw:numa_nodes': '2', 'minimum_cpu': '1',
+                      'hw:numa_cpus.0': '0', 'hw:numa_mem.0': '512',
+                      'hw:numa_cpus.1': '1,2', 'hw:numa_mem.1': '1536'}))
         self.assertSize(server, 1, 2048)
-        self.assertEqual((1, 2048), self.used())
+        self.adjust(server, vcpus=3)
+        self.assertSize(server, 3, 2048)
+
+    def test_topology_is_that_of_the_maximum(self):
+        server = self.boot(self.create_flavor(
+            4, 2048, dict(FLOORS, **{'hw:cpu_sockets': '2',
+                                     'hw:cpu_cores': '2',
+                                     'hw:cpu_threads': '1'})))
+        root = self.defined(server)
+        self.assertEqual('4', root.findtext('vcpu'))
+        self.assertEqual(
+            {'sockets': '2', 'cores': '2', 'threads': '1'},
+            root.find('cpu/topology').attrib)
+        self.adjust(server, vcpus=3)
+        self.assertSize(server, 3, 1024)
+
+    def test_realtime(self):
+        server = self.boot(self.create_flavor(
+            2, 2048, {'hw:cpu_policy': 'dedicated', 'minimum_cpu': '1',
+                      'hw:cpu_realtime': 'yes',
+                      'hw:cpu_realtime_mask': '^0'}))
+        self.adjust(server, vcpus=2)
+        self.assertEqual((2, 2048), self.guest_size(server))
+        self.assertEqual(2, self.pcpus(server))

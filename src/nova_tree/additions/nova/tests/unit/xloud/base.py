@@ -12,12 +12,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Servers and flavors for the tests of nova.xloud."""
+"""Servers, flavors and hosts for the tests of nova.xloud."""
 
+from unittest import mock
+
+import fixtures
 from oslo_utils.fixture import uuidsentinel as uuids
+from oslo_utils import timeutils
 
 from nova import context
 from nova import objects
+from nova import test
+from nova.xloud import adjust
+from nova.xloud import exception
+from nova.xloud import size as xloud_size
 
 FLOORS = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 
@@ -39,11 +47,87 @@ def make_instance(flavor=None, size=None, **fields):
                     'xloud_current_memory_mb': str(size[1])}
     values = {
         'uuid': uuids.server, 'host': 'host', 'node': 'node',
-        'vm_state': 'active', 'task_state': None, 'project_id': 'project',
-        'user_id': 'user', 'display_name': 'server'}
+        'vm_state': 'active', 'task_state': None, 'locked': False,
+        'project_id': uuids.project, 'user_id': uuids.user,
+        'display_name': 'server', 'created_at': timeutils.utcnow(),
+        'updated_at': None, 'launched_at': timeutils.utcnow()}
     values.update(fields)
     instance = objects.Instance(
         context.get_admin_context(), flavor=flavor, old_flavor=None,
-        system_metadata=metadata, **values)
+        new_flavor=None, system_metadata=metadata, **values)
     instance.obj_reset_changes(recursive=True)
     return instance
+
+
+class FakeDriver:
+    """A driver with one guest, which can be told to fail."""
+
+    capabilities = {'supports_xloud_adjust': True}
+
+    def __init__(self, vcpus, memory_mb):
+        self.guest = xloud_size.GuestSize(vcpus, memory_mb, True, 0, False)
+        self.calls = []
+        self.failing = {}
+
+    def check_can_adjust(self, instance, vcpus, memory_mb):
+        pass
+
+    def get_current_size(self, instance):
+        return self.guest
+
+    def _set(self, name, value):
+        self.calls.append((name, value))
+        result = self.failing.get((name, value), value)
+        if self.guest is None or result is None:
+            self.guest = None
+            raise exception.AdjustIncomplete(
+                now=0, asked=value, unit=name, reason='it died')
+        self.guest = self.guest._replace(**{name: result})
+        if result != value:
+            raise exception.AdjustIncomplete(
+                now=result, asked=value, unit=name, reason='refused')
+
+    def set_current_vcpus(self, instance, vcpus):
+        self._set('vcpus', vcpus)
+
+    def set_current_memory_mb(self, instance, memory_mb):
+        self._set('memory_mb', memory_mb)
+
+
+class ServerTestCase(test.NoDBTestCase):
+    """A server of 2 of 1..4 vCPUs and 2 of 1..4 GiB; nothing is saved.
+
+    :ivar instance: the server; what is read again is the same
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.context = context.RequestContext(uuids.user, uuids.project)
+        self.instance = make_instance(size=(2, 2048))
+        self.save = self.patch('nova.objects.Instance.save')
+        self.get_by_uuid = self.patch(
+            'nova.objects.Instance.get_by_uuid',
+            side_effect=lambda *args, **kwargs: self.instance)
+        self.started = self.patch(
+            'nova.objects.InstanceActionEvent.event_start')
+        self.finished = self.patch(
+            'nova.objects.InstanceActionEvent.event_finish_with_failure')
+
+    def patch(self, name, **kwargs):
+        return self.useFixture(fixtures.MockPatch(name, **kwargs)).mock
+
+
+class HostTestCase(ServerTestCase):
+    """The host of the server: a compute manager, without a Placement.
+
+    :ivar adjuster: works for that manager
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.assign = self.patch('nova.xloud.placement.assign')
+        self.manager = mock.Mock(host='host')
+        self.manager.rt.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
+        self.manager.driver.capabilities = {'supports_xloud_adjust': True}
+        self.adjuster = adjust.Adjuster(self.manager)
+        self.manager.xloud = self.adjuster

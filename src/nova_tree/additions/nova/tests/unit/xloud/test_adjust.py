@@ -14,9 +14,9 @@
 
 from unittest import mock
 
-import fixtures
+import oslo_messaging as messaging
+from oslo_utils.fixture import uuidsentinel as uuids
 
-from nova import context
 from nova import exception as nova_exception
 from nova import objects
 from nova import test
@@ -24,79 +24,26 @@ from nova.tests.unit.xloud import base
 from nova.xloud import adjust
 from nova.xloud import exception
 from nova.xloud import size
-from nova.xloud.size import GuestSize
 from nova.xloud.size import Size
 
 
-class FakeDriver:
-    """A driver with one guest, which can be told to fail."""
-
-    capabilities = {'supports_xloud_adjust': True}
-
-    def __init__(self, vcpus, memory_mb):
-        self.guest = GuestSize(vcpus, memory_mb, True, 0, False)
-        self.calls = []
-        self.failing = {}
-
-    def check_can_adjust(self, instance, vcpus, memory_mb):
-        pass
-
-    def get_current_size(self, instance):
-        return self.guest
-
-    def _set(self, name, value):
-        self.calls.append((name, value))
-        result = self.failing.get((name, value), value)
-        if self.guest is None or result is None:
-            self.guest = None
-            raise exception.AdjustIncomplete(
-                now=0, asked=value, unit=name, reason='it died')
-        self.guest = self.guest._replace(**{name: result})
-        if result != value:
-            raise exception.AdjustIncomplete(
-                now=result, asked=value, unit=name, reason='refused')
-
-    def set_current_vcpus(self, instance, vcpus):
-        self._set('vcpus', vcpus)
-
-    def set_current_memory_mb(self, instance, memory_mb):
-        self._set('memory_mb', memory_mb)
-
-
-class AdjusterTestCase(test.NoDBTestCase):
-    """A host with one server of 2 of 1..4 vCPUs, 2 of 1..4 GiB."""
+class AdjusterTestCase(base.HostTestCase):
+    """What is done is noted, in its order."""
 
     def setUp(self):
         super().setUp()
-        self.driver = FakeDriver(2, 2048)
-        self.manager = mock.Mock(host='host', driver=self.driver)
-        self.manager.rt.compute_nodes = {'node': mock.Mock(uuid='provider')}
-        self.adjuster = adjust.Adjuster(self.manager)
-        self.instance = base.make_instance(
-            size=(2, 2048), task_state='xloud_adjusting')
-        self.context = context.RequestContext('user', 'project')
+        self.driver = base.FakeDriver(2, 2048)
+        self.manager.driver = self.driver
+        self.instance.task_state = 'xloud_adjusting'
         self.steps = []
-        self.assign = self._patch(
-            'nova.xloud.placement.assign', self._assign)
-        self.save = self._patch(
-            'nova.objects.Instance.save', self._save)
-        self.get_by_uuid = self._patch(
-            'nova.objects.Instance.get_by_uuid',
-            lambda *args, **kwargs: self.instance)
-        self.spawn = self._patch(
-            'nova.xloud.worker.spawn', lambda work, *args: work(*args))
-        self.started = self._patch(
-            'nova.objects.InstanceActionEvent.event_start', None)
-        self.finished = self._patch(
-            'nova.objects.InstanceActionEvent.event_finish_with_failure',
-            None)
-
-    def _patch(self, name, side_effect):
-        return self.useFixture(fixtures.MockPatch(
-            name, side_effect=side_effect)).mock
+        self.assign.side_effect = self._assign
+        self.save.side_effect = self._save
+        self.spawn = self.patch(
+            'nova.xloud.worker.spawn',
+            side_effect=lambda work, *args: work(*args))
 
     def _assign(self, client, ctxt, instance, provider, wanted):
-        self.assertEqual('provider', provider)
+        self.assertEqual(uuids.node, provider)
         self.steps.append(('Placement', tuple(wanted)))
 
     def _save(self, expected_task_state=None):
@@ -116,6 +63,10 @@ class AdjusterTestCase(test.NoDBTestCase):
         self.assertEqual(live or recorded, size.live(self.instance))
         self.assertIsNone(self.instance.task_state)
         self.assertIsNone(adjust.Intent.of(self.instance))
+        self.assertFree()
+
+    def assertFree(self):
+        """The next adjust, and the periodic task, can have the server."""
         with self.adjuster.hold(self.instance.uuid) as is_ours:
             self.assertTrue(is_ours)
 
@@ -126,7 +77,8 @@ class SuccessTestCase(AdjusterTestCase):
         self.begin(vcpus=3)
         self.assertEqual([
             ('Placement', (3, 2048)), ('save', 'xloud_adjusting'),
-            ('save', None), ('Placement', (3, 2048))], self.steps)
+            ('save', 'xloud_adjusting'), ('Placement', (3, 2048)),
+            ('save', None)], self.steps)
         self.assertEqual([('vcpus', 3)], self.driver.calls)
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())
@@ -136,14 +88,14 @@ class SuccessTestCase(AdjusterTestCase):
     def test_shrink_is_released_last(self):
         self.begin(vcpus=1, memory_mb=1024)
         self.assertEqual([
-            ('save', 'xloud_adjusting'), ('save', None),
-            ('Placement', (1, 1024))], self.steps)
+            ('save', 'xloud_adjusting'), ('save', 'xloud_adjusting'),
+            ('Placement', (1, 1024)), ('save', None)], self.steps)
         self.assertSize(Size(1, 1024))
 
     def test_growth_of_one_and_shrink_of_the_other(self):
         self.begin(vcpus=4, memory_mb=1024)
         self.assertEqual(('Placement', (4, 2048)), self.steps[0])
-        self.assertEqual(('Placement', (4, 1024)), self.steps[-1])
+        self.assertEqual(('Placement', (4, 1024)), self.steps[-2])
 
     def test_vcpus_are_taken_away_before_memory_is_changed(self):
         self.begin(vcpus=1, memory_mb=4096)
@@ -158,7 +110,7 @@ class SuccessTestCase(AdjusterTestCase):
     def test_without_persist_the_record_stays(self):
         self.begin(vcpus=3, persist=False)
         self.assertSize(Size(2, 2048), Size(3, 2048))
-        self.assertEqual(('Placement', (3, 2048)), self.steps[-1])
+        self.assertEqual(('Placement', (3, 2048)), self.steps[-2])
 
     def test_live_size_is_made_to_stay(self):
         self.begin(vcpus=3, persist=False)
@@ -186,8 +138,7 @@ class RefusalTestCase(AdjusterTestCase):
         error = self.assertRaises(expected, self.begin, *asked, **persist)
         self.assertEqual([], self.driver.calls)
         self.spawn.assert_not_called()
-        with self.adjuster.hold(self.instance.uuid) as is_ours:
-            self.assertTrue(is_ours)
+        self.assertFree()
         return str(error)
 
     def test_another_adjust_is_running(self):
@@ -204,6 +155,10 @@ class RefusalTestCase(AdjusterTestCase):
 
     def test_server_has_moved(self):
         self.instance.host = 'elsewhere'
+        self.assertRefused(exception.AdjustNotSupported, 3)
+
+    def test_server_is_in_another_state(self):
+        self.instance.vm_state = 'rescued'
         self.assertRefused(exception.AdjustNotSupported, 3)
 
     def test_server_is_gone(self):
@@ -227,6 +182,14 @@ class RefusalTestCase(AdjusterTestCase):
             side_effect=exception.AdjustNotSupported(reason='pinned'))
         self.assertRefused(exception.AdjustNotSupported, 3)
 
+    def test_libvirt_is_gone(self):
+        gone = nova_exception.HypervisorUnavailable()
+        for method in ('check_can_adjust', 'get_current_size'):
+            with mock.patch.object(
+                    self.driver, method, side_effect=gone):
+                message = self.assertRefused(exception.AdjustNotSupported, 3)
+            self.assertIn('cannot be asked', message)
+
     def test_no_guest_and_no_persist(self):
         self.driver.guest = None
         self.assertRefused(exception.AdjustNoGuest, 3, persist=False)
@@ -241,17 +204,16 @@ class RefusalTestCase(AdjusterTestCase):
         self.manager.rt.compute_nodes = {}
         self.assertRefused(exception.AdjustAccountingFailed, 3)
 
-    def test_claim_is_given_back_when_the_intent_cannot_be_saved(self):
-        self.save.side_effect = nova_exception.UnexpectedTaskStateError(
-            instance_uuid='x', expected={}, actual={})
-        self.assertRefused(nova_exception.UnexpectedTaskStateError, 3)
+    def test_claim_is_given_back_when_the_work_cannot_start(self):
+        self.spawn.side_effect = RuntimeError('no threads')
+        self.assertRaises(RuntimeError, self.begin, 3)
         self.assertEqual([('Placement', (3, 2048)),
                           ('Placement', (2, 2048))], self.steps)
+        self.assertFree()
 
     def test_shrink_has_no_claim_to_give_back(self):
-        self.save.side_effect = nova_exception.UnexpectedTaskStateError(
-            instance_uuid='x', expected={}, actual={})
-        self.assertRefused(nova_exception.UnexpectedTaskStateError, 1)
+        self.spawn.side_effect = RuntimeError('no threads')
+        self.assertRaises(RuntimeError, self.begin, 1)
         self.assertEqual([], self.steps)
 
 
@@ -268,7 +230,7 @@ class FailureTestCase(AdjusterTestCase):
         self.driver.failing['memory_mb', 1024] = 1500
         self.begin(memory_mb=1024)
         self.assertSize(Size(2, 1500))
-        self.assertEqual(('Placement', (2, 1500)), self.steps[-1])
+        self.assertEqual(('Placement', (2, 1500)), self.steps[-2])
 
     def test_without_persist_only_the_guests_size_is_noted(self):
         self.driver.failing['memory_mb', 1024] = 1500
@@ -281,7 +243,7 @@ class FailureTestCase(AdjusterTestCase):
         self.assertEqual([('memory_mb', 4096), ('vcpus', 4),
                           ('memory_mb', 2048)], self.driver.calls)
         self.assertSize(Size(2, 2048))
-        self.assertEqual(('Placement', (2, 2048)), self.steps[-1])
+        self.assertEqual(('Placement', (2, 2048)), self.steps[-2])
 
     def test_first_cannot_be_taken_back(self):
         self.driver.failing['vcpus', 4] = 3
@@ -334,28 +296,50 @@ class FailureTestCase(AdjusterTestCase):
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())
 
-    def test_libvirt_is_gone(self):
-        self.driver.get_current_size = mock.Mock(
-            side_effect=nova_exception.HypervisorUnavailable())
+    def test_libvirt_is_gone_meanwhile(self):
+        self.driver.get_current_size = mock.Mock(side_effect=[
+            self.driver.guest, nova_exception.HypervisorUnavailable()])
         self.begin(vcpus=3)
         # for the next periodic task
         self.assertEqual('xloud_adjusting', self.instance.task_state)
         self.assertIsNotNone(adjust.Intent.of(self.instance))
         self.assertIsNotNone(self.failure())
-        with self.adjuster.hold(self.instance.uuid) as is_ours:
-            self.assertTrue(is_ours)
+        self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
+        self.assertFree()
+
+    def test_database_is_gone_meanwhile(self):
+        self.save.side_effect = messaging.MessagingTimeout()
+        self.begin(vcpus=3)
+        self.assertEqual([], self.driver.calls)
+        self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
+        self.assertFree()
+        self.save.side_effect = None
+        self.adjuster.finish(self.context, self.instance)
+        self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
 
     def test_server_is_deleted_meanwhile(self):
-        self.save.side_effect = [
-            None, nova_exception.InstanceNotFound(instance_id='x')]
-        self.begin(vcpus=3)
-        with self.adjuster.hold(self.instance.uuid) as is_ours:
-            self.assertTrue(is_ours)
+        for saves in (0, 1, 2):
+            self.save.side_effect = [None] * saves + [
+                nova_exception.InstanceNotFound(instance_id='x')]
+            self.begin(vcpus=3)
+            self.assertFree()
+            self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+            self.instance.task_state = 'xloud_adjusting'
 
     def test_another_operation_has_taken_over(self):
-        self.save.side_effect = [
-            None, nova_exception.UnexpectedDeletingTaskStateError(
-                instance_uuid='x', expected={}, actual={}), None]
+        self.save.side_effect = nova_exception.UnexpectedTaskStateError(
+            instance_uuid='x', expected={}, actual={})
+        self.begin(vcpus=3)
+        self.assertEqual([], self.driver.calls)
+        self.assertEqual([('Placement', (3, 2048)),
+                          ('Placement', (2, 2048))], self.steps)
+        self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+        self.assertFree()
+
+    def test_another_operation_takes_over_meanwhile(self):
+        taken_over = nova_exception.UnexpectedDeletingTaskStateError(
+            instance_uuid='x', expected={}, actual={})
+        self.save.side_effect = [None, taken_over, None, taken_over, None]
         self.begin(vcpus=3)
         self.assertNotIn('task_state', self.instance.obj_what_changed())
         self.assertEqual(Size(3, 2048), size.recorded(self.instance))
@@ -386,5 +370,15 @@ class IntentTestCase(test.NoDBTestCase):
             system_metadata=instance.system_metadata))
         self.assertEqual((3, None, False), (
             found.vcpus, found.memory_mb, found.persist))
-        adjust.drop_intent(instance)
-        self.assertIsNone(adjust.Intent.of(instance))
+
+    def test_the_same_outcome_twice_changes_nothing(self):
+        for asked, persist, now in (
+                ((3, None), True, Size(3, 2048)),
+                ((4, 4096), True, Size(3, 4096)),
+                ((3, 4096), False, Size(3, 3000))):
+            instance = base.make_instance(size=(2, 2048))
+            intent = adjust.Intent(*asked, persist=persist)
+            intent.record(instance, now)
+            once = dict(instance.system_metadata)
+            intent.record(instance, now)
+            self.assertEqual(once, instance.system_metadata)

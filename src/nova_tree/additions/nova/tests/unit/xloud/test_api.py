@@ -14,60 +14,36 @@
 
 from unittest import mock
 
-import fixtures
 import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
-from oslo_utils import timeutils
 
 from nova.compute import task_states
 from nova.compute import vm_states
-from nova import context
 from nova import exception as nova_exception
 from nova import objects
-from nova import test
+from nova.tests.unit.xloud import base
 from nova.xloud import api
 from nova.xloud import exception
 from nova.xloud import size as xloud_size
 from nova.xloud.size import Size
 
 
-class APITestCase(test.NoDBTestCase):
-    """A server at 2 of 1..4 vCPUs and 2048 of 1024..4096 MiB."""
+class APITestCase(base.ServerTestCase):
 
     def setUp(self):
         super().setUp()
-        self.context = context.RequestContext(
-            'user', uuids.project, is_admin=False)
-        self.save = self._patch(objects.Instance, 'save')
-        self.action_start = self._patch(
-            objects.InstanceAction, 'action_start')
-        self.event_start = self._patch(
-            objects.InstanceActionEvent, 'event_start')
-        self.event_finish = self._patch(
-            objects.InstanceActionEvent, 'event_finish_with_failure')
-        self.check_growth = self._patch(api.quota, 'check_growth')
+        self.action_start = self.patch(
+            'nova.objects.InstanceAction.action_start')
+        self.check_growth = self.patch('nova.xloud.quota.check_growth')
+        self.rpc = self.patch(
+            'nova.compute.rpcapi.ComputeAPI.xloud').return_value
         self.api = api.API()
-        self.rpc = self._patch(self.api, 'rpcapi')
-        self.is_up = self._patch(
-            self.api.servicegroup_api, 'service_is_up')
+        self.is_up = self.patch('nova.servicegroup.API.service_is_up')
         self.is_up.return_value = True
-        self.flavor = objects.Flavor(
-            name='elastic', flavorid='e', vcpus=4, memory_mb=4096,
-            extra_specs={
-                'minimum_cpu': '1', 'minimum_memory': '1024'})
+        self.flavor = self.instance.flavor
         self.service = objects.Service(binary='nova-compute')
-        self.instance = objects.Instance(
-            uuid=uuids.server, project_id=uuids.project, host='host',
-            services=objects.ServiceList(objects=[
-                objects.Service(binary='other'), self.service]),
-            vm_state=vm_states.ACTIVE, task_state=None, locked=False,
-            launched_at=timeutils.utcnow(), flavor=self.flavor,
-            old_flavor=None, new_flavor=None, system_metadata={})
-        xloud_size.record(self.instance, Size(2, 2048))
-
-    def _patch(self, target, name):
-        return self.useFixture(
-            fixtures.MockPatchObject(target, name)).mock
+        self.instance.services = objects.ServiceList(objects=[
+            objects.Service(binary='other'), self.service])
 
     def _adjust(self, vcpus=None, memory_mb=None, persist=True):
         self.api.adjust(
@@ -99,7 +75,8 @@ class AdjustTestCase(APITestCase):
             self.context, self.instance, 3, 3072, False)
         self.action_start.assert_called_once_with(
             self.context, uuids.server, 'xloud_adjust', want_result=False)
-        # the host gives the task state back
+        # the host gives the task state back, and tells the end
+        self.started.assert_not_called()
         self.assertEqual(task_states.XLOUD_ADJUSTING,
                          self.instance.task_state)
 
@@ -298,7 +275,7 @@ class AdjustHostTestCase(APITestCase):
                 expected_task_state=[task_states.XLOUD_ADJUSTING])
             self.assertEqual(2, self.save.call_count)
             # the action tells the reason
-            self.event_finish.assert_called_with(
+            self.finished.assert_called_with(
                 self.context, uuids.server, 'api_xloud_adjust',
                 exc_val=error, exc_tb=mock.ANY, want_result=False)
 

@@ -15,29 +15,17 @@
 from unittest import mock
 
 from nova import exception as nova_exception
-from nova import objects
 from nova import test
+from nova.tests.unit.xloud import base
 from nova.xloud import exception
 from nova.xloud import flavors
 from nova.xloud import size as xloud_size
 
 
-def _flavor(vcpus=4, memory_mb=4096, **kwargs):
-    return objects.Flavor(
-        name='elastic', flavorid='e', vcpus=vcpus, memory_mb=memory_mb,
-        **kwargs)
-
-
-def _instance(flavor, **system_metadata):
-    return objects.Instance(
-        flavor=flavor, old_flavor=None, new_flavor=None,
-        system_metadata=system_metadata)
-
-
 class CheckSpecsTestCase(test.NoDBTestCase):
 
     def _set(self, new, old=None):
-        flavors.check_specs(_flavor(extra_specs=old or {}), new)
+        flavors.check_specs(base.make_flavor(**(old or {})), new)
 
     def _refused(self, error, new, old=None):
         return self.assertRaises(error, self._set, new, old).format_message()
@@ -99,6 +87,13 @@ class CheckSpecsTestCase(test.NoDBTestCase):
             # a floor for the vCPUs does not mind
             self._set(pin, {'minimum_cpu': '1'})
 
+    def test_every_way_to_encrypt_memory_pins_it(self):
+        # of later releases, too
+        for model in ('amd-sev', 'amd-sev-es', 'amd-sev-snp', 'intel-tdx'):
+            self._refused(exception.FloorMemoryPinned, {
+                'hw:mem_encryption': 'true', 'minimum_memory': '1024',
+                'hw:mem_encryption_model': model})
+
     def test_what_does_not_pin_memory_does_not_matter(self):
         self._set({
             'minimum_memory': '1024',
@@ -132,7 +127,7 @@ class CheckCreateTestCase(test.NoDBTestCase):
 
     def _check(self, specs, properties):
         flavors.check_create(
-            _flavor(extra_specs=specs), {'properties': properties})
+            base.make_flavor(**specs), {'properties': properties})
 
     def test_an_image_can_pin_the_memory(self):
         for name, value in (('hw_mem_page_size', 'large'),
@@ -146,7 +141,7 @@ class CheckCreateTestCase(test.NoDBTestCase):
             self._check({'minimum_cpu': '1'}, {name: value})
 
     def test_an_image_need_not_say_anything(self):
-        flavor = _flavor(extra_specs={'minimum_memory': '1024'})
+        flavor = base.make_flavor(minimum_memory='1024')
         for image in (None, {}, {'properties': None}, {'properties': {}}):
             flavors.check_create(flavor, image)
 
@@ -156,15 +151,18 @@ class CheckCreateTestCase(test.NoDBTestCase):
             {'minimum_cpu': '64'}, {})
 
     def test_a_flavor_need_not_have_its_extra_specs_loaded(self):
-        flavors.check_create(_flavor(), {})
+        flavor = base.make_flavor()
+        delattr(flavor, '_obj_extra_specs')
+        flavors.check_create(flavor, {})
 
 
 class CheckResizeTestCase(test.NoDBTestCase):
 
     def test_the_image_that_the_server_was_made_from_counts(self):
-        flavor = _flavor(extra_specs={'minimum_memory': '1024'})
-        pinned = _instance(_flavor(), image_hw_locked_memory='true')
-        plain = _instance(_flavor())
+        flavor = base.make_flavor(minimum_memory='1024')
+        pinned = base.make_instance(base.make_flavor())
+        pinned.system_metadata['image_hw_locked_memory'] = 'true'
+        plain = base.make_instance(base.make_flavor())
 
         self.assertRaises(
             exception.FloorMemoryPinned,
@@ -172,8 +170,8 @@ class CheckResizeTestCase(test.NoDBTestCase):
         flavors.check_resize(plain, flavor, False)
 
     def test_a_migration_does_not_fail_for_the_flavor(self):
-        flavor = _flavor(extra_specs={'minimum_cpu': '64'})
-        instance = _instance(flavor)
+        flavor = base.make_flavor(minimum_cpu='64')
+        instance = base.make_instance(flavor)
 
         flavors.check_resize(instance, flavor, True)
         self.assertRaises(
@@ -184,9 +182,8 @@ class CheckResizeTestCase(test.NoDBTestCase):
 class CountedTestCase(test.NoDBTestCase):
 
     def test_a_server_counts_at_its_size(self):
-        flavor = _flavor(extra_specs={
-            'minimum_cpu': '1', 'minimum_memory': '1024', 'foo': 'bar'})
-        instance = _instance(flavor)
+        flavor = base.make_flavor(foo='bar', **base.FLOORS)
+        instance = base.make_instance(flavor)
         xloud_size.record(instance, xloud_size.Size(3, 2048))
 
         counted = flavors.counted(instance, flavor)
@@ -197,7 +194,7 @@ class CountedTestCase(test.NoDBTestCase):
         self.assertEqual((4, 4096), (flavor.vcpus, flavor.memory_mb))
 
     def test_a_flavor_without_a_floor_counts_itself(self):
-        flavor = _flavor(extra_specs={})
+        flavor = base.make_flavor()
         self.assertIs(flavor, flavors.counted(mock.sentinel.any, flavor))
 
 
@@ -217,15 +214,14 @@ class CountsFloorTestCase(test.NoDBTestCase):
         return self.check.call_args[0][1]
 
     def test_new_servers_count_at_the_floor(self):
-        counted = self._counted(_flavor(extra_specs={'minimum_cpu': '2'}))
+        counted = self._counted(base.make_flavor(minimum_cpu='2'))
         self.assertEqual((2, 4096), (counted.vcpus, counted.memory_mb))
 
     def test_dedicated_cpus_count_at_the_maximum(self):
-        counted = self._counted(_flavor(extra_specs={
-            'minimum_cpu': '2', 'minimum_memory': '1024',
-            'hw:cpu_policy': 'dedicated'}))
+        counted = self._counted(base.make_flavor(**dict(
+            base.FLOORS, **{'hw:cpu_policy': 'dedicated'})))
         self.assertEqual((4, 1024), (counted.vcpus, counted.memory_mb))
 
     def test_a_flavor_without_a_floor_counts_itself(self):
-        flavor = _flavor(extra_specs={'foo': 'bar'})
+        flavor = base.make_flavor(foo='bar')
         self.assertIs(flavor, self._counted(flavor))

@@ -20,6 +20,8 @@ from lxml import etree
 from nova import test
 from nova.tests.unit.xloud import base
 from nova.virt import driver as virt_driver
+from nova.virt import fake
+from nova.virt.ironic import driver as ironic
 from nova.virt.libvirt import config
 from nova.virt.libvirt import driver
 from nova.virt.libvirt import xloud_xml
@@ -112,7 +114,7 @@ class GuestConfigTestCase(test.NoDBTestCase):
 
     def test_other_hypervisors_are_left_alone(self):
         self.flags(virt_type='lxc', group='libvirt')
-        self.assertFalse(xloud_xml.can_adjust())
+        self.assertFalse(xloud_xml.has_sizes())
         self.assertIsNone(self._config(1, 1024).xloud_vcpus)
 
     def test_balloon_reports_statistics(self):
@@ -162,6 +164,11 @@ class CapabilityTestCase(test.NoDBTestCase):
         self.assertRaises(
             NotImplementedError, base_driver.get_current_size, None)
 
+    def test_no_other_driver_says_so(self):
+        for each in (fake.FakeDriver, ironic.IronicDriver):
+            self.assertFalse(
+                each.capabilities.get('supports_xloud_adjust'), each)
+
     def test_libvirt_can_if_it_runs_qemu(self):
         libvirt_driver = mock.MagicMock(capabilities={})
         for virt_type, able in (('kvm', True), ('qemu', True),
@@ -171,3 +178,8 @@ class CapabilityTestCase(test.NoDBTestCase):
                 libvirt_driver)
             self.assertIs(
                 able, libvirt_driver.capabilities['supports_xloud_adjust'])
+
+    def test_memory_in_files_is_not_given_back(self):
+        self.flags(virt_type='kvm', file_backed_memory=1024, group='libvirt')
+        self.assertFalse(xloud_xml.can_adjust())
+        self.assertTrue(xloud_xml.has_sizes())

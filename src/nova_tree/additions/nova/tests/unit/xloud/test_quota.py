@@ -21,6 +21,7 @@ from nova import exception
 from nova.limit import utils as limit_utils
 from nova import objects
 from nova import test
+from nova.tests.unit.xloud import base
 from nova.xloud import quota
 from nova.xloud.size import Size
 
@@ -32,8 +33,7 @@ class CheckGrowthTestCase(test.NoDBTestCase):
         # an administrator of another project grows the server
         self.context = context.RequestContext(
             'admin', uuids.admin_project, is_admin=True)
-        self.instance = objects.Instance(
-            uuid=uuids.server, project_id=uuids.project, user_id='owner')
+        self.instance = base.make_instance()
         self.check_deltas = self.useFixture(fixtures.MockPatchObject(
             objects.Quotas, 'check_deltas')).mock
 
@@ -48,8 +48,8 @@ class CountsTestCase(CheckGrowthTestCase):
 
         self.check_deltas.assert_called_once_with(
             self.context, {'cores': 2, 'ram': 512}, uuids.project,
-            user_id='owner', check_project_id=uuids.project,
-            check_user_id='owner')
+            user_id=uuids.user, check_project_id=uuids.project,
+            check_user_id=uuids.user)
 
     def test_what_it_shrinks_by_does_not_pay_for_growth(self):
         # the memory is released after the vCPUs have been claimed

@@ -15,7 +15,6 @@
 import datetime
 from unittest import mock
 
-import fixtures
 from keystoneauth1 import exceptions as ks_exc
 from oslo_utils.fixture import uuidsentinel as uuids
 from oslo_utils import timeutils
@@ -23,7 +22,6 @@ from oslo_utils import timeutils
 from nova import context
 from nova import exception as nova_exception
 from nova import objects
-from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud import adjust
 from nova.xloud import reconcile
@@ -32,49 +30,38 @@ from nova.xloud.size import GuestSize
 from nova.xloud.size import Size
 
 
-class ReconcileTestCase(test.NoDBTestCase):
-    """A host with one server of 2 of 1..4 vCPUs, 2 of 1..4 GiB."""
+class ReconcileTestCase(base.HostTestCase):
+    """Placement and the guest agree with the server, at first."""
 
     def setUp(self):
         super().setUp()
         self.context = context.get_admin_context()
-        self.instance = base.make_instance(
-            size=(2, 2048), created_at=timeutils.utcnow(), updated_at=None)
         self.read = self.instance
+        self.get_by_uuid.side_effect = lambda *args, **kwargs: self.read
         self.guest = GuestSize(2, 2048, True, 0, False)
-        self.manager = mock.Mock(host='host')
-        self.manager.xloud = adjust.Adjuster(self.manager)
         self.manager.driver.get_current_size.side_effect = (
             lambda instance: self.guest)
-        self.manager.rt.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
         self.manager.rt.xloud_instances = {'node': [self.instance]}
         self.held = {'VCPU': 2, 'MEMORY_MB': 2048}
         self.client = self.manager.reportclient
         self.client.get_allocations_for_resource_provider.side_effect = (
             lambda *args: mock.Mock(allocations={
                 self.instance.uuid: {'resources': self.held}}))
-        self.assign = self._patch('nova.xloud.placement.assign')
-        self.save = self._patch('nova.objects.Instance.save')
-        self.get_by_uuid = self._patch(
-            'nova.objects.Instance.get_by_uuid',
-            side_effect=lambda *args, **kwargs: self.read)
+        self.listed = self.patch(
+            'nova.objects.InstanceList.get_by_host',
+            side_effect=lambda *args, **kwargs: [
+                self.instance, base.make_instance(base.make_flavor())])
         self.action = objects.InstanceAction(
             id=1, action='xloud_adjust', request_id='req-of-the-adjust')
-        self._patch(
+        self.newer = []
+        self.patch(
             'nova.objects.InstanceActionList.get_by_instance_uuid',
-            side_effect=lambda *args, **kwargs: (
+            side_effect=lambda *args, **kwargs: self.newer + (
                 [self.action] if self.action else []))
         self.events = []
-        self._patch(
+        self.patch(
             'nova.objects.InstanceActionEventList.get_by_action',
             side_effect=lambda *args: self.events)
-        self.started = self._patch(
-            'nova.objects.InstanceActionEvent.event_start')
-        self.finished = self._patch(
-            'nova.objects.InstanceActionEvent.event_finish_with_failure')
-
-    def _patch(self, name, **kwargs):
-        return self.useFixture(fixtures.MockPatch(name, **kwargs)).mock
 
     def reconcile(self, startup=False):
         reconcile.reconcile(self.manager, self.context, startup)
@@ -103,8 +90,39 @@ class ApartTestCase(ReconcileTestCase):
 
     def test_node_that_is_gone(self):
         self.manager.rt.compute_nodes = {}
+        self.guest = self.guest._replace(vcpus=3)
         self.reconcile()
         self.client.get_allocations_for_resource_provider.assert_not_called()
+        # what is not Placement's is true all the same
+        self.assertEqual(Size(3, 2048), size.live(self.instance))
+        self.assertAssigned()
+
+    def test_tracker_that_has_failed_has_not_read_the_servers(self):
+        self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
+        self.manager.rt.xloud_instances = {}
+        self.reconcile()
+        self.assertAssigned((2, 2048))
+        self.listed.assert_called_once_with(
+            self.context, 'host',
+            expected_attrs=['flavor', 'system_metadata'])
+
+    def test_tracker_that_has_failed_for_one_node(self):
+        self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
+        self.manager.rt.xloud_instances = {'other': []}
+        self.reconcile()
+        self.assertAssigned((2, 2048))
+
+    def test_servers_cannot_be_listed(self):
+        self.manager.rt.xloud_instances = {}
+        self.listed.side_effect = ValueError
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_drivers_that_cannot_adjust_have_nothing_to_list(self):
+        self.manager.rt.xloud_instances = {}
+        self.manager.driver.capabilities = {}
+        self.reconcile()
+        self.listed.assert_not_called()
 
     def test_placement_holds_something_else(self):
         self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
@@ -239,8 +257,10 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertIsNone(adjust.Intent.of(self.instance))
         self.assertEqual(recorded, size.recorded(self.instance))
         self.assertEqual(live or recorded, size.live(self.instance))
-        self.save.assert_called_once_with(
+        self.save.assert_called_with(
             expected_task_state=['xloud_adjusting', None])
+        self.assertEqual(2, self.save.call_count)
+        self.save.reset_mock()
 
     def assertAction(self, reason):
         call = self.finished.call_args
@@ -268,12 +288,31 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertAssigned((3, 2048))
         self.assertAction(None)
 
-    def test_half_way(self):
+    def test_half_way_is_taken_back(self):
         self._intend(4, 4096)
-        self.guest = self.guest._replace(memory_mb=4096)
+        driver = base.FakeDriver(2, 4096)
+        self.manager.driver = driver
         self.reconcile()
-        self.assertRecovered(Size(2, 4096))
-        self.assertAction('2 vCPUs and 4096 MiB')
+        self.assertRecovered(Size(2, 2048))
+        self.assertEqual(2048, driver.guest.memory_mb)
+        self.assertAction('2 vCPUs and 2048 MiB')
+
+    def test_guest_refuses_to_go_back(self):
+        self._intend(4, 4096)
+        driver = base.FakeDriver(2, 4096)
+        driver.failing['memory_mb', 2048] = 3000
+        self.manager.driver = driver
+        self.reconcile()
+        self.assertRecovered(Size(2, 3000))
+        self.assertAssigned((2, 3000))
+        self.assertAction('2 vCPUs and 3000 MiB')
+
+    def test_what_was_not_asked_for_is_left_alone(self):
+        self._intend(4)
+        driver = base.FakeDriver(3, 4096)
+        self.manager.driver = driver
+        self.reconcile()
+        self.assertEqual([('vcpus', 2)], driver.calls)
 
     def test_without_persist(self):
         self._intend(3, persist=False)
@@ -311,6 +350,12 @@ class RecoverTestCase(ReconcileTestCase):
         self.reconcile()
         self.assertLeftAlone()
 
+    def test_work_that_has_ended_without_an_outcome(self):
+        self.adjuster._abandoned.add(self.instance.uuid)
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048))
+        self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+
     def test_call_that_is_lost(self):
         self.instance.updated_at = (
             timeutils.utcnow() - datetime.timedelta(seconds=121))
@@ -322,9 +367,29 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertRecovered(Size(2, 2048))
 
     def test_event_that_was_started_is_not_started_again(self):
-        self.events = [mock.Mock(event='compute_xloud_adjust')]
+        self.events = [mock.Mock(
+            event='compute_xloud_adjust', finish_time=None)]
         self.reconcile(startup=True)
         self.started.assert_not_called()
+        self.assertAction('2 vCPUs')
+
+    def test_action_that_has_ended_is_left_alone(self):
+        self.events = [mock.Mock(
+            event='compute_xloud_adjust', finish_time=timeutils.utcnow())]
+        self.reconcile(startup=True)
+        self.started.assert_not_called()
+        self.finished.assert_not_called()
+        # unless it was told an end before there was one
+        self._intend(3)
+        self.instance.task_state = 'xloud_adjusting'
+        self.reconcile()
+        self.assertAction('2 vCPUs')
+
+    def test_action_is_found_behind_a_newer_one(self):
+        self.newer = [objects.InstanceAction(id=2, action='evacuate')]
+        self.instance.task_state = None
+        self._intend(3)
+        self.reconcile()
         self.assertAction('2 vCPUs')
 
     def test_event_that_was_not_started_is(self):
@@ -375,6 +440,21 @@ class DecoratorsTestCase(ReconcileTestCase):
         self._operation()(self.manager, self.context, self.instance)
         self.assertLeftAlone()
 
+    def test_move_that_is_reverted(self):
+        revert = reconcile.settles_revert(
+            lambda manager, context, instance, migration: migration)
+        arguments = (self.manager, self.context, self.instance, 'migration')
+        self.assertEqual('migration', revert(*arguments))
+        self.assertAssigned((2, 2048))
+        self.assign.reset_mock()
+        # not this host's any more
+        self.instance.node = 'elsewhere'
+        revert(*arguments)
+        self.instance.node = 'node'
+        self.instance.flavor = base.make_flavor()
+        revert(*arguments)
+        self.assertLeftAlone()
+
     def test_server_that_is_as_recorded(self):
         self._operation()(self.manager, self.context, self.instance)
         self.assertLeftAlone()
@@ -395,5 +475,14 @@ class DecoratorsTestCase(ReconcileTestCase):
         update(self.manager, self.context)
         self.assertLeftAlone()
         update(self.manager, self.context, startup=True)
-        self.save.assert_called_once()
+        self.assertIsNone(self.instance.task_state)
         self.assertEqual([False, True], calls)
+
+    def test_novas_task_fails(self):
+        @reconcile.after_update
+        def update(manager, context, startup=False):
+            raise ValueError
+
+        self.guest = self.guest._replace(vcpus=3)
+        self.assertRaises(ValueError, update, self.manager, self.context)
+        self.assertEqual(Size(3, 2048), size.live(self.instance))

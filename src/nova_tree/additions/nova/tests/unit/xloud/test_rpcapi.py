@@ -78,6 +78,8 @@ class XloudAPITestCase(test.NoDBTestCase):
                 (messaging.MessagingTimeout(), exception.AdjustTimeout),
                 (messaging.MessageDeliveryFailure(),
                  exception.AdjustHostUnreachable),
+                (messaging.MessagingException(),
+                 exception.AdjustHostUnreachable),
                 (messaging.RemoteError('AdjustNoCapacity', 'full'),
                  exception.AdjustNoCapacity),
                 (messaging.RemoteError('ValueError', 'x'),

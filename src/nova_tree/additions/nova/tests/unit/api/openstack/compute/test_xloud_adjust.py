@@ -23,9 +23,9 @@ from nova.api.openstack import api_version_request
 from nova.api.openstack.compute import routes
 from nova.api.openstack.compute import xloud_adjust
 from nova import exception
-from nova import objects
 from nova import test
 from nova.tests.unit.api.openstack import fakes
+from nova.tests.unit.xloud import base
 from nova.xloud import exception as xloud_exception
 
 STATUS = {
@@ -45,9 +45,8 @@ class XloudAdjustTestCase(test.NoDBTestCase):
 
     def setUp(self):
         super().setUp()
-        self.instance = objects.Instance(
-            uuid=uuids.server, project_id=fakes.FAKE_PROJECT_ID,
-            user_id=fakes.FAKE_USER_ID)
+        self.instance = base.make_instance(
+            project_id=fakes.FAKE_PROJECT_ID, user_id=fakes.FAKE_USER_ID)
         self.get = self._patch('nova.compute.api.API.get')
         self.get.return_value = self.instance
         self.can = self._patch('nova.context.RequestContext.can')

@@ -1,0 +1,282 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What each operation on a server leaves of its size, on a fake libvirt."""
+
+import os
+
+from nova import context as nova_context
+from nova.tests.functional.libvirt import base
+from nova.tests.functional.libvirt import test_vcpu_current
+from nova.virt.libvirt import utils as libvirt_utils
+from nova.xloud import adjust
+from nova.xloud import size as xloud_size
+
+
+class OperationsTest(test_vcpu_current.AdjustTestBase):
+    """Operations that stay on the host."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot()
+
+    def assertLive(self):
+        """The guest has what only it was given; both are reserved."""
+        self.assertSize(
+            self.server, 1, 1024, guest=(3, 2048), held=(3, 2048))
+
+    def test_guest_that_goes_on_keeps_its_size(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048, persist=False)
+        for action, status in (
+                ('suspend', 'SUSPENDED'), ('resume', 'ACTIVE'),
+                ('pause', 'PAUSED'), ('unpause', 'ACTIVE')):
+            self.act(self.server, action, status)
+            if status == 'ACTIVE':
+                self.assertLive()
+            self.run_periodics()
+            self.assertEqual((3, 2048), self.held(self.server))
+        self._reboot_server(self.server)
+        self.assertLive()
+        self.restart_compute_service('one')
+        self.assertLive()
+        self.assertUsed(3, 2048)
+
+    def test_rescue_keeps_the_size(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        # fake images are no files
+        os.makedirs(libvirt_utils.get_instance_path(
+            self.instance(self.server)))
+        self.act(self.server, 'rescue', 'RESCUE')
+        self.assertEqual((3, 2048), self.guest_size(self.server))
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.held(self.server))
+        self.act(self.server, 'unrescue', 'ACTIVE')
+        self.assertSize(self.server, 3, 2048)
+
+    def test_guest_that_starts_anew_has_the_recorded_size(self):
+        for restart in (
+                lambda: self._reboot_server(self.server, hard=True),
+                lambda: self._start_server(self._stop_server(self.server)),
+                self._reboot_host):
+            self.adjust(self.server, vcpus=2, memory_mb=2048)
+            self.adjust(self.server, vcpus=4, memory_mb=1024, persist=False)
+            self.assertSize(
+                self.server, 2, 2048, guest=(4, 1024), held=(4, 2048))
+            restart()
+            self.assertSettles(self.server, 2, 2048)
+            self.assertUsed(2, 2048)
+            root = self.xml(self.server)
+            self.assertEqual('2', root.find('vcpu').get('current'))
+            self.assertEqual(['no', 'yes', 'yes', 'yes'], [
+                each.get('hotpluggable')
+                for each in root.iterfind('vcpus/vcpu')])
+            self.adjust(self.server, vcpus=1)
+
+    def _reboot_host(self):
+        self.flags(resume_guests_state_on_host_boot=True)
+        self.guest(self.server).destroy()
+        self.restart_compute_service('one')
+
+    def test_stop_gives_back_what_only_the_guest_had(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048, persist=False)
+        self._stop_server(self.server)
+        self.assertSettles(self.server, 1, 1024)
+        self.assertUsed(1, 1024)
+
+    def test_rebuild(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self.adjust(self.server, vcpus=4, persist=False)
+        self._rebuild_server(
+            self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')
+        self.assertSettles(self.server, 3, 2048)
+        self.assertUsed(3, 2048)
+
+
+class MoveTest(base.LibvirtMigrationMixin,
+               test_vcpu_current.AdjustTestBase):
+    """Two hosts: every operation keeps its promise."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_compute('two')
+        self.useFixture(base.fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver'
+            '.migrate_disk_and_power_off', return_value='{}'))
+        self.server = self.boot(host='one')
+        self.src = self.computes['one']
+        self.dest = self.computes['two']
+
+    def test_live_migration(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._live_migrate(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+        self.assertSize(self.server, 3, 2048)
+        self.run_periodics()
+        self.assertEqual((0, 0), self.used('one'))
+        self.assertEqual((3, 2048), self.used('two'))
+
+    def test_live_migration_without_persist(self):
+        self.adjust(self.server, vcpus=3, persist=False)
+        self._live_migrate(self.server)
+        self.assertSize(
+            self.server, 1, 1024, guest=(3, 1024), held=(3, 1024))
+
+    def test_resize_and_revert(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        larger = self.create_flavor(
+            6, 8192, {'minimum_cpu': '5', 'minimum_memory': '1024'})
+        self._resize_server(self.server, larger)
+        self.assertEqual(
+            (5, 2048), tuple(xloud_size.recorded(
+                self.instance(self.server))))
+        self.assertEqual((5, 2048), self.held(self.server))
+        self.assertEqual((5, 2048), self.guest_size(self.server))
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.used('one'))
+        self.assertEqual((5, 2048), self.used('two'))
+        self._revert_resize(self.server)
+        self.assertSize(self.server, 3, 2048)
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.used('one'))
+        self.assertEqual((0, 0), self.used('two'))
+
+    def test_resize_without_persist(self):
+        self.adjust(self.server, vcpus=3, persist=False)
+        self._resize_server(self.server, self.create_flavor(
+            4, 8192, test_vcpu_current.FLOORS))
+        self.assertEqual((1, 1024), self.held(self.server))
+        self._confirm_resize(self.server)
+        self.assertSize(self.server, 1, 1024)
+
+    def test_resize_to_a_floor(self):
+        server = self.boot(self.create_flavor(2, 2048, {}), host='one')
+        self._resize_server(server, self.flavor)
+        self._confirm_resize(server)
+        self.assertSize(server, 2, 2048)
+        self.adjust(server, vcpus=1, memory_mb=1024)
+        self.assertSize(server, 1, 1024)
+
+    def test_resize_and_confirm(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._resize_server(self.server, self.create_flavor(2, 2048, {}))
+        self._confirm_resize(self.server)
+        self.assertSize(self.server, 2, 2048)
+        self.assertIsNone(xloud_size.stashed(self.instance(self.server)))
+
+    def test_cold_migration(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._migrate_server(self.server)
+        self._confirm_resize(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+        self.assertSize(self.server, 3, 2048)
+
+    def test_cold_migration_without_persist(self):
+        self.adjust(self.server, vcpus=3, persist=False)
+        self._migrate_server(self.server)
+        self.assertEqual((1, 1024), self.held(self.server))
+        self._revert_resize(self.server)
+        self.assertSize(self.server, 1, 1024)
+
+    def test_shelve_and_unshelve(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self.adjust(self.server, vcpus=4, persist=False)
+        self._shelve_server(self.server)
+        self.assertEqual(
+            {}, self._get_allocations_by_server_uuid(self.server['id']))
+        status = self.status(self.server)
+        self.assertEqual((3, 2048), (
+            status['current_vcpus'], status['current_memory_mb']))
+        self.run_periodics()
+        self.assertUsed(0, 0)
+        self._unshelve_server(self.server)
+        self.assertSize(self.server, 3, 2048)
+
+    def test_shelve_without_offload(self):
+        self.flags(shelved_offload_time=-1)
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self.act(self.server, 'shelve', 'SHELVED')
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.held(self.server))
+        self.act(self.server, 'unshelve', 'ACTIVE')
+        self.assertSize(self.server, 3, 2048)
+
+    def _evacuate(self):
+        self.src.stop()
+        service = self.api.get_services(
+            binary='nova-compute', host='one')[0]
+        self.api.put_service(service['id'], {'forced_down': True})
+        self._evacuate_server(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+
+    def test_evacuate(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._evacuate()
+        self.assertSize(self.server, 3, 2048)
+
+    def test_evacuate_without_persist(self):
+        self.adjust(self.server, vcpus=2, memory_mb=2048)
+        self.adjust(self.server, vcpus=4, persist=False)
+        self._evacuate()
+        self.assertSize(self.server, 2, 2048)
+        self.computes['two'].manager.update_available_resource(
+            nova_context.get_admin_context())
+        self.assertUsed(2, 2048, host='two')
+
+    def test_evacuate_in_the_middle_of_an_adjust(self):
+        instance = self.instance(self.server)
+        adjust.Intent(3, None, True).write(instance)
+        instance.task_state = 'xloud_adjusting'
+        instance.save()
+        self._evacuate()
+        self.computes['two'].manager.update_available_resource(
+            nova_context.get_admin_context())
+        self.assertSize(self.server, 1, 1024)
+
+
+class SameHostTest(test_vcpu_current.AdjustTestBase):
+    """A resize on one host, which holds both sizes until its end."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(allow_resize_to_same_host=True)
+        self.useFixture(base.fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver'
+            '.migrate_disk_and_power_off', return_value='{}'))
+
+    def test_resize_and_revert(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self._resize_server(server, self.create_flavor(
+            2, 4096, {'minimum_cpu': '1', 'minimum_memory': '1024'}))
+        self.assertEqual((2, 2048), self.held(server))
+        self.assertEqual((2, 2048), self.guest_size(server))
+        self.assertEqual((5, 4096), self.used())
+        self.run_periodics()
+        self.assertEqual((5, 4096), self.used())
+        self._revert_resize(server)
+        self.assertSize(server, 3, 2048)
+        self.run_periodics()
+        self.assertEqual((3, 2048), self.used())
+
+    def test_resize_and_confirm(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self._resize_server(server, self.create_flavor(
+            2, 4096, {'minimum_cpu': '1', 'minimum_memory': '1024'}))
+        self._confirm_resize(server)
+        self.assertSize(server, 2, 2048)
+        self.adjust(server, vcpus=1)
+        self.run_periodics()
+        self.assertSize(server, 1, 2048)
+        self.assertEqual((1, 2048), self.used())
