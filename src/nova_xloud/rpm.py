@@ -119,7 +119,6 @@ def assemble(target: Target, material: Material, revision: int, area: Path) -> P
     for source in sources.iterdir():
         os.utime(source, (date, date))
     template = (material.packaging / f"{SPEC}.in").read_text()
-    names = [each.name for each in (*packaged, *material.sources)]
     spec = specs / SPEC
     spec.write_text(
         fill_spec(
@@ -129,8 +128,8 @@ def assemble(target: Target, material: Material, revision: int, area: Path) -> P
                 "REVISION": str(revision),
                 "PROVIDED": target.provides,
                 "EPOCH": epoch(target.provides),
-                "SOURCES": _numbered("Source", 1, names),
-                "PATCHES": _numbered("Patch", 1, [_flat(each) for each in material.patches]),
+                "TARGET": target.name,
+                "PATCHES": _patches(material.patches),
                 # with its time: our revisions of one release must not have the same date
                 "DATE": time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(date)),
             },
@@ -212,11 +211,10 @@ def missing_relations(
     return lost
 
 
-def _numbered(kind: str, first: int, names: Sequence[str]) -> str:
-    """Return the lines of a spec that name sources or patches."""
-    return "\n".join(
-        f"{f'{kind}{number}:':<16}{name}" for number, name in enumerate(names, start=first)
-    )
+def _patches(patches: Sequence[Patch]) -> str:
+    """Return the lines of a spec that name patches, in the order in which they apply."""
+    numbered = ((f"Patch{number}:", _flat(patch)) for number, patch in enumerate(patches, start=1))
+    return "\n".join(f"{tag:<16}{name}" for tag, name in numbered)
 
 
 def _flat(patch: Patch) -> str:

@@ -54,10 +54,11 @@ def sdist(tmp_path: Path) -> Path:
 @pytest.fixture
 def material(sdist: Path, tmp_path: Path) -> rpm.Material:
     """That release with two patches of ours."""
-    guide = tmp_path / "guide.md"
-    guide.write_text("guide\n")
+    sources = [tmp_path / name for name in ("restart-services", "render-notes", "operator-rpm.md")]
+    for source in sources:
+        source.write_text("source\n")
     patches = [Patch("xloud/one.patch", b"one\n"), Patch("xloud/two.patch", b"two\n")]
-    return rpm.Material("29.4.0", DATE, sdist, patches, PACKAGING, [guide])
+    return rpm.Material("29.4.0", DATE, sdist, patches, PACKAGING, sources)
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_the_spec_names_what_lies_among_the_sources(spec: Path) -> None:
     named = re.findall(r"^(?:Source|Patch)\d+: +(.*)$", spec.read_text(), re.MULTILINE)
     named = [name.replace("%{version}", "29.4.0") for name in named]
     assert sorted(named) == sorted(each.name for each in (spec.parents[1] / "SOURCES").iterdir())
-    assert {"nova-29.4.0.tar.gz", "el9.macros", "10-xloud.yaml", "guide.md"} < set(named)
+    assert {"nova-29.4.0.tar.gz", "el9.macros", "10-xloud.yaml", "restart-services"} < set(named)
 
 
 def test_patches_keep_their_order(spec: Path) -> None:

@@ -15,7 +15,7 @@ from tests.packages import container
 from tests.packages.conftest import REPOSITORY
 from tests.packages.el9.conftest import TARGET, build
 
-RPMLINT = root.Recipe("rpmlint-debian-13", container.SUITE, ("rpmlint",))
+RPMLINT = root.Recipe("rpmlint-debian-13", container.SUITE, ("rpm", "rpmlint"))
 
 
 def hashes(place: Path) -> dict[str, str]:
