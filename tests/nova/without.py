@@ -40,13 +40,18 @@ class Bench(NamedTuple):
     log: Path
 
     def fails(self, names: list[str]) -> str:
-        """Run tests until one fails; return that one's name, or nothing."""
-        self.log.unlink(missing_ok=True)
-        command = ["python", "-W", "ignore", "-m", "unittest", "-f", *names]
-        if not self.environment.run(command, self.tree, self.log):
-            return ""
-        found = FAILED.search(self.log.read_text(errors="replace"))
-        return found[1] if found else f"{names[0]}: cannot be loaded"
+        """Run tests until one fails; return that one's name, or nothing.
+
+        Nova's unit tests and its functional ones do not bear each other in one process.
+        """
+        for part in ("unit", "functional"):
+            chosen = [name for name in names if name.startswith(f"nova.tests.{part}.")]
+            self.log.unlink(missing_ok=True)
+            command = ["python", "-W", "ignore", "-m", "unittest", "-f", *chosen]
+            if chosen and self.environment.run(command, self.tree, self.log):
+                found = FAILED.search(self.log.read_text(errors="replace"))
+                return found[1] if found else f"{chosen[0]}: cannot be loaded"
+        return ""
 
 
 def noticed(bench: Bench, piece: Piece, table: dict[str, list[str]]) -> str:
@@ -61,16 +66,8 @@ def noticed(bench: Bench, piece: Piece, table: dict[str, list[str]]) -> str:
             return f"no test matches {pattern}"
     if name := bench.fails(table[piece.label]) if piece.label in table else "":
         return name
-    for part in ("unit", "functional"):
-        names = [
-            name
-            for pattern, names in ours.items()
-            if pattern.startswith(f"nova.tests.{part}.")
-            for name in names
-        ]
-        if name := bench.fails(names):
-            return f"{name} (not in without.toml)"
-    return ""
+    name = bench.fails([name for names in ours.values() for name in names])
+    return f"{name} (not in without.toml)" if name else ""
 
 
 def take_out(bench: Bench, piece: Piece, content: bytes, table: dict[str, list[str]]) -> str:
