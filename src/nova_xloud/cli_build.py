@@ -14,7 +14,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from nova_xloud import bases, builds, cache, deb, mirror, quilt, root, rpm, signing, targets, tree
+from nova_xloud import (
+    bases,
+    builds,
+    cache,
+    deb,
+    mirror,
+    quilt,
+    root,
+    rpm,
+    sdists,
+    signing,
+    targets,
+    tree,
+)
 from nova_xloud.errors import MirrorError, PackageError
 
 CHECKOUT = Path(__file__).parents[2]
@@ -68,7 +81,7 @@ def build(
     wanted = [targets.get(name) for name in names]
     if provides is not None:
         if not all(target.provides for target in wanted):
-            raise click.UsageError("--provides is for targets of the format rpm")
+            raise click.UsageError("--provides is for targets that are built from a release")
         rpm.epoch(provides)
         wanted = [target._replace(provides=provides) for target in wanted]
     root.require_root("building packages")
@@ -197,10 +210,17 @@ def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> li
         sources = [*(PACKAGING / name for name in SHARED), RPM_GUIDE]
         release = rpm.Material(base.version, base.date, sdist, patches, RPM_PACKAGING, sources)
         return rpm.build(target, release, revision, dist, inputs)
-    if base.orig is None:
-        raise PackageError(f"{target.base} is no source package of a distribution")
-    theirs = next(each for each in base.files if ".debian.tar." in each.name)
-    source = deb.Material(base.version, base.orig, theirs, patches, PACKAGING, [GUIDE])
+    theirs = next((each for each in base.files if ".debian.tar." in each.name), None)
+    source = deb.Material(
+        base.version if theirs else target.provides,
+        base.date,
+        base.orig or base.files[0],
+        theirs,
+        patches,
+        PACKAGING,
+        [GUIDE],
+        [sdists.fetch(each) for each in target.backports],
+    )
     return deb.build(target, source, revision, dist, inputs)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud import builds, root
+from nova_xloud import backports, builds, root
 from nova_xloud.builds import RECORD as RECORD
 from nova_xloud.errors import PackageError
 from nova_xloud.quilt import Patch
@@ -29,7 +29,7 @@ STOCK_RECORD = "usr/share/python3-nova.record"
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
 
-  * The distribution's nova {provided}
+  * Nova {provided}
     with live vertical resize between a flavor's floor and its size.
 
  -- {maintainer}  {date}
@@ -39,20 +39,24 @@ _CHANGELOG = """\
 class Material(NamedTuple):
     """What a source package is made of.
 
-    :ivar version: the version of the distribution's nova, with epoch
-    :ivar orig: its upstream tarball, ``*.orig.tar.*``
-    :ivar debian: its packaging, ``*.debian.tar.*``
+    :ivar version: of the nova that the packages stand in for, with epoch
+    :ivar date: when its source was made, in seconds since 1970
+    :ivar orig: its upstream tarball
+    :ivar debian: the distribution's packaging of it, ``*.debian.tar.*``; None: pure upstream
     :ivar patches: ours, applied after the distribution's
     :ivar packaging: our debian directory
     :ivar documents: more files for it, e.g. the operator's guide
+    :ivar backports: sdists of libraries that the target lacks
     """
 
     version: str
+    date: float
     orig: Path
-    debian: Path
+    debian: Path | None
     patches: Sequence[Patch]
     packaging: Path
     documents: Sequence[Path]
+    backports: Sequence[Path] = ()
 
 
 def package_version(provided: str, revision: int) -> str:
@@ -78,12 +82,15 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
         with root.overlay([clean], work / "overlay") as merged:
             area = merged / "build"
             area.mkdir()
-            relations = library_relations((clean / STOCK_RECORD).read_text())
+            stock = library_relations((clean / STOCK_RECORD).read_text())
+            relations = newer_relations(stock, target.depends)
             source = assemble(target, material, revision, relations, area)
             owner = merged / "home" / root.BUILDER
             subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
-            _dpkg_buildpackage(merged, source, dist / f"{target.name}.log")
+            log = dist / f"{target.name}.log"
+            _dpkg_buildpackage(merged, source, log)
             _collect(area, work / "out")
+            backports.build(merged, material.backports, work / "out", log)
     return builds.built(target, dist)
 
 
@@ -98,7 +105,8 @@ def assemble(
     upstream = upstream_version(material.version)
     source = area / f"{SOURCE}-{upstream}"
     source.mkdir()
-    orig = area / material.orig.name.replace("nova_", f"{SOURCE}_", 1)
+    kind = material.orig.name.partition(".tar.")[2]
+    orig = area / f"{SOURCE}_{upstream}.orig.tar.{kind}"
     shutil.copyfile(material.orig, orig)
     subprocess.run(["tar", "-C", source, "--strip-components=1", "-xf", orig], check=True)
     ours = source / "debian"
@@ -108,11 +116,11 @@ def assemble(
         shutil.copy(document, ours)
     with _distribution(material.debian) as theirs:
         _write_patches(theirs / "patches", material.patches, ours / "patches")
-        control = (material.packaging / "control.in").read_text()
-        (ours / "control").write_text(fill_control(control, material.version, relations))
-        (ours / "changelog").write_text(
-            changelog(target, material.version, revision, control, _date(theirs / "changelog"))
-        )
+    control = (material.packaging / "control.in").read_text()
+    (ours / "control").write_text(fill_control(control, material.version, relations))
+    (ours / "changelog").write_text(
+        changelog(target, material.version, revision, control, material.date)
+    )
     return source
 
 
@@ -128,6 +136,16 @@ def library_relations(record: str) -> list[str]:
     return found[1].split(", ")
 
 
+def newer_relations(stock: Sequence[str], newer: Sequence[str]) -> list[str]:
+    """Return relations with some replaced, or added, by others on the same packages.
+
+    >>> newer_relations(["a (>= 1)", "b"], ["a (>= 2)", "c"])
+    ['b', 'a (>= 2)', 'c']
+    """
+    names = {relation.split()[0] for relation in newer}
+    return [*(each for each in stock if each.split()[0] not in names), *newer]
+
+
 def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
     """Return debian/control of its template."""
     depends = "\n".join(f" {relation}," for relation in relations)
@@ -137,7 +155,7 @@ def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
 def changelog(target: Target, provided: str, revision: int, control: str, date: float) -> str:
     """Return debian/changelog: one entry, the same for the same input.
 
-    :param date: seconds since 1970 of the distribution's last entry; a revision adds an hour to
+    :param date: of the source, in seconds since 1970; a revision adds an hour to
         it, so that no two revisions give a changed file the same date: byte code is kept by it, and
         so is stevedore's cache of entry points, which rounds it to 128 s
     """
@@ -147,7 +165,7 @@ def changelog(target: Target, provided: str, revision: int, control: str, date: 
     return _CHANGELOG.format(
         source=SOURCE,
         version=package_version(provided, revision),
-        suite=target.suite,
+        suite=target.repository,
         provided=provided,
         maintainer=maintainer[1],
         date=email.utils.formatdate(date + builds.REVISION_SECONDS * revision),
@@ -170,7 +188,7 @@ def recipe(target: Target, packaging: Path) -> root.Recipe:
     return root.Recipe(
         name=f"{target.name}-build",
         suite=target.suite,
-        packages=("build-essential", *needed),
+        packages=("build-essential", *needed, *(backports.TOOLS if target.backports else ())),
         hooks=(
             f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',
             '--customize-hook=chroot "$1" apt-cache show --no-all-versions python3-nova '
@@ -180,11 +198,12 @@ def recipe(target: Target, packaging: Path) -> root.Recipe:
 
 
 @contextlib.contextmanager
-def _distribution(packaging: Path) -> Iterator[Path]:
+def _distribution(packaging: Path | None) -> Iterator[Path]:
     """Unpack the distribution's packaging for a moment; yield its debian directory."""
     with tempfile.TemporaryDirectory() as scratch:
-        with tarfile.open(packaging) as tar:
-            tar.extractall(scratch, filter="data")
+        if packaging:
+            with tarfile.open(packaging) as tar:
+                tar.extractall(scratch, filter="data")
         yield Path(scratch) / "debian"
 
 
@@ -203,14 +222,6 @@ def _write_patches(theirs: Path, ours: Sequence[Patch], patches: Path) -> None:
         (patches / patch.name).write_bytes(patch.content)
     names = [*series, *(patch.name for patch in ours)]
     (patches / "series").write_text("".join(f"{name}\n" for name in names))
-
-
-def _date(changelog_file: Path) -> float:
-    """Return when the last entry of a debian/changelog was written."""
-    found = re.search(r"^ -- .*>  (.*)$", changelog_file.read_text(), re.MULTILINE)
-    if found is None:
-        raise PackageError(f"no date in the distribution's {changelog_file.name}")
-    return email.utils.parsedate_to_datetime(found[1]).timestamp()
 
 
 def _dpkg_buildpackage(merged: Path, source: Path, log: Path) -> None:

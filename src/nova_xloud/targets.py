@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from typing import NamedTuple
 
 from nova_xloud.errors import UnknownTargetError
+from nova_xloud.sdists import Sdist
 
 
 class Target(NamedTuple):
@@ -21,13 +23,26 @@ class Target(NamedTuple):
     python: str
     verified: str
     provides: str = ""
+    depends: tuple[str, ...] = ()
+    backports: tuple[Sdist, ...] = ()
 
 
 @functools.cache
 def known() -> dict[str, Target]:
     """Return all targets by name, in the table's order."""
     text = resources.files("nova_xloud").joinpath("targets.toml").read_text()
-    return {name: Target(name, **row) for name, row in tomllib.loads(text).items()}
+    return {name: _target(name, **row) for name, row in tomllib.loads(text).items()}
+
+
+def _target(
+    name: str,
+    *,
+    depends: Iterable[str] = (),
+    backports: Iterable[dict[str, str]] = (),
+    **row: str,
+) -> Target:
+    sdists = tuple(Sdist(**each) for each in backports)
+    return Target(name, depends=tuple(depends), backports=sdists, **row)
 
 
 def get(name: str) -> Target:

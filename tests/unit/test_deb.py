@@ -18,19 +18,8 @@ VERSION = "2:31.0.0-6+deb13u2"
 PACKAGING = Path(__file__).parents[2] / "debian"
 TARGET = targets.get("debian-13")
 RELATIONS = ["python3-os-traits (>= 3.3.0)", "sudo"]
-THEIR_CHANGELOG = """\
-nova (2:31.0.0-6+deb13u2) trixie-security; urgency=high
-
-  * Something.
-
- -- Somebody <somebody@example.org>  Fri, 06 Feb 2026 09:34:00 +0100
-
-nova (2:31.0.0-6) unstable; urgency=medium
-
-  * Something before.
-
- -- Somebody <somebody@example.org>  Mon, 01 Sep 2025 09:34:00 +0200
-"""
+#: Fri, 06 Feb 2026 08:34:00 UTC
+DATE = 1770366840
 
 
 @pytest.fixture
@@ -46,14 +35,13 @@ def material(tmp_path: Path) -> deb.Material:
     (theirs / "patches").mkdir(parents=True)
     (theirs / "patches/series").write_text("theirs.patch -p1\n#left-out.patch\n\n")
     (theirs / "patches/theirs.patch").write_text("their patch\n")
-    (theirs / "changelog").write_text(THEIR_CHANGELOG)
     packaging = tmp_path / "nova.debian.tar.xz"
     with tarfile.open(packaging, "w:xz") as tar:
         tar.add(theirs, "debian")
     guide = tmp_path / "guide.md"
     guide.write_text("guide\n")
     ours = [Patch("xloud/ours.patch", b"our patch\n")]
-    return deb.Material(VERSION, orig, packaging, ours, PACKAGING, [guide])
+    return deb.Material(VERSION, DATE, orig, packaging, ours, PACKAGING, [guide])
 
 
 @pytest.fixture
@@ -120,6 +108,19 @@ def test_the_control_file_is_filled(source: Path) -> None:
     assert "\n python3-os-traits (>= 3.3.0),\n sudo,\n" in control
     assert not (source / "debian/control.in").exists()
     assert (source / "debian/guide.md").read_text() == "guide\n"
+
+
+def test_a_release_has_our_patches_only(material: deb.Material, tmp_path: Path) -> None:
+    sdist = tmp_path / "nova-29.4.0.tar.gz"
+    with tarfile.open(sdist, "w:gz") as tar:
+        tar.add(tmp_path / "nova-31.0.0", "nova-29.4.0")
+    release = material._replace(version="2:29.4.0-1", orig=sdist, debian=None)
+    made = deb.assemble(TARGET, release, 1, RELATIONS, tmp_path)
+    assert made.name == "nova-xloud-29.4.0"
+    assert (tmp_path / "nova-xloud_29.4.0.orig.tar.gz").read_bytes() == sdist.read_bytes()
+    assert (made / "debian/patches/series").read_text() == "xloud/ours.patch\n"
+    assert "python3-nova (= 2:29.4.0-1)" in (made / "debian/control").read_text()
+    assert "(2:29.4.0-1+xloud1) trixie;" in (made / "debian/changelog").read_text()
 
 
 def test_a_distribution_without_the_library_is_refused() -> None:
