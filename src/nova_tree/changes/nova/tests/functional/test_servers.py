@@ -50,6 +50,26 @@ class XloudServersTest(integrated_helpers._IntegratedTestBase):
             image_uuid=self.image)
         self.assertIn('hw_locked_memory=true', message)
 
+    def test_a_floor_that_was_never_checked_is(self):
+        """Made before Nova checked it: above the maximum."""
+        server = self._create_server(flavor_id=self.plain)
+        flavor = objects.Flavor.get_by_flavor_id(
+            context.get_admin_context(),
+            self._create_flavor(vcpu=2))
+        flavor.extra_specs = {'minimum_cpu': '3'}
+        flavor.save()
+        for call, arguments in (
+                (self._create_server, {'flavor_id': flavor.flavorid}),
+                (self._resize_server, {
+                    'server': server, 'flavor_id': flavor.flavorid})):
+            message = self._refused(call, **arguments)
+            self.assertIn("'minimum_cpu' is 3", message)
+            self.assertIn('2 vCPUs', message)
+        self._age(server['id'], minimum_cpu='3')
+        message = self._refused(
+            self._rebuild_server, server, self.image)
+        self.assertIn("'minimum_cpu' is 3", message)
+
     def test_a_rebuild_checks_the_new_image(self):
         server = self._create_server(flavor_id=self.plain)
         self._age(server['id'], minimum_memory='1024')
