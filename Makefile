@@ -13,7 +13,7 @@ HOST_PACKAGES := \
 	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg patch \
 	createrepo-c rpm \
 	mmdebstrap systemd-container \
-	lintian piuparts shellcheck
+	git lintian piuparts shellcheck
 
 .PHONY: help setup packages mirror test test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-without test-nova-docs \
