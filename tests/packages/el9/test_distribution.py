@@ -25,6 +25,16 @@ def test_nova_stays_until_ours_is_rebuilt(cloud: RdoCloud, stock: str, version: 
     assert cloud.restarts() == {}
 
 
+def test_protection_keeps_ours_from_being_removed(cloud: RdoCloud, version: str) -> None:
+    command = "upgrade --best --allowerasing --disablerepo=nova-xloud"
+    asked = cloud.sh(f"dnf --assumeno --refresh {command} || true")
+    assert "Removing" in asked, "the advice to protect ours is needless"
+    assert "python3-nova-xloud" in asked.partition("Removing")[2]
+    cloud.sh("echo python3-nova-xloud >/etc/dnf/protected.d/nova-xloud.conf")
+    assert "protected" in cloud.refused(command)
+    assert cloud.versions()["python3-nova-xloud"] == version
+
+
 def test_all_upgrade_together_when_ours_is_rebuilt(
     cloud: RdoCloud, rebuilt: Path, make_mirror, later: str
 ) -> None:

@@ -11,11 +11,10 @@ import pytest
 from nova_xloud import root, rpm
 from nova_xloud.cache import sha256
 from nova_xloud.errors import PackageError
-from tests.packages import container
 from tests.packages.conftest import REPOSITORY
 from tests.packages.el9.conftest import TARGET, build
 
-RPMLINT = root.Recipe("rpmlint-debian-13", container.SUITE, ("rpm", "rpmlint"))
+RPMLINT = root.Recipe("rpmlint-debian-13", "trixie", ("rpm", "rpmlint"))
 
 
 def hashes(place: Path) -> dict[str, str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from nova_xloud import root, signing
+from nova_xloud import mirror, root, signing
 from tests.packages.el9.cloud import KEY, RdoCloud
+from tests.packages.test_mirror import THEN, make_key
 
 
 def test_a_service_that_does_not_come_back_is_reported(fresh_cloud: RdoCloud) -> None:
@@ -47,13 +49,6 @@ def test_it_installs_where_no_systemd_runs(
         assert "restarted" not in log.read_text()
         assert (merged / RdoCloud.library[1:] / "xloud").is_dir()
     root.remove_tree(place)
-
-
-@pytest.fixture(scope="module")
-def damaged(cloud: RdoCloud) -> Iterator[Path]:
-    """The mirror that a cloud installs from, to be damaged; nothing of it has been trusted yet."""
-    cloud.sh("rm -rf /var/cache/dnf")
-    return cloud.container.root / "srv/mirror"
 
 
 def tamper_with_the_package(mirror: Path) -> None:
@@ -101,7 +96,8 @@ def test_dnf_refuses_a_damaged_mirror(
     cloud.sh("rm -rf /var/cache/dnf")
     before = cloud.versions()
     damage(cloud.container.root / "srv/mirror")
-    cloud.refused("install --allowerasing python3-nova-xloud")
+    said = cloud.refused("install --allowerasing python3-nova-xloud")
+    assert re.search("GPG|signature|checksum", said), said
     assert cloud.versions() == before
 
 
@@ -115,7 +111,25 @@ def test_dnf_refuses_a_key_that_is_not_the_mirrors(
     another.export(cloud.container.root / KEY, armor=True)
     subprocess.run(["gpgconf", "--homedir", another.home, "--kill", "all"], check=True)
     before = cloud.versions()
-    cloud.refused("install --allowerasing python3-nova-xloud")
+    said = cloud.refused("install --allowerasing python3-nova-xloud")
+    assert re.search("GPG|signature|checksum", said), said
+    assert cloud.versions() == before
+
+
+def test_dnf_refuses_an_expired_key(cloud: RdoCloud, built: Path, tmp_path: Path) -> None:
+    late = make_key(tmp_path / "late")
+    place = tmp_path / "mirror"
+    mirror.write(place, {mirror.Repository("rpm", "el9"): [built]}, late)
+    gpg = ["gpg", "--homedir", str(late.home), "--batch", "--quiet"]
+    subprocess.run([*gpg, *THEN, "--quick-set-expire", late.key, "20210101T000000"], check=True)
+    (place / "RPM-GPG-KEY-nova-xloud").unlink()
+    late.export(place / "RPM-GPG-KEY-nova-xloud", armor=True)
+    subprocess.run(["gpgconf", "--homedir", late.home, "--kill", "all"], check=True)
+    cloud.use_mirror(place)
+    cloud.sh("rm -rf /var/cache/dnf")
+    before = cloud.versions()
+    said = cloud.refused("install --allowerasing python3-nova-xloud")
+    assert re.search("GPG|signature|checksum", said), said
     assert cloud.versions() == before
 
 
