@@ -142,3 +142,13 @@ time.sleep(60)
 def _runs(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def test_a_version_to_stand_in_for_is_checked_before_anything_is_built(tmp_path: Path) -> None:
+    wrong = run("build", "el9", "--provides", "29.2.0", "--dist", tmp_path / "dist")
+    assert wrong.exit_code == errors.PackageError.exit_code
+    assert "29.2.0 is no version of a package: EPOCH:VERSION-RELEASE" in wrong.output
+    unfit = run("build", "debian-13", "--provides", "1:29.2.0-1", "--dist", tmp_path / "dist")
+    assert unfit.exit_code == 2
+    assert "--provides is for" in unfit.output
+    assert not (tmp_path / "dist").exists()
