@@ -10,7 +10,7 @@ PYTHON ?= python3
 # What the host needs, by what needs it.
 HOST_PACKAGES := \
 	python3 python3-venv \
-	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg patch \
+	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg gpgv patch \
 	createrepo-c rpm \
 	mmdebstrap systemd-container \
 	git lintian piuparts shellcheck
