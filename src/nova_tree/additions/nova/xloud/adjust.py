@@ -132,13 +132,6 @@ class Adjuster:
             self._running.add(instance_uuid)
             return True
 
-    def is_abandoned(self, instance_uuid):
-        """Tell whether the work on an adjust has ended without an outcome.
-
-        :param instance_uuid: UUID of the server
-        """
-        return instance_uuid in self._abandoned
-
     def _leave(self, instance_uuid):
         with self._lock:
             self._running.discard(instance_uuid)
@@ -157,6 +150,13 @@ class Adjuster:
         finally:
             if is_ours:
                 self._leave(instance_uuid)
+
+    def is_abandoned(self, instance_uuid):
+        """Tell whether the work on an adjust has ended without an outcome.
+
+        :param instance_uuid: UUID of the server
+        """
+        return instance_uuid in self._abandoned
 
     def note_drift(self, instance_uuid, drift, looks=1):
         """Note by how many MiB a guest is off what it should have.
@@ -337,12 +337,14 @@ class Adjuster:
         # From here on a restart finds what was to be done.
         intent.write(instance)
         instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
-        asked = xloud_size.replaced(
+        has_guest = self.guest_size(instance) is not None
+        if not has_guest:
+            # Whatever it had, the next one has the recorded size
+            xloud_size.forget_live(instance)
+        outcome = asked = xloud_size.replaced(
             xloud_size.live(instance), intent.vcpus, intent.memory_mb)
         failure = None
-        if self.guest_size(instance) is None:
-            outcome = asked
-        else:
+        if has_guest:
             outcome, failure = self._change_guest(instance, intent, asked)
         intent.record(instance, outcome)
         self.finish(ctxt, instance)

@@ -124,6 +124,13 @@ class SuccessTestCase(AdjusterTestCase):
         self.assertEqual([], self.driver.calls)
         self.assertSize(Size(3, 2048))
 
+    def test_server_whose_guest_is_gone_has_no_live_size(self):
+        size.record_live(self.instance, Size(4, 4096))
+        self.driver.guest = None
+        self.begin(vcpus=3)
+        self.assertSize(Size(3, 2048))
+        self.assertEqual(('Placement', (3, 2048)), self.steps[-2])
+
     def test_event_has_start_host_and_end(self):
         self.begin(vcpus=3)
         self.started.assert_called_once_with(
