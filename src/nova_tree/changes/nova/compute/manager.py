@@ -20,10 +20,6 @@ class ComputeManager:
 
     @decorate
     @xloud_reconcile.settles
-    def start_instance(self): ...
-
-    @decorate
-    @xloud_reconcile.settles
     def stop_instance(self): ...
 
     @decorate
