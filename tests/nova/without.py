@@ -43,14 +43,20 @@ class Bench(NamedTuple):
         """Run tests until one fails; return that one's name, or nothing.
 
         Nova's unit tests and its functional ones do not bear each other in one process.
+
+        :raises BrokenTreeError: if the tests ended otherwise
         """
         for part in ("unit", "functional"):
             chosen = [name for name in names if name.startswith(f"nova.tests.{part}.")]
             self.log.unlink(missing_ok=True)
             command = ["python", "-W", "ignore", "-m", "unittest", "-f", *chosen]
             if chosen and self.environment.run(command, self.tree, self.log):
-                found = FAILED.search(self.log.read_text(errors="replace"))
-                return found[1] if found else f"{chosen[0]}: cannot be loaded"
+                told = self.log.read_text(errors="replace")
+                if found := FAILED.search(told):
+                    return found[1]
+                if "Traceback" in told:
+                    return f"{chosen[0]}: cannot be loaded"
+                raise BrokenTreeError(f"unittest was stopped: see {self.log}")
         return ""
 
 
