@@ -113,6 +113,14 @@ def reconcile(manager, context, startup=False):
     :param context: nova.context.RequestContext, an admin's
     :param startup: True when no adjust can be on its way to this host
     """
+    try:
+        _reconcile_all(manager, context, startup)
+    except Exception:
+        # Nova's own periodic task has nothing to do with it
+        LOG.exception('The servers of this host could not be reconciled.')
+
+
+def _reconcile_all(manager, context, startup):
     present = set()
     for nodename, instances in _instances(manager, context).items():
         if not instances:
@@ -143,14 +151,11 @@ def _instances(manager, context):
     if not manager.driver.capabilities.get('supports_xloud_adjust', False):
         return {}
     found = collections.defaultdict(list)
-    try:
-        for instance in objects.InstanceList.get_by_host(
-                context, manager.host,
-                expected_attrs=['flavor', 'system_metadata']):
-            if xloud_size.has_floor(instance.flavor):
-                found[instance.node].append(instance)
-    except Exception:
-        LOG.exception('The servers of this host could not be listed.')
+    for instance in objects.InstanceList.get_by_host(
+            context, manager.host,
+            expected_attrs=['flavor', 'system_metadata']):
+        if xloud_size.has_floor(instance.flavor):
+            found[instance.node].append(instance)
     return found
 
 
