@@ -128,18 +128,26 @@ def test_reinstalling_restarts_once(cloud: RdoCloud, version: str) -> None:
 
 
 def test_upgrading_restarts_once_and_keeps_the_policy(
-    cloud: RdoCloud, newer: Path, make_mirror
+    cloud: RdoCloud, built: Path, newer: Path, make_mirror
 ) -> None:
     rule = '"os_compute_api:xloud:status": "role:reader"'
     (cloud.container.root / POLICY[1:]).open("a").write(f"{rule}\n")
-    cloud.use_mirror(make_mirror("newer", newer))
+    cloud.use_mirror(make_mirror("newer", built, newer))
     cloud.mark()
     cloud.sh("dnf -y --refresh upgrade")
     assert "+xloud2." in cloud.versions()["python3-nova-xloud"]
     assert_only_the_running_were_restarted(cloud)
     assert rule in cloud.sh(f"cat {POLICY}")
-    cloud.sh(f"sed -i '$d' {POLICY}; dnf -y reinstall python3-nova-xloud")
+    cloud.wait_for_api()
     assert_runs_our_code(cloud)
+    cloud.sh(f"sed -i '$d' {POLICY}")
+
+
+def test_going_back_to_the_version_before_restarts_once(cloud: RdoCloud, version: str) -> None:
+    cloud.mark()
+    cloud.dnf("downgrade python3-nova-xloud")
+    assert cloud.versions()["python3-nova-xloud"] == version
+    assert_only_the_running_were_restarted(cloud)
 
 
 def test_swapping_back_brings_the_stock_code_back(cloud: RdoCloud, stock: str) -> None:
