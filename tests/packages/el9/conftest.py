@@ -47,10 +47,15 @@ def version(built: Path) -> str:
     return "1:" + package.name.removeprefix("python3-nova-xloud-").removesuffix(".noarch.rpm")
 
 
+def run_build(dist: Path, *options: str) -> int | None:
+    """Run ``nova-xloud build el9`` with options; return its exit code."""
+    arguments = ["build", TARGET.name, "--dist", str(dist), *options]
+    return main(arguments, standalone_mode=False)
+
+
 def build(dist: Path, *options: str) -> Path:
     """Build the target with options; return the directory of the packages."""
-    arguments = ["build", TARGET.name, "--dist", str(dist), *options]
-    main(arguments, standalone_mode=False)
+    assert run_build(dist, *options) in (None, 0)
     return dist / TARGET.name
 
 
