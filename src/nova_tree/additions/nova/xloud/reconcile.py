@@ -96,11 +96,13 @@ def settles_revert(function):
     """
     @functools.wraps(function)
     def wrapper(manager, context, instance, migration):
-        result = function(manager, context, instance, migration)
-        if (xloud_size.has_floor(instance.flavor) and
-                instance.node in manager.rt.compute_nodes):
+        held = function(manager, context, instance, migration)
+        # Nothing comes back when nothing was held; the other node's host
+        # may be the one that tidies up
+        if (held and instance.node in manager.rt.compute_nodes and
+                xloud_size.has_floor(instance.flavor)):
             manager.xloud.account_to_placement(context, instance)
-        return result
+        return held
     return wrapper
 
 

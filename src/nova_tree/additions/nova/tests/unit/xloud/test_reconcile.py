@@ -444,6 +444,8 @@ class DecoratorsTestCase(ReconcileTestCase):
         revert = reconcile.settles_revert(
             lambda manager, context, instance, migration: migration)
         arguments = (self.manager, self.context, self.instance, 'migration')
+        self.assertIsNone(revert(*arguments[:3], migration=None))
+        self.assertLeftAlone()
         self.assertEqual('migration', revert(*arguments))
         self.assertAssigned((2, 2048))
         self.assign.reset_mock()
