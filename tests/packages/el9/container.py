@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from nova_xloud import bases, root
+from nova_xloud import bases, root, rpm
 from nova_xloud.cache import sha256
 from nova_xloud.files import locked
 from tests.packages.container import booted
@@ -25,26 +25,24 @@ MACROS = REPOSITORY / "rpm/el9.macros"
 #: What is copied into the container and decides what the configured layer is.
 TOLD = tuple(HERE / name for name in ("configure.sh", "platform.py", "rdo.spec"))
 
-# What Nova depends on, with what its services want in this lab beside it.
-_LIBRARIES = (
-    "cp -L /etc/ssl/certs/ca-certificates.crt $1/etc/ssl/certs/",
-    "if [ -e /etc/pip.conf ]; then cp /etc/pip.conf $1/etc/; fi",
-    # the hash is there for the recipe's digest
-    "cp {pins} $1/root/pins.txt # {pinned}",
-    "tar -xOf {sdist} --wildcards '*/nova.egg-info/requires.txt' | sed '/^\\[/,$d' "
-    ">$1/root/requires.txt",
-    "chroot $1 env PIP_FIND_LINKS= python3 -m pip install -q --no-cache-dir "
-    "-c /root/pins.txt -r /root/requires.txt PyMySQL python-memcached",
-)
-
 
 def packages() -> root.Recipe:
-    """Return the recipe of the root below the configured layer."""
-    told = {
-        "sdist": shlex.quote(str(bases.fetch(BASE)[0])),
-        "pins": shlex.quote(str(PINS)),
-        "pinned": sha256(PINS),
-    }
+    """Return the recipe of the root below the configured layer.
+
+    The libraries are what Nova depends on, and what its services want in this lab beside it. The
+    recipe names no path of the host's checkout: another checkout shall find the same root.
+    """
+    libraries = [*rpm.dependencies(bases.fetch(BASE)[0]), "PyMySQL", "python-memcached"]
+    pip = "python3 -m pip install -q --no-cache-dir -c /root/pins.txt"
+    hooks = (
+        # how the host trusts and finds the package index
+        'cp -L /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/"',
+        'if [ -e /etc/pip.conf ]; then cp /etc/pip.conf "$1/etc/"; fi',
+        f'printf %s {shlex.quote(PINS.read_text())} >"$1/root/pins.txt"',
+        f'chroot "$1" env PIP_FIND_LINKS= {pip} {" ".join(libraries)}',
+        'echo nova-test >"$1/etc/hostname"',
+        'printf "127.0.0.1 localhost nova-test\\n" >"$1/etc/hosts"',
+    )
     return root.Recipe(
         name="test-el9",
         suite="bullseye",
@@ -54,11 +52,7 @@ def packages() -> root.Recipe:
             *("python3-pip", "python3-pbr", "python3-setuptools", "python3-wheel"),
             "python3-packaging",
         ),
-        hooks=(
-            *(f"--customize-hook={each.format(**told)}" for each in _LIBRARIES),
-            '--customize-hook=echo nova-test >"$1/etc/hostname"',
-            '--customize-hook=printf "127.0.0.1 localhost nova-test\\n" >"$1/etc/hosts"',
-        ),
+        hooks=tuple(f"--customize-hook={hook}" for hook in hooks),
     )
 
 
