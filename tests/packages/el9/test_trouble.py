@@ -33,6 +33,23 @@ def test_a_service_that_does_not_come_back_is_reported(fresh_cloud: RdoCloud) ->
     assert [states[unit] for unit in cloud.running] == ["active", "active", "failed"]
 
 
+def test_a_service_that_hangs_in_its_start_does_not_hang_the_transaction(
+    fresh_cloud: RdoCloud,
+) -> None:
+    cloud = fresh_cloud
+    drop_in = cloud.container.root / "etc/systemd/system/openstack-nova-conductor.service.d"
+    drop_in.mkdir()
+    (drop_in / "hangs.conf").write_text(
+        f"[Service]\nExecStartPre=sh -c 'test ! -e {cloud.library}/xloud || sleep infinity'\n"
+    )
+    cloud.sh("systemctl daemon-reload")
+    output = cloud.dnf("install --allowerasing python3-nova-xloud")
+    assert "openstack-nova-conductor did not come back" in output
+    assert "nova-xloud: openstack-nova-scheduler restarted" in output
+    states = cloud.states()
+    assert [states[unit] for unit in cloud.running] == ["active", "activating", "active"]
+
+
 def test_it_installs_where_no_systemd_runs(
     cloud_layers: tuple[Path, ...], our_mirror: Path, scratch: Path, tmp_path: Path
 ) -> None:
