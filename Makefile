@@ -17,7 +17,7 @@ HOST_PACKAGES := \
 
 .PHONY: help setup packages mirror test test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-without test-nova-docs \
-	test-packages lint bench clean
+	test-packages test-packages-all lint bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -75,8 +75,14 @@ test-nova-all: setup ## the wide run: whole packages on four releases; what fail
 	$(BIN)/python -m tests.nova.run --suite ours --suite deep --against-base \
 	    --release 29.4.0 --release 31.3.1 --release 33.0.2 --release 34.0.0
 
-test-packages: packages ## install, upgrade, break, swap back, purge in booted containers (root)
-	$(BIN)/python -m pytest tests/packages
+test-packages: packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; the RPMs by themselves (root)
+	$(BIN)/python -m pytest tests/packages --ignore=tests/packages/el9
+	$(BIN)/python -m pytest tests/packages/el9/test_package.py
+
+test-packages-all: ## the same scenarios for the other targets: EL 9, OpenStack 2024.1 on Debian 12 (root; an hour)
+	$(MAKE) packages TARGETS="debian-13 el9 debian-12-caracal"
+	$(BIN)/python -m pytest tests/packages/el9
+	$(BIN)/python -m pytest tests/packages --ignore=tests/packages/el9 --target debian-12-caracal
 
 lint: setup ## ruff, mypy, shellcheck
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from tests.packages.container import SUITE, Container
+from tests.packages.container import Container
 
 LIBRARY = "/usr/lib/python3/dist-packages/nova"
 RUNNING = ("nova-api", "nova-conductor", "nova-scheduler")
@@ -68,8 +68,8 @@ class Cloud:
         shutil.rmtree(root / "srv/mirror", ignore_errors=True)
         shutil.copytree(mirror, root / "srv/mirror")
         shutil.copy(mirror / "nova-xloud.gpg", root / "usr/share/keyrings")
-        sources = (mirror / SUITE / "nova-xloud.sources").read_text()
-        sources = sources.replace(f"file:{mirror}", "file:/srv/mirror")
+        (told,) = mirror.glob("*/nova-xloud.sources")
+        sources = told.read_text().replace(f"file:{mirror}", "file:/srv/mirror")
         (root / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
         self.sh("apt-get update")
 

@@ -4,6 +4,10 @@
 # answered 401 before either is asked, and /noauth leads to the same API without keystone.
 set -euo pipefail
 
+# an upgrade of Debian's packages starts what is not configured yet
+systemctl stop 'nova-*'
+rm -f /var/log/nova/*.log
+
 cat >/etc/rabbitmq/rabbitmq-env.conf <<X
 NODENAME=rabbit@localhost
 X

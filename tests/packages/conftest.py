@@ -11,16 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import builds, mirror, root, signing
-from tests.packages import container
+from nova_xloud import builds, mirror, root, signing, targets
+from tests.packages import container, labs
 from tests.packages.cloud import Cloud
 from tests.packages.debs import control_of, field, named, repack
 
 REPOSITORY = Path(__file__).parents[2]
 DIST = REPOSITORY / "dist"
-# for piuparts, which removes all that came with a package; apt protects the one, sudo itself
-# refuses to go
-BARE = root.Recipe("piuparts-debian-13", container.SUITE, ("e2fsprogs", "sudo"))
 Mirrors = Callable[..., Path]
 Clouds = Callable[[], AbstractContextManager[Cloud]]
 
@@ -32,10 +29,21 @@ def dev_null() -> Iterator[None]:
     assert Path("/dev/null").stat().st_mode & 0o777 == 0o666
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the deb scenarios run for any target of that format."""
+    parser.addoption("--target", default="debian-13", help="the target whose packages are tried")
+
+
 @pytest.fixture(scope="session")
-def built() -> Path:
+def target(pytestconfig: pytest.Config) -> targets.Target:
+    """The target whose packages are tried."""
+    return targets.get(pytestconfig.getoption("--target"))
+
+
+@pytest.fixture(scope="session")
+def built(target: targets.Target) -> Path:
     """The directory of the packages under test."""
-    place = DIST / "debian-13"
+    place = DIST / target.name
     assert (place / builds.RECORD).exists(), f"no packages in {place}: run `make packages` first"
     return place
 
@@ -76,12 +84,12 @@ def signer(scratch: Path) -> Iterator[signing.Signer]:
 
 
 @pytest.fixture(scope="session")
-def make_mirror(scratch: Path, signer: signing.Signer) -> Mirrors:
+def make_mirror(scratch: Path, signer: signing.Signer, target: targets.Target) -> Mirrors:
     """Make signed mirrors: ``make_mirror(name, directory...)``."""
 
     def make(name: str, *directories: Path) -> Path:
         place = scratch / f"mirror-{name}"
-        mirror.write(place, {mirror.Repository("deb", container.SUITE): directories}, signer)
+        mirror.write(place, {mirror.Repository("deb", target.repository): directories}, signer)
         return place
 
     return make
@@ -97,15 +105,16 @@ def our_mirror(make_mirror: Mirrors, built: Path) -> Path:
 def newer(debs: list[Path], version: str, scratch: Path) -> Path:
     """The packages under test with a higher revision, as a directory."""
     higher = f"{version.rsplit('xloud', 1)[0]}xloud{int(version.rsplit('xloud', 1)[1]) + 1}"
+    changes = {f"Version: {version}": f"Version: {higher}"}
     for package in debs:
-        repack(package, scratch / "newer", {f"Version: {version}": f"Version: {higher}"})
+        repack(package, scratch / "newer", changes if "nova" in package.name else {})
     return scratch / "newer"
 
 
 @pytest.fixture(scope="session")
-def cloud_layers() -> tuple[Path, ...]:
+def cloud_layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
     """The cached layers of a configured cloud."""
-    return container.layers()
+    return labs.layers(target, built)
 
 
 @pytest.fixture(scope="session")
@@ -144,5 +153,10 @@ def fresh_cloud(boot_cloud: Clouds) -> Iterator[Cloud]:
 def distribution(cloud_layers: tuple[Path, ...], scratch: Path) -> Path:
     """The distribution's own packages, as a directory that may be written."""
     place = scratch / "distribution"
-    shutil.copytree(cloud_layers[-1] / "srv/debian", place)
+    shutil.copytree(offered(cloud_layers), place)
     return place
+
+
+def offered(layers: tuple[Path, ...]) -> Path:
+    """Return where the uppermost layer that has the distribution's own packages has them."""
+    return next(place for layer in layers if any((place := layer / "srv/debian").glob("*.deb")))

@@ -1,7 +1,7 @@
-"""A Debian 13 with its own Nova really running, booted under systemd in a throw-away container.
+"""A root booted under systemd in a throw-away container.
 
-Two cached layers: the packages, and the cloud configured on them. Each container is an overlay
-on both, with a loopback of its own (no other network), so that nothing clashes with the host.
+It is an overlay on the root, with a loopback of its own (no other network), so that nothing clashes
+with the host.
 """
 
 from __future__ import annotations
@@ -9,56 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nova_xloud import root
-from nova_xloud.cache import sha256
-from nova_xloud.files import locked
-
-SUITE = "trixie"
-STOCK = (
-    *("python3-nova", "nova-common", "nova-api", "nova-conductor", "nova-scheduler"),
-    "nova-consoleproxy",
-)
-HERE = Path(__file__).parent
-
-_DEBCONF = """\
-nova-common nova/configure_db boolean false
-nova-api novaapi/configure_db boolean false
-nova-common nova/configure_ksat boolean false
-nova-common nova/my-ip string 127.0.0.1
-"""
-
-PACKAGES = root.Recipe(
-    name="test-debian-13",
-    suite=SUITE,
-    packages=(
-        *("systemd", "systemd-sysv", "dbus", "iproute2", "procps", "curl", "apt-utils", "dpkg-dev"),
-        *("mariadb-server", "rabbitmq-server", "python3-oslo.policy", "needrestart"),
-        *STOCK,
-    ),
-    hooks=(
-        f'--essential-hook=printf %s {shlex.quote(_DEBCONF)} | chroot "$1" debconf-set-selections',
-        '--customize-hook=mkdir -p "$1/srv/debian"',
-        '--customize-hook=chroot "$1" sh -c "cd /srv/debian && apt-get download -q '
-        f"-o APT::Sandbox::User=root {' '.join(STOCK)} && apt-ftparchive packages . >Packages && "
-        'apt-ftparchive release . >Release"',
-        # the containers have no network: the distribution is what lies in /srv/debian
-        '--customize-hook=rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*',
-        '--customize-hook=echo "deb [trusted=yes] file:/srv/debian ./" '
-        '>"$1/etc/apt/sources.list.d/debian.list"',
-        # nothing unconfigured starts by itself
-        '--customize-hook=rm -f "$1"/etc/systemd/system/multi-user.target.wants/nova-*.service',
-        '--customize-hook=echo nova-test >"$1/etc/hostname"',
-        '--customize-hook=printf "127.0.0.1 localhost nova-test\\n" >"$1/etc/hosts"',
-    ),
-)
 
 
 class ContainerError(Exception):
@@ -178,21 +135,3 @@ def booted(lower: Sequence[Path], scratch: Path) -> Iterator[Container]:
             yield container
         finally:
             container.stop()
-
-
-def layers() -> tuple[Path, ...]:
-    """Return the layers of a configured cloud, made if the cache has none: about five minutes."""
-    packages = root.make(PACKAGES)
-    script = HERE / "configure.sh"
-    configured = packages.with_name(f"{packages.name}-configured-{sha256(script)[:12]}")
-    with locked(packages.with_name(".test-debian-13-configured.lock")):
-        if not configured.is_dir():
-            scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=packages.parent))
-            try:
-                with booted([packages], scratch) as container:
-                    shutil.copy(script, container.root / "root/configure.sh")
-                    container.run("bash", "/root/configure.sh")
-                (scratch / "upper").rename(configured)
-            finally:
-                root.remove_tree(scratch)
-    return configured, packages

@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 
-def repack(deb: Path, into: Path, replacements: Mapping[str, str]) -> Path:
+def repack(
+    deb: Path,
+    into: Path,
+    replacements: Mapping[str, str],
+    edit: Callable[[Path], None] | None = None,
+) -> Path:
     """Write a package again with some text of its control file replaced; return the new file.
 
+    :param edit: changes the files of the unpacked package
     :raises AssertionError: if a text to replace does not occur
     """
     into.mkdir(parents=True, exist_ok=True)
@@ -23,6 +29,8 @@ def repack(deb: Path, into: Path, replacements: Mapping[str, str]) -> Path:
             assert old in text, f"{deb.name}: no {old!r} in\n{text}"
             text = text.replace(old, new)
         control.write_text(text)
+        if edit:
+            edit(Path(scratch))
         name, version = field(text, "Package"), field(text, "Version").split(":")[-1]
         made = into / f"{name}_{version}_all.deb"
         subprocess.run(

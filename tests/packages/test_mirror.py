@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror, root
+from nova_xloud import mirror, root, targets
 from nova_xloud.errors import MirrorError
 from nova_xloud.mirror import Repository
 from nova_xloud.signing import Signer, signing_key
-from tests.packages import container
+from tests.packages import labs
 from tests.tiny import make_deb
 
 URL = "http://127.0.0.1:8000"
 THEN = ("--faked-system-time", "20200101T000000")
-SUITE = Repository("deb", container.SUITE)
+TARGET = targets.get("debian-13")
+SUITE = Repository("deb", "trixie")
 
 
 class Client:
@@ -33,7 +34,7 @@ class Client:
         for old in (merged / "etc/apt/sources.list.d").iterdir():
             old.unlink()
         (merged / "etc/apt/sources.list").unlink(missing_ok=True)
-        told = (place / container.SUITE / "nova-xloud.sources").read_text()
+        told = (place / SUITE.name / "nova-xloud.sources").read_text()
         told = told.replace(f"file:{place}", URL)
         (merged / "etc/apt/sources.list.d/nova-xloud.sources").write_text(told)
         shutil.copy(place / "nova-xloud.gpg", merged / "usr/share/keyrings")
@@ -67,7 +68,7 @@ def place(tmp_path: Path, signer: Signer) -> Path:
 @pytest.fixture
 def client(place: Path, scratch: Path, tmp_path: Path) -> Iterator[Client]:
     """A client of that mirror."""
-    with root.overlay([root.make(container.PACKAGES)], scratch / "client") as merged:
+    with root.overlay([root.make(labs.packages(TARGET))], scratch / "client") as merged:
         yield Client(merged, place, tmp_path / "log")
     root.remove_tree(scratch / "client")
 
@@ -114,7 +115,7 @@ def test_a_tampered_index_is_refused(client: Client, place: Path) -> None:
 
 
 def test_a_tampered_release_is_refused(client: Client, place: Path) -> None:
-    entrance = place / f"dists/{container.SUITE}/InRelease"
+    entrance = place / f"dists/{SUITE.name}/InRelease"
     entrance.write_text(entrance.read_text().replace("Description: Open", "Description: Shut"))
     succeeded, said = client.fetch()
     assert not succeeded
@@ -145,10 +146,10 @@ def test_an_expired_key_is_refused(client: Client, place: Path, tmp_path: Path) 
     succeeded, said = client.fetch()
     assert not succeeded
     assert "is not signed" in said
-    before = (place / f"dists/{container.SUITE}/InRelease").read_bytes()
+    before = (place / f"dists/{SUITE.name}/InRelease").read_bytes()
     with pytest.raises(MirrorError, match="gpg failed"):
         mirror.write(place, {}, late)
-    assert (place / f"dists/{container.SUITE}/InRelease").read_bytes() == before
+    assert (place / f"dists/{SUITE.name}/InRelease").read_bytes() == before
 
 
 def test_a_reader_is_served_while_the_mirror_is_written(

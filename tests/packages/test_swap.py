@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nova_xloud.deb import upstream_version
 from tests.packages.checks import (
     assert_only_the_running_were_restarted,
     assert_runs_our_code,
@@ -89,14 +90,14 @@ def test_policies_are_listed_and_at_their_defaults(
     assert [line for line in shipped.splitlines() if line and line[0] != "#"] == []
 
 
-def test_documents_are_in_place(cloud: Cloud, swapped: dict[str, object]) -> None:
+def test_documents_are_in_place(cloud: Cloud, swapped: dict[str, object], stock: str) -> None:
     assert swapped
     shipped = cloud.sh("dpkg -L nova-xloud-common python3-nova-xloud").splitlines()
     for name in ("release-notes.rst", "operator-deb.md", "copyright"):
         # debhelper compresses long ones
         path = f"/usr/share/doc/nova-xloud-common/{name}"
         assert {path, f"{path}.gz"} & set(shipped), name
-    assert f"{LIBRARY}-31.0.0.egg-info/entry_points.txt" in shipped
+    assert f"{LIBRARY}-{upstream_version(stock)}.egg-info/entry_points.txt" in shipped
 
 
 def test_logs_are_free_of_tracebacks(cloud: Cloud, swapped: dict[str, object]) -> None:
