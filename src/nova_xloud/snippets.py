@@ -129,7 +129,7 @@ def _shifted(change: Source, text: Sequence[str], start: int, shift: int) -> lis
 
 def _check_blank(change: Source, number: int) -> None:
     """Refuse a blank line unless it belongs to the definition that follows it."""
-    while not change.line(number).strip() or change.line(number).lstrip().startswith("#"):
-        number += 1
-    if not change.line(number).lstrip().startswith(("def ", "async def ", "class ", "@")):
-        raise ChangeError(change.path, number - 1, "a blank line inside code cannot be marked")
+    following = (line.strip() for line in change.lines[number:])
+    code = next((line for line in following if line and not line.startswith("#")), "")
+    if not code.startswith(("def ", "async def ", "class ", "@")):
+        raise ChangeError(change.path, number, "a blank line inside code cannot be marked")

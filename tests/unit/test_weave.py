@@ -634,6 +634,7 @@ def test_a_file_is_limited_by_its_releases() -> None:
         ("X = 1 + \\\n    2\n", 2, "a backslash at the end"),
         ("def f():\n    a()\n\n    b()\n", 4, "a blank line inside code"),
         ("X = (\n    1,\n\n    2)\n", 4, "a blank line inside code"),
+        ("def f():\n    a()\n\n    # at the end\n", 4, "a blank line inside code"),
         (f"X = '{'x' * 70}'\n", 2, "woven it is 85 columns wide, 79 at most"),
         ("class B:\n    f()\n", 3, "only definitions and attributes"),
         ("X = 1; Y = 2\n", 2, "one statement a line"),
