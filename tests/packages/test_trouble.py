@@ -92,6 +92,18 @@ def test_policy_rc_d_is_respected(fresh_cloud: Cloud) -> None:
     assert "nova-conductor: not restarted, policy-rc.d forbids it" in output
 
 
+def test_what_systemd_is_about_to_restart_is_left_to_it(fresh_cloud: Cloud) -> None:
+    cloud = fresh_cloud
+    # as EL's scripts of a service's own package leave it, for the end of the transaction
+    cloud.sh("systemctl set-property nova-conductor.service Markers=+needs-restart")
+    cloud.mark()
+    cloud.apt("install python3-nova-xloud")
+    assert cloud.restarts() == {unit: 1 for unit in RUNNING if unit != "nova-conductor"}
+    cloud.sh("systemctl reload-or-restart --marked")
+    assert cloud.restarts() == dict.fromkeys(RUNNING, 1)
+    assert cloud.stale() == []
+
+
 def test_it_installs_where_no_systemd_runs(
     cloud_layers: tuple[Path, ...], debs: list[Path], scratch: Path, tmp_path: Path
 ) -> None:
