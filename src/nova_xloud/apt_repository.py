@@ -72,6 +72,8 @@ def write(mirror: Path, suite: str, signer: Signer, url: str) -> None:
         "Acquire-By-Hash": "yes",
     }
     options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in fields.items()]
+    # apt asks for an index by the strongest hash that is listed: by the one that it is there under
+    options += [f"-oAPT::FTPArchive::{name}=false" for name in ("MD5", "SHA1", "SHA512")]
     archive = ["apt-ftparchive", *options]
     release = answer([*archive, "release", f"dists/{suite}"], MirrorError, cwd=mirror)
     (top / "Release").write_text(release)

@@ -1,9 +1,8 @@
 """Bringing a directory of plain files that others are reading to its next state, without a gap.
 
 What is new comes first, under names that nothing points to yet; then the indexes, each by a
-rename, the signed ones that name all others last; then what neither this state nor the last one has
-goes. A reader who began before finds what the old index names. Killed anywhere, the next run
-completes it.
+rename, the signed ones that name all others last; then what this state and the last one have not
+goes, unless a reader may still have begun with it. Killed anywhere, the next run completes it.
 """
 
 from __future__ import annotations
@@ -11,12 +10,15 @@ from __future__ import annotations
 import filecmp
 import json
 import os
+import time
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 #: What readers begin with, by name, in the order in which they are replaced.
 ENTRANCES = ("Release.gpg", "Release", "InRelease", "repomd.xml.asc", "repomd.xml")
+#: How long a reader may take, in seconds: so long stays what an index named that is replaced.
+GRACE = 600
 #: The record in the directory: the files of the last states, and what the caller keeps in it.
 STATE = ".nova-xloud.json"
 
@@ -38,7 +40,12 @@ def publish(new: Path, place: Path, record: Mapping[str, Any]) -> None:
     """
     place.mkdir(parents=True, exist_ok=True)
     files = _files(new)
-    before: list[str] = state(place).get("files", [])
+    told = state(place)
+    before: list[tuple[float, list[str]]] = told.get("before", [])
+    if "files" in told:
+        before = [(time.time(), told["files"]), *before]
+    # the last one always: nobody knows for how long nobody has read
+    before = before[:1] + [one for one in before[1:] if one[0] > time.time() - GRACE]
     entrances = [name for name in files if name.name in ENTRANCES]
     for name in sorted(entrances, key=lambda name: ENTRANCES.index(name.name)):
         files.remove(name)
@@ -50,10 +57,11 @@ def publish(new: Path, place: Path, record: Mapping[str, Any]) -> None:
     for name in files:
         if name in entrances or name in present:
             _replace(new / name, place / name)
-    recorded = json.dumps({**record, "files": sorted(map(str, files))}, indent=1)
-    (new / STATE).write_text(f"{recorded}\n")
+    recorded = {**record, "files": sorted(map(str, files)), "before": before}
+    (new / STATE).write_text(json.dumps(recorded) + "\n")
     _replace(new / STATE, place / STATE)
-    _prune(place, {*map(str, files), STATE, *before})
+    kept = (name for _, names in before for name in names)
+    _prune(place, {*map(str, files), STATE, *kept})
 
 
 def _files(directory: Path) -> list[Path]:

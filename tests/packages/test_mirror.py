@@ -170,8 +170,10 @@ def test_a_reader_is_served_while_the_mirror_is_written(
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for number in range(8):
-            newer = make_deb(tmp_path / f"newer{number}", f"1.{number + 1}")
+        written = 0
+        while written < 8 or (reads < 4 and reader.is_alive()):
+            written += 1
+            newer = make_deb(tmp_path / f"newer{written}", f"1.{written}")
             mirror.write(place, {SUITE: [newer]}, signer)
             time.sleep(1)
     finally:

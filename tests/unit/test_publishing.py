@@ -54,13 +54,26 @@ def test_the_next_state_takes_the_place_of_the_last(place: Path, tmp_path: Path)
 
 
 def test_who_began_before_finds_all_and_it_goes_one_state_later(
-    place: Path, tmp_path: Path
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(publishing, "GRACE", 0)
     publishing.publish(state_of("two", tmp_path / "two"), place, {})
     assert follow(place, "index-one") == "one"
     publishing.publish(state_of("three", tmp_path / "three"), place, {})
     assert not (place / "pool/package-one").exists()
     assert follow(place, "index-two") == "two"
+
+
+def test_who_is_slow_finds_all_after_many_changes(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in ("two", "three", "four"):
+        publishing.publish(state_of(content, tmp_path / content), place, {})
+    assert follow(place, "index-one") == "one"
+    monkeypatch.setattr(publishing, "GRACE", 0)
+    publishing.publish(state_of("five", tmp_path / "five"), place, {})
+    assert not (place / "pool/package-one").exists()
+    assert follow(place, "index-four") == "four"
 
 
 def test_what_is_the_same_is_not_touched(place: Path, tmp_path: Path) -> None:
@@ -69,7 +82,8 @@ def test_what_is_the_same_is_not_touched(place: Path, tmp_path: Path) -> None:
     assert (place / "key").stat().st_ino == before
 
 
-def test_empty_directories_go(place: Path, tmp_path: Path) -> None:
+def test_empty_directories_go(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "GRACE", 0)
     for number in range(2):
         later = tmp_path / f"later{number}"
         later.mkdir()
