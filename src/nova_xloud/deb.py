@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nova_xloud import backports, builds, root
-from nova_xloud.builds import RECORD as RECORD
 from nova_xloud.errors import PackageError
 from nova_xloud.quilt import Patch
 from nova_xloud.targets import Target

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from nova_xloud import bases, deb, root, targets
+from nova_xloud import bases, builds, deb, root, targets
 from nova_xloud.errors import XloudError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def main() -> int:
     built = DIST / target.name
     try:
         root.require_root("the bench")
-        if not (built / deb.RECORD).exists():
+        if not (built / builds.RECORD).exists():
             print(f"no packages in {built}: run `make packages` first", file=sys.stderr)
             return 2
         figures = measure(target, next(built.glob("*.dsc")))
