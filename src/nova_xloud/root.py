@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from nova_xloud.errors import NotRootError, RootError
 from nova_xloud.files import locked
 
 NSPAWN = ("systemd-nspawn", "-q", "--register=no", "--keep-unit", "--link-journal=no")
+#: What it runs ends with the process that has started it, however that ends.
+_TIED = ("setpriv", "--pdeathsig", "KILL")
 BUILDER = "builder"
 
 
@@ -137,7 +140,7 @@ def run_in(
     arguments += [f"--setenv={name}={value}" for name, value in (environment or {}).items()]
     with log.open("a") as out:
         return subprocess.run(
-            [*arguments, "--", *command],
+            [*_TIED, *arguments, "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -152,6 +155,12 @@ def remove_tree(tree: Path) -> None:
     if held := _mounted_below(tree):
         raise RootError(f"not removed, since {held[0]} is mounted: {tree}")
     shutil.rmtree(tree, ignore_errors=True)
+    # what was killed a moment ago may still have written into it
+    for _ in range(20):
+        if not tree.exists():
+            break
+        time.sleep(0.5)
+        shutil.rmtree(tree, ignore_errors=True)
 
 
 def remove_abandoned(tree: Path) -> None:
