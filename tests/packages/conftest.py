@@ -153,10 +153,17 @@ def fresh_cloud(boot_cloud: Clouds) -> Iterator[Cloud]:
 def distribution(cloud_layers: tuple[Path, ...], scratch: Path) -> Path:
     """The distribution's own packages, as a directory that may be written."""
     place = scratch / "distribution"
-    shutil.copytree(offered(cloud_layers), place)
+    place.mkdir()
+    for deb in offered(cloud_layers):
+        shutil.copy(deb, place)
     return place
 
 
-def offered(layers: tuple[Path, ...]) -> Path:
-    """Return where the uppermost layer that has the distribution's own packages has them."""
-    return next(place for layer in layers if any((place := layer / "srv/debian").glob("*.deb")))
+def offered(layers: tuple[Path, ...]) -> list[Path]:
+    """Return the distribution's own packages, of the uppermost layer that has some.
+
+    What is removed in a layer is a device there.
+    """
+    found = ((layer / "srv/debian").glob("*.deb") for layer in layers)
+    debs = ([deb for deb in layer if deb.is_file()] for layer in found)
+    return next(each for each in debs if each)

@@ -55,7 +55,9 @@ def _library(unpacked: Path, source: Path, release: str) -> None:
     shutil.rmtree(place)
     place.mkdir()
     shutil.copytree(source / "nova", place / "nova")
-    shutil.copytree(source / "nova.egg-info", place / f"nova-{release}.egg-info")
+    metadata = place / f"nova-{release}.egg-info"
+    # Debian's builds leave out the list of files
+    shutil.copytree(source / "nova.egg-info", metadata, ignore=lambda *_: ["SOURCES.txt"])
     # it has the checksums of the files that were there
     (unpacked / "DEBIAN/md5sums").unlink()
     subprocess.run(["chown", "-R", "0:0", place], check=True)

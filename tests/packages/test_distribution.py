@@ -59,8 +59,9 @@ def test_nova_is_held_back_until_ours_is_rebuilt(
 
 
 def test_a_hold_keeps_ours_from_being_removed(cloud: Cloud, stock: str) -> None:
-    simulated = cloud.sh("apt-get -s install nova-common")
-    assert "Remv python3-nova-xloud" in simulated, "the advice to hold ours is needless"
+    # Debian 12's apt refuses even without; Debian 13's takes ours away
+    simulated = cloud.container.run("apt-get", "-s", "install", "nova-common", check=False)
+    assert simulated.returncode or "Remv python3-nova-xloud" in simulated.stdout
     cloud.sh("apt-mark hold python3-nova-xloud")
     refused = cloud.container.run("apt-get", "-y", "install", "nova-common", check=False)
     assert refused.returncode != 0, refused.stdout
