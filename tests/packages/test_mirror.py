@@ -81,14 +81,16 @@ def change(file: Path) -> None:
     file.write_bytes(content)
 
 
-def make_key(home: Path) -> Signer:
-    """Make another key, of six years ago."""
+@pytest.fixture
+def late(tmp_path: Path) -> Iterator[Signer]:
+    """Another key, of six years ago."""
+    home = tmp_path / "late"
     home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
-    subprocess.run(
-        [*gpg, *THEN, "--quick-generate-key", "late", "rsa3072", "sign", "never"], check=True
-    )
-    return Signer(home, signing_key(home))
+    make = ["--quick-generate-key", "late", "rsa3072", "sign", "never"]
+    subprocess.run([*gpg, *THEN, *make], check=True)
+    yield Signer(home, signing_key(home))
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
 def test_what_is_whole_is_fetched(client: Client) -> None:
@@ -122,18 +124,16 @@ def test_a_tampered_release_is_refused(client: Client, place: Path) -> None:
     assert "is not signed" in said
 
 
-def test_another_key_is_refused(client: Client, tmp_path: Path) -> None:
-    other = make_key(tmp_path / "other")
+def test_another_key_is_refused(client: Client, late: Signer) -> None:
     public = client.root / "usr/share/keyrings/nova-xloud.gpg"
     public.unlink()
-    other.export(public, armor=False)
+    late.export(public, armor=False)
     succeeded, said = client.fetch()
     assert not succeeded
     assert "is not signed" in said
 
 
-def test_an_expired_key_is_refused(client: Client, place: Path, tmp_path: Path) -> None:
-    late = make_key(tmp_path / "late")
+def test_an_expired_key_is_refused(client: Client, place: Path, late: Signer) -> None:
     mirror.write(place, {}, late)
     public = client.root / "usr/share/keyrings/nova-xloud.gpg"
     shutil.copy(place / "nova-xloud.gpg", public)
