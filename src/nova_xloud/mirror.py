@@ -85,14 +85,14 @@ def write(
             root.remove_tree(work)
 
 
-def prune(mirror: Path, signer: Signer, keep: int, url: str = "") -> None:
+def prune(mirror: Path, signer: Signer, keep: int) -> None:
     """Drop all but the last builds of each repository of a mirror.
 
     :raises MirrorError: if there is no mirror of ours, or it cannot be signed
     """
     if not (mirror / publishing.STATE).exists():
         raise MirrorError(f"{mirror} is not a mirror of ours")
-    write(mirror, {}, signer, keep=keep, url=url)
+    write(mirror, {}, signer, keep=keep)
 
 
 def _builds(state: Mapping[str, Any]) -> dict[Repository, list[str]]:

@@ -18,6 +18,8 @@ from tests.packages.debs import control_of, field, named, repack
 
 REPOSITORY = Path(__file__).parents[2]
 DIST = REPOSITORY / "dist"
+#: When the key was made that can be expired: signatures of today are later than its end.
+THEN = ("--faked-system-time", "20200101T000000")
 Mirrors = Callable[..., Path]
 Clouds = Callable[[], AbstractContextManager[Cloud]]
 
@@ -167,3 +169,21 @@ def offered(layers: tuple[Path, ...]) -> list[Path]:
     found = ((layer / "srv/debian").glob("*.deb") for layer in layers)
     debs = ([deb for deb in layer if deb.is_file()] for layer in found)
     return next(each for each in debs if each)
+
+
+@pytest.fixture
+def late(tmp_path: Path) -> Iterator[signing.Signer]:
+    """Another key, of six years ago."""
+    home = tmp_path / "late"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
+    make = ["--quick-generate-key", "late", "rsa3072", "sign", "never"]
+    subprocess.run([*gpg, *THEN, *make], check=True)
+    yield signing.Signer(home, signing.signing_key(home))
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+
+
+def expire(key: signing.Signer) -> None:
+    """Have a key of six years ago end a year later."""
+    gpg = ["gpg", "--homedir", str(key.home), "--batch", "--quiet"]
+    subprocess.run([*gpg, *THEN, "--quick-set-expire", key.key, "20210101T000000"], check=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ import pytest
 from nova_xloud import mirror, root, targets
 from nova_xloud.errors import MirrorError
 from nova_xloud.mirror import Repository
-from nova_xloud.signing import Signer, signing_key
+from nova_xloud.signing import Signer
 from tests.packages import labs
+from tests.packages.conftest import expire
 from tests.tiny import make_deb
 
 URL = "http://127.0.0.1:8000"
-THEN = ("--faked-system-time", "20200101T000000")
 TARGET = targets.get("debian-13")
 SUITE = Repository("deb", "trixie")
 
@@ -81,18 +80,6 @@ def change(file: Path) -> None:
     file.write_bytes(content)
 
 
-@pytest.fixture
-def late(tmp_path: Path) -> Iterator[Signer]:
-    """Another key, of six years ago."""
-    home = tmp_path / "late"
-    home.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]
-    make = ["--quick-generate-key", "late", "rsa3072", "sign", "never"]
-    subprocess.run([*gpg, *THEN, *make], check=True)
-    yield Signer(home, signing_key(home))
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
-
-
 def test_what_is_whole_is_fetched(client: Client) -> None:
     succeeded, said = client.fetch()
     assert succeeded, said
@@ -139,8 +126,7 @@ def test_an_expired_key_is_refused(client: Client, place: Path, late: Signer) ->
     shutil.copy(place / "nova-xloud.gpg", public)
     succeeded, said = client.fetch()
     assert succeeded, said
-    gpg = ["gpg", "--homedir", str(late.home), "--batch", "--quiet"]
-    subprocess.run([*gpg, *THEN, "--quick-set-expire", late.key, "20210101T000000"], check=True)
+    expire(late)
     public.unlink()
     late.export(public, armor=False)
     succeeded, said = client.fetch()

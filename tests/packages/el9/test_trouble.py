@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from nova_xloud import mirror, root, signing
+from tests.packages.conftest import expire
 from tests.packages.el9.cloud import KEY, RdoCloud
-from tests.packages.test_mirror import THEN, make_key
 
 
 def test_a_service_that_does_not_come_back_is_reported(fresh_cloud: RdoCloud) -> None:
@@ -133,15 +133,14 @@ def test_dnf_refuses_a_key_that_is_not_the_mirrors(
     assert cloud.versions() == before
 
 
-def test_dnf_refuses_an_expired_key(cloud: RdoCloud, built: Path, tmp_path: Path) -> None:
-    late = make_key(tmp_path / "late")
+def test_dnf_refuses_an_expired_key(
+    cloud: RdoCloud, built: Path, late: signing.Signer, tmp_path: Path
+) -> None:
     place = tmp_path / "mirror"
     mirror.write(place, {mirror.Repository("rpm", "el9"): [built]}, late)
-    gpg = ["gpg", "--homedir", str(late.home), "--batch", "--quiet"]
-    subprocess.run([*gpg, *THEN, "--quick-set-expire", late.key, "20210101T000000"], check=True)
+    expire(late)
     (place / "RPM-GPG-KEY-nova-xloud").unlink()
     late.export(place / "RPM-GPG-KEY-nova-xloud", armor=True)
-    subprocess.run(["gpgconf", "--homedir", late.home, "--kill", "all"], check=True)
     cloud.use_mirror(place)
     cloud.sh("rm -rf /var/cache/dnf")
     before = cloud.versions()
