@@ -113,6 +113,13 @@ class Cloud:
         lines = self.sh(f"journalctl -q -o json --after-cursor '{self.cursor}' {match}")
         return [json.loads(line) for line in lines.splitlines()]
 
+    def override(self, unit: str, settings: str) -> None:
+        """Give a unit other settings of its ``[Service]``, by a drop-in."""
+        directory = self.container.root / f"etc/systemd/system/{unit}.service.d"
+        directory.mkdir()
+        (directory / "test.conf").write_text(f"[Service]\n{settings}\n")
+        self.sh("systemctl daemon-reload")
+
     def states(self) -> dict[str, str]:
         """Return whether each Nova service is active, inactive or failed."""
         units = [*self.running, *self.resting]

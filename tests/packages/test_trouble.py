@@ -16,10 +16,7 @@ from tests.packages.cloud import LIBRARY, RUNNING, Cloud
 
 def test_a_service_that_does_not_come_back_is_reported(fresh_cloud: Cloud) -> None:
     cloud = fresh_cloud
-    drop_in = cloud.container.root / "etc/systemd/system/nova-scheduler.service.d"
-    drop_in.mkdir()
-    (drop_in / "dies.conf").write_text(f"[Service]\nExecStartPre=test ! -e {LIBRARY}/xloud\n")
-    cloud.sh("systemctl daemon-reload")
+    cloud.override("nova-scheduler", f"ExecStartPre=test ! -e {LIBRARY}/xloud")
     cloud.mark()
     output = cloud.apt("install python3-nova-xloud")
     reports = [line for line in output.splitlines() if "did not come back" in line]

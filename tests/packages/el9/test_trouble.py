@@ -17,12 +17,8 @@ from tests.packages.el9.cloud import KEY, RdoCloud
 
 def test_a_service_that_does_not_come_back_is_reported(fresh_cloud: RdoCloud) -> None:
     cloud = fresh_cloud
-    drop_in = cloud.container.root / "etc/systemd/system/openstack-nova-scheduler.service.d"
-    drop_in.mkdir()
-    (drop_in / "dies.conf").write_text(
-        f"[Service]\nRestart=no\nExecStartPre=test ! -e {cloud.library}/xloud\n"
-    )
-    cloud.sh("systemctl daemon-reload")
+    dies = f"Restart=no\nExecStartPre=test ! -e {cloud.library}/xloud"
+    cloud.override("openstack-nova-scheduler", dies)
     cloud.mark()
     output = cloud.dnf("install --allowerasing python3-nova-xloud")
     reports = [line for line in output.splitlines() if "did not come back" in line]
@@ -37,12 +33,8 @@ def test_a_service_that_hangs_in_its_start_does_not_hang_the_transaction(
     fresh_cloud: RdoCloud,
 ) -> None:
     cloud = fresh_cloud
-    drop_in = cloud.container.root / "etc/systemd/system/openstack-nova-conductor.service.d"
-    drop_in.mkdir()
-    (drop_in / "hangs.conf").write_text(
-        f"[Service]\nExecStartPre=sh -c 'test ! -e {cloud.library}/xloud || sleep infinity'\n"
-    )
-    cloud.sh("systemctl daemon-reload")
+    hangs = f"ExecStartPre=sh -c 'test ! -e {cloud.library}/xloud || sleep infinity'"
+    cloud.override("openstack-nova-conductor", hangs)
     output = cloud.dnf("install --allowerasing python3-nova-xloud")
     assert "openstack-nova-conductor did not come back" in output
     assert "nova-xloud: openstack-nova-scheduler restarted" in output
