@@ -177,6 +177,8 @@ def test_purging_leaves_nothing_behind(cloud: Cloud) -> None:
         "find / -xdev -iname '*xloud*' -not -path '/proc/*' -not -path '/srv/*' "
         "-not -path '/var/lib/apt/lists/*' -not -path '/var/cache/apt/*' "
         "-not -path '/etc/apt/sources.list.d/*' -not -path '/usr/share/keyrings/*'; "
-        "find /run -iname '*xloud*'; dpkg -l '*xloud*' | grep -v '^un' | grep xloud || true"
+        "find /run -iname '*xloud*'; "
+        "dpkg-query -Wf '${Package} ${db:Status-Status}\\n' '*xloud*' 2>/dev/null "
+        "| grep -v not-installed || true"
     )
     assert left == ""
