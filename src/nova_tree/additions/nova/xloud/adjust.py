@@ -36,6 +36,7 @@ from nova.xloud import exception
 from nova.xloud import placement
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
+from nova.xloud import tracker
 from nova.xloud import worker
 
 LOG = logging.getLogger(__name__)
@@ -214,6 +215,9 @@ class Adjuster:
         :param instance: nova.objects.Instance with its size
         """
         self.account_to_placement(ctxt, instance)
+        if tracker.is_counted(self.manager.rt, instance):
+            # To update it looks at all that the host has
+            return
         try:
             self.manager.rt.update_usage(ctxt, instance, instance.node)
         except Exception:

@@ -67,25 +67,38 @@ def after_update(function):
     return wrapper
 
 
-def settles(function):
-    """Decorate operations of ComputeManager that may end a live size.
+def settle(manager, context, instance):
+    """Account for a server whose guest was made anew, or is gone.
 
-    The driver makes a guest anew from the recorded size and notes that in
-    the instance; Placement and the tracker follow here.
+    The driver makes a guest from the recorded size and notes that in the
+    instance. Placement and the tracker follow here, before the manager saves
+    the state that the user is waiting for. Never raises.
+
+    :param manager: nova.compute.manager.ComputeManager
+    :param context: nova.context.RequestContext
+    :param instance: nova.objects.Instance
     """
-    @functools.wraps(function)
-    def wrapper(manager, context, instance, *args, **kwargs):
-        differed = (xloud_size.has_floor(instance.flavor) and
-                    xloud_size.has_live(instance))
-        result = function(manager, context, instance, *args, **kwargs)
-        if differed:
-            if instance.vm_state == vm_states.STOPPED:
-                xloud_size.forget_live(instance)
-                instance.save()
-            if not xloud_size.has_live(instance):
-                manager.xloud.account(context.elevated(), instance)
-        return result
-    return wrapper
+    if (not xloud_size.has_floor(instance.flavor) or
+            # Being evacuated to here, where its recorded size is held
+            instance.host != manager.host):
+        return
+    try:
+        manager.xloud.account(context.elevated(), instance)
+    except Exception:
+        # The operation has succeeded, and must end
+        LOG.exception('The size of the server could not be accounted for; '
+                      'the next periodic task will try again.',
+                      instance=instance)
+
+
+def settle_stopped(manager, context, instance):
+    """Account for a server whose guest is off now; the manager saves it.
+
+    Killed before that, nova-compute stops the server again when it starts.
+    """
+    if xloud_size.has_floor(instance.flavor):
+        xloud_size.forget_live(instance)
+        settle(manager, context, instance)
 
 
 def settles_revert(function):

@@ -39,6 +39,20 @@ def counts_size(function):
     return wrapper
 
 
+def _to_count(instance):
+    """Tell what is to be counted for a server: its flavor and its size."""
+    return instance.flavor.flavorid, xloud_size.reserved(instance)
+
+
+def is_counted(tracker, instance):
+    """Tell whether the tracker counts what a server has now.
+
+    :param tracker: nova.compute.resource_tracker.ResourceTracker
+    :param instance: nova.objects.Instance with a floor
+    """
+    return tracker.xloud_counted.get(instance.uuid) == _to_count(instance)
+
+
 def follows_size(function):
     """Decorate _update_usage_from_instance: count again when it changes.
 
@@ -53,7 +67,7 @@ def follows_size(function):
         counted = tracker.xloud_counted.pop(uuid, None)
         if not xloud_size.has_floor(instance.flavor):
             return
-        now = (instance.flavor.flavorid, xloud_size.reserved(instance))
+        now = _to_count(instance)
         if was_tracked:
             if counted is None or counted[0] != now[0]:
                 # Resized on the same host: Nova counts both flavors until

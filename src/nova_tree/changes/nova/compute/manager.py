@@ -1,9 +1,10 @@
 """nova-compute adjusts servers, and keeps their sizes together.
 
 It answers the RPC namespace ``xloud``, takes the size of a server through
-resizes, and reconciles at the end of its resource periodic.
+resizes, and reconciles at the end of its resource periodic. A guest that has
+ended, or was made anew, is accounted for before its new state is saved.
 """
-from nova_xloud.weave import append, decorate
+from nova_xloud.weave import after, append, before, decorate
 
 from nova.xloud import adjust as xloud_adjust
 from nova.xloud import endpoint as xloud_endpoint
@@ -18,17 +19,17 @@ class ComputeManager:
         self.additional_endpoints.append(
             xloud_endpoint.Endpoint(self))
 
-    @decorate
-    @xloud_reconcile.settles
-    def stop_instance(self): ...
+    @before("instance.vm_state")
+    def stop_instance(self, context, instance):
+        xloud_reconcile.settle_stopped(self, context, instance)
 
-    @decorate
-    @xloud_reconcile.settles
-    def reboot_instance(self): ...
+    @before("instance.vm_state")
+    def _reboot_instance(self, context, instance):
+        xloud_reconcile.settle(self, context, instance)
 
-    @decorate
-    @xloud_reconcile.settles
-    def rebuild_instance(self): ...
+    @after("self._update_instance_after_spawn")
+    def _do_rebuild_instance(self, context, instance):
+        xloud_reconcile.settle(self, context, instance)
 
     @decorate
     @xloud_reconcile.settles_revert

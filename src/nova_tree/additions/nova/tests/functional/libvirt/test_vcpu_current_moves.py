@@ -15,8 +15,10 @@
 """What each operation on a server leaves of its size, on a fake libvirt."""
 
 import os
+from unittest import mock
 
 from nova import context as nova_context
+from nova import objects
 from nova.tests.functional.libvirt import base
 from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import utils as libvirt_utils
@@ -35,6 +37,21 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
         """The guest has what only it was given; both are reserved."""
         self.assertSize(
             self.server, 1, 1024, guest=(3, 2048), held=(3, 2048))
+
+    def held_at_end(self, operation):
+        """Return what Placement holds when an operation's end is saved."""
+        held = set()
+        save = objects.Instance.save
+
+        def note(instance, *args, **kwargs):
+            if (instance.task_state is None and
+                    'task_state' in instance.obj_what_changed()):
+                held.add(self.held(self.server))
+            return save(instance, *args, **kwargs)
+
+        with mock.patch.object(objects.Instance, 'save', note):
+            operation()
+        return held
 
     def test_guest_that_goes_on_keeps_its_size(self):
         self.adjust(self.server, vcpus=3, memory_mb=2048, persist=False)
@@ -65,16 +82,18 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
         self.assertSize(self.server, 3, 2048)
 
     def test_guest_that_starts_anew_has_the_recorded_size(self):
-        for restart in (
-                lambda: self._reboot_server(self.server, hard=True),
-                lambda: self._start_server(self._stop_server(self.server)),
-                self._reboot_host):
+        for restart, has_end in (
+                (lambda: self._reboot_server(self.server, hard=True), True),
+                (lambda: self._start_server(self._stop_server(self.server)),
+                 True),
+                (self._reboot_host, False)):
             self.adjust(self.server, vcpus=2, memory_mb=2048)
             self.adjust(self.server, vcpus=4, memory_mb=1024, persist=False)
             self.assertSize(
                 self.server, 2, 2048, guest=(4, 1024), held=(4, 2048))
-            restart()
-            self.assertSettles(self.server, 2, 2048)
+            self.assertEqual(
+                {(2, 2048)} if has_end else set(), self.held_at_end(restart))
+            self.assertSize(self.server, 2, 2048)
             self.assertUsed(2, 2048)
             root = self.xml(self.server)
             self.assertEqual('2', root.find('vcpu').get('current'))
@@ -90,16 +109,18 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
 
     def test_stop_gives_back_what_only_the_guest_had(self):
         self.adjust(self.server, vcpus=3, memory_mb=2048, persist=False)
-        self._stop_server(self.server)
-        self.assertSettles(self.server, 1, 1024)
+        self.assertEqual({(1, 1024)}, self.held_at_end(
+            lambda: self._stop_server(self.server)))
+        self.assertSize(self.server, 1, 1024)
         self.assertUsed(1, 1024)
 
     def test_rebuild(self):
         self.adjust(self.server, vcpus=3, memory_mb=2048)
         self.adjust(self.server, vcpus=4, persist=False)
-        self._rebuild_server(
-            self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')
-        self.assertSettles(self.server, 3, 2048)
+        self.assertEqual({(3, 2048)}, self.held_at_end(
+            lambda: self._rebuild_server(
+                self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')))
+        self.assertSize(self.server, 3, 2048)
         self.assertUsed(3, 2048)
 
 

@@ -127,6 +127,7 @@ class HostTestCase(ServerTestCase):
         super().setUp()
         self.assign = self.patch('nova.xloud.placement.assign')
         self.manager = mock.Mock(host='host')
+        self.manager.rt.xloud_counted = {}
         self.manager.rt.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
         self.manager.driver.capabilities = {'supports_xloud_adjust': True}
         self.adjuster = adjust.Adjuster(self.manager)

@@ -408,37 +408,57 @@ class RecoverTestCase(ReconcileTestCase):
         self.finished.assert_not_called()
 
 
-class DecoratorsTestCase(ReconcileTestCase):
+class SettleTestCase(ReconcileTestCase):
 
-    def _operation(self, work=lambda instance: None):
-        @reconcile.settles
-        def operation(manager, context, instance, extra=None):
-            work(instance)
-            return extra
-        return operation
+    def _settle(self):
+        reconcile.settle(self.manager, self.context, self.instance)
 
     def test_live_size_that_was_forgotten_is_accounted_for(self):
-        size.record_live(self.instance, Size(3, 2048))
-        operation = self._operation(size.forget_live)
-        self.assertEqual('x', operation(
-            self.manager, self.context, instance=self.instance, extra='x'))
+        self._settle()
         self.assertAssigned((2, 2048))
+        self.manager.rt.update_usage.assert_called_once_with(
+            mock.ANY, self.instance, 'node')
+
+    def test_tracker_that_counts_it_already_is_left_alone(self):
+        self.manager.rt.xloud_counted[self.instance.uuid] = (
+            'one', Size(2, 2048))
+        self._settle()
+        self.assertAssigned((2, 2048))
+        self.manager.rt.update_usage.assert_not_called()
+
+    def test_live_size_that_stays_is_kept(self):
+        size.record_live(self.instance, Size(3, 2048))
+        self._settle()
+        self.assertAssigned((3, 2048))
 
     def test_server_that_stops_has_no_live_size(self):
         size.record_live(self.instance, Size(3, 2048))
-
-        def stop(instance):
-            instance.vm_state = 'stopped'
-
-        self._operation(stop)(self.manager, self.context, self.instance)
+        reconcile.settle_stopped(self.manager, self.context, self.instance)
         self.assertFalse(size.has_live(self.instance))
-        self.save.assert_called_once_with()
         self.assertAssigned((2, 2048))
+        # the manager does
+        self.save.assert_not_called()
 
-    def test_live_size_that_stays(self):
-        size.record_live(self.instance, Size(3, 2048))
-        self._operation()(self.manager, self.context, self.instance)
+    def test_server_of_another_host(self):
+        self.instance.host = 'elsewhere'
+        self._settle()
         self.assertLeftAlone()
+
+    def test_server_without_floor(self):
+        self.instance.flavor = base.make_flavor()
+        # nothing more is read than Nova itself does
+        del self.instance._obj_system_metadata
+        self._settle()
+        reconcile.settle_stopped(self.manager, self.context, self.instance)
+        self.assertLeftAlone()
+
+    def test_operation_ends_whatever_happens(self):
+        self.assign.side_effect = ValueError
+        self._settle()
+        self.manager.rt.update_usage.assert_not_called()
+
+
+class DecoratorsTestCase(ReconcileTestCase):
 
     def test_move_that_is_reverted(self):
         revert = reconcile.settles_revert(
@@ -455,15 +475,6 @@ class DecoratorsTestCase(ReconcileTestCase):
         self.instance.node = 'node'
         self.instance.flavor = base.make_flavor()
         revert(*arguments)
-        self.assertLeftAlone()
-
-    def test_server_that_is_as_recorded(self):
-        self._operation()(self.manager, self.context, self.instance)
-        self.assertLeftAlone()
-
-    def test_server_without_floor(self):
-        self.instance.flavor = base.make_flavor()
-        self._operation()(self.manager, self.context, self.instance)
         self.assertLeftAlone()
 
     def test_periodic_task(self):
