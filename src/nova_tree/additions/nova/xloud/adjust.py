@@ -315,10 +315,8 @@ class Adjuster:
     def _run(self, ctxt, instance, intent):
         """Do the work of an adjust that has begun; the thread's function."""
         try:
-            with compute_utils.EventReporter(
-                    ctxt, EVENT, self.manager.host, instance.uuid,
-                    graceful_exit=True):
-                self._adjust(ctxt, instance, intent)
+            self._adjust_and_tell(ctxt, instance, intent)
+            self.let_go(instance)
         except nova_exception.InstanceNotFound:
             LOG.info('The server was deleted while it was adjusted.',
                      instance=instance)
@@ -327,15 +325,23 @@ class Adjuster:
             LOG.warning('Another operation has taken over the server before '
                         'it was adjusted.', instance=instance)
             self.account(ctxt, instance)
-        except exception.AdjustFailed as error:
-            LOG.warning('The adjust has failed: %s', error,
-                        instance=instance)
         except Exception:
             LOG.exception('The adjust has failed; the next periodic task '
                           'will end it.', instance=instance)
             self._abandoned.add(instance.uuid)
         finally:
             self._leave(instance.uuid)
+
+    def _adjust_and_tell(self, ctxt, instance, intent):
+        """Adjust, and end the server action with the result."""
+        try:
+            with compute_utils.EventReporter(
+                    ctxt, EVENT, self.manager.host, instance.uuid,
+                    graceful_exit=True):
+                self._adjust(ctxt, instance, intent)
+        except exception.AdjustFailed as error:
+            LOG.warning('The adjust has failed: %s', error,
+                        instance=instance)
 
     def _adjust(self, ctxt, instance, intent):
         # From here on a restart finds what was to be done.
@@ -371,15 +377,22 @@ class Adjuster:
         return self._change_guest(instance, back, old)[0]
 
     def finish(self, ctxt, instance):
-        """Save the outcome of an adjust, account for it, and let go.
-
-        The server is its users' again when all views of it agree.
+        """Save the outcome of an adjust, and account for it.
 
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance with its outcome recorded
         """
         self._save(instance)
         self.account(ctxt, instance)
+
+    def let_go(self, instance):
+        """Give a server back to its users when all views of it agree.
+
+        Comes after the end of the server action: until then a restart finds
+        by what is given up here that the action is still to be ended.
+
+        :param instance: nova.objects.Instance
+        """
         instance.system_metadata.pop(_INTENT, None)
         instance.task_state = None
         self._save(instance)

@@ -294,6 +294,7 @@ def _recover(manager, context, instance):
                    'has %(vcpus)s vCPUs and %(memory_mb)s MiB now.'
                    ) % size._asdict()
     _finish_action(context, instance, reason, has_begun=intent is not None)
+    manager.xloud.let_go(instance)
 
 
 def _finish_action(context, instance, reason, has_begun):

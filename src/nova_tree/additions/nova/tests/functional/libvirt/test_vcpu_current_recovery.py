@@ -133,9 +133,13 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
                 'current_memory_mb': memory_mb})).status_code
 
     def _wait_for_end(self):
-        self._wait_for_assert(lambda: self.assertTrue(
-            self.death.is_dead or
-            'event_finish_with_failure' in self.death.steps))
+        """Wait until the host is done with the server, or dead."""
+        def find():
+            with self.host_of(self.server).manager.xloud.hold(
+                    self.server['id']) as is_ours:
+                self.assertTrue(is_ours)
+
+        self._wait_for_assert(find)
 
     def _die_at_each_step(self, before, after):
         """Adjust from one size to another, killed once before each step."""
@@ -160,14 +164,13 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
             self.assertIn(size, (before, after), steps)
             self.assertSize(self.server, *size)
             self.assertUsed(*size)
-            if not has_ended:
-                self.assertEqual(
-                    'Success' if size == after else 'Error',
-                    self.last_event(self.server)['result'], steps)
+            self.assertEqual(
+                'Success' if size == after else 'Error',
+                self.last_event(self.server)['result'], steps)
 
     def test_growth(self):
         # claim, event, intent, memory, vCPUs, record, Placement, tracker,
-        # task state, event
+        # event, task state
         self.assertEqual(10, self._die_at_each_step(self.SMALL, self.LARGE))
 
     def test_shrink(self):

@@ -37,6 +37,8 @@ class AdjusterTestCase(base.HostTestCase):
         self.instance.task_state = 'xloud_adjusting'
         self.steps = []
         self.assign.side_effect = self._assign
+        self.finished.side_effect = (
+            lambda *args, **kwargs: self.steps.append(('action', 'ends')))
         self.save.side_effect = self._save
         self.spawn = self.patch(
             'nova.xloud.worker.spawn',
@@ -78,7 +80,7 @@ class SuccessTestCase(AdjusterTestCase):
         self.assertEqual([
             ('Placement', (3, 2048)), ('save', 'xloud_adjusting'),
             ('save', 'xloud_adjusting'), ('Placement', (3, 2048)),
-            ('save', None)], self.steps)
+            ('action', 'ends'), ('save', None)], self.steps)
         self.assertEqual([('vcpus', 3)], self.driver.calls)
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())
@@ -89,13 +91,14 @@ class SuccessTestCase(AdjusterTestCase):
         self.begin(vcpus=1, memory_mb=1024)
         self.assertEqual([
             ('save', 'xloud_adjusting'), ('save', 'xloud_adjusting'),
-            ('Placement', (1, 1024)), ('save', None)], self.steps)
+            ('Placement', (1, 1024)), ('action', 'ends'),
+            ('save', None)], self.steps)
         self.assertSize(Size(1, 1024))
 
     def test_growth_of_one_and_shrink_of_the_other(self):
         self.begin(vcpus=4, memory_mb=1024)
         self.assertEqual(('Placement', (4, 2048)), self.steps[0])
-        self.assertEqual(('Placement', (4, 1024)), self.steps[-2])
+        self.assertEqual(('Placement', (4, 1024)), self.steps[-3])
 
     def test_vcpus_are_taken_away_before_memory_is_changed(self):
         self.begin(vcpus=1, memory_mb=4096)
@@ -110,7 +113,7 @@ class SuccessTestCase(AdjusterTestCase):
     def test_without_persist_the_record_stays(self):
         self.begin(vcpus=3, persist=False)
         self.assertSize(Size(2, 2048), Size(3, 2048))
-        self.assertEqual(('Placement', (3, 2048)), self.steps[-2])
+        self.assertEqual(('Placement', (3, 2048)), self.steps[-3])
 
     def test_live_size_is_made_to_stay(self):
         self.begin(vcpus=3, persist=False)
@@ -129,7 +132,7 @@ class SuccessTestCase(AdjusterTestCase):
         self.driver.guest = None
         self.begin(vcpus=3)
         self.assertSize(Size(3, 2048))
-        self.assertEqual(('Placement', (3, 2048)), self.steps[-2])
+        self.assertEqual(('Placement', (3, 2048)), self.steps[-3])
 
     def test_event_has_start_host_and_end(self):
         self.begin(vcpus=3)
@@ -237,7 +240,7 @@ class FailureTestCase(AdjusterTestCase):
         self.driver.failing['memory_mb', 1024] = 1500
         self.begin(memory_mb=1024)
         self.assertSize(Size(2, 1500))
-        self.assertEqual(('Placement', (2, 1500)), self.steps[-2])
+        self.assertEqual(('Placement', (2, 1500)), self.steps[-3])
 
     def test_without_persist_only_the_guests_size_is_noted(self):
         self.driver.failing['memory_mb', 1024] = 1500
@@ -250,7 +253,7 @@ class FailureTestCase(AdjusterTestCase):
         self.assertEqual([('memory_mb', 4096), ('vcpus', 4),
                           ('memory_mb', 2048)], self.driver.calls)
         self.assertSize(Size(2, 2048))
-        self.assertEqual(('Placement', (2, 2048)), self.steps[-2])
+        self.assertEqual(('Placement', (2, 2048)), self.steps[-3])
 
     def test_first_cannot_be_taken_back(self):
         self.driver.failing['vcpus', 4] = 3
@@ -321,8 +324,17 @@ class FailureTestCase(AdjusterTestCase):
         self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
         self.assertFree()
         self.save.side_effect = None
-        self.adjuster.finish(self.context, self.instance)
+        self.adjuster.let_go(self.instance)
         self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+
+    def test_end_of_the_action_cannot_be_told(self):
+        self.finished.side_effect = messaging.MessagingTimeout()
+        self.begin(vcpus=3)
+        # for the next periodic task
+        self.assertEqual('xloud_adjusting', self.instance.task_state)
+        self.assertIsNotNone(adjust.Intent.of(self.instance))
+        self.assertEqual(Size(3, 2048), size.recorded(self.instance))
+        self.assertFree()
 
     def test_server_is_deleted_meanwhile(self):
         for saves in (0, 1, 2):
@@ -338,8 +350,9 @@ class FailureTestCase(AdjusterTestCase):
             instance_uuid='x', expected={}, actual={})
         self.begin(vcpus=3)
         self.assertEqual([], self.driver.calls)
-        self.assertEqual([('Placement', (3, 2048)),
-                          ('Placement', (2, 2048))], self.steps)
+        self.assertEqual([
+            ('Placement', (3, 2048)), ('action', 'ends'),
+            ('Placement', (2, 2048))], self.steps)
         self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
         self.assertFree()
 

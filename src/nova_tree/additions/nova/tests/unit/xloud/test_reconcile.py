@@ -16,6 +16,7 @@ import datetime
 from unittest import mock
 
 from keystoneauth1 import exceptions as ks_exc
+import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
 from oslo_utils import timeutils
 
@@ -372,6 +373,18 @@ class RecoverTestCase(ReconcileTestCase):
         self.reconcile(startup=True)
         self.started.assert_not_called()
         self.assertAction('2 vCPUs')
+
+    def test_end_of_the_action_cannot_be_told(self):
+        self._intend(3)
+        self.finished.side_effect = messaging.MessagingTimeout()
+        self.reconcile()
+        # so the next look finds it again
+        self.assertEqual('xloud_adjusting', self.instance.task_state)
+        self.assertIsNotNone(adjust.Intent.of(self.instance))
+        self.finished.side_effect = None
+        self.reconcile()
+        self.assertAction('2 vCPUs')
+        self.assertIsNone(self.instance.task_state)
 
     def test_action_that_has_ended_is_left_alone(self):
         self.events = [mock.Mock(
