@@ -117,6 +117,12 @@ class FloorMemoryPinned(FloorError):
                 "cannot be given back.")
 
 
+class FloorVcpusLocked(FloorError):
+    msg_fmt = _("Extra spec 'minimum_cpu' cannot be combined with "
+                "%(reasons)s: this encrypts the state of the guest's vCPUs "
+                "when it is launched, and none can be added later.")
+
+
 class FloorOverridden(FloorError):
     msg_fmt = _("Extra spec '%(spec)s' cannot be combined with "
                 "'%(override)s', which fixes what Placement holds for the "

@@ -45,6 +45,10 @@ _PINNING_SWITCHES = {
     'hw:cpu_realtime': None,
 }
 
+# The one model of encrypted memory that leaves the state of the vCPUs alone;
+# it is what a guest gets that names none.
+_PLAIN_MODEL = 'amd-sev'
+
 # Devices that are passed through pin all of the guest's memory (VFIO).
 _PINNING_DEVICES = ('pci_passthrough:alias', 'accel:device_profile')
 _PINNING_RESOURCES = ('VGPU', 'MEM_ENCRYPTION_CONTEXT')
@@ -99,6 +103,26 @@ def _memory_pins(specs, properties):
     return pins
 
 
+def _vcpu_locks(specs, properties):
+    """Find what fixes the vCPUs of a guest when it is launched.
+
+    SEV-ES, SEV-SNP and TDX measure and encrypt their state then: there is no
+    way to add one later. So may every model that Nova is yet to learn.
+
+    :param specs: dict of the flavor's extra specs
+    :param properties: dict of the image's properties
+    :returns: list of 'name=value', empty when nothing does
+    """
+    if not (strutils.bool_from_string(specs.get('hw:mem_encryption')) or
+            strutils.bool_from_string(properties.get('hw_mem_encryption'))):
+        # Nova asks for the model only then
+        return []
+    return ['%s=%s' % (name, source[name])
+            for name, source in (('hw:mem_encryption_model', specs),
+                                 ('hw_mem_encryption_model', properties))
+            if source.get(name, _PLAIN_MODEL) != _PLAIN_MODEL]
+
+
 def _check(flavor, specs, properties):
     """Check the floors of a flavor against it and an image.
 
@@ -124,6 +148,10 @@ def _check(flavor, specs, properties):
         for override in _resource_specs(specs, (_OVERRIDES[name],)):
             raise exception.FloorOverridden(
                 spec=name, override=override, flavor=flavor.name)
+    if MINIMUM_CPU in specs:
+        locks = _vcpu_locks(specs, properties)
+        if locks:
+            raise exception.FloorVcpusLocked(reasons=', '.join(locks))
     if MINIMUM_MEMORY in specs:
         pins = _memory_pins(specs, properties)
         if pins:

@@ -28,8 +28,10 @@ EXTRA_SPEC_VALIDATORS = [
             'The number of vCPUs that servers of this flavor start with. '
             'They can grow, live, to the vCPUs of the flavor and shrink '
             'again to this number. At most the vCPUs of the flavor. Without '
-            'it the number of vCPUs cannot be adjusted. Only supported by '
-            'the libvirt virt driver.'
+            'it the number of vCPUs cannot be adjusted. Cannot be combined '
+            'with memory encryption that covers the state of the vCPUs, '
+            'that is, any model but ``amd-sev``. Only supported by the '
+            'libvirt virt driver.'
         ),
         value={
             'type': int,

@@ -94,6 +94,21 @@ class CheckSpecsTestCase(test.NoDBTestCase):
                 'hw:mem_encryption': 'true', 'minimum_memory': '1024',
                 'hw:mem_encryption_model': model})
 
+    def test_vcpus_whose_state_is_encrypted_have_no_floor(self):
+        for model in ('amd-sev-es', 'amd-sev-snp', 'intel-tdx', 'new'):
+            pin = {'hw:mem_encryption': 'true',
+                   'hw:mem_encryption_model': model}
+            for new, old in ((pin, {'minimum_cpu': '1'}),
+                             ({'minimum_cpu': '1'}, pin)):
+                self.assertIn(
+                    'hw:mem_encryption_model=' + model,
+                    self._refused(exception.FloorVcpusLocked, new, old))
+            # the model alone encrypts nothing
+            self._set({'minimum_cpu': '1', 'minimum_memory': '1024',
+                       'hw:mem_encryption_model': model})
+        self._set({'minimum_cpu': '1', 'hw:mem_encryption': 'true',
+                   'hw:mem_encryption_model': 'amd-sev'})
+
     def test_what_does_not_pin_memory_does_not_matter(self):
         self._set({
             'minimum_memory': '1024',
@@ -139,6 +154,20 @@ class CheckCreateTestCase(test.NoDBTestCase):
                 {'minimum_memory': '1024'}, {name: value})
             self.assertIn(name, error.format_message())
             self._check({'minimum_cpu': '1'}, {name: value})
+
+    def test_an_image_can_encrypt_the_state_of_the_vcpus(self):
+        floor = {'minimum_cpu': '1'}
+        model = {'hw_mem_encryption_model': 'amd-sev-es'}
+        for specs, properties in (
+                (floor, dict(model, hw_mem_encryption='true')),
+                (dict(floor, **{'hw:mem_encryption': 'true'}), model)):
+            error = self.assertRaises(
+                exception.FloorVcpusLocked, self._check, specs, properties)
+            self.assertIn('hw_mem_encryption_model=amd-sev-es',
+                          error.format_message())
+        self._check(floor, model)
+        self._check(floor, {'hw_mem_encryption': 'true',
+                            'hw_mem_encryption_model': 'amd-sev'})
 
     def test_an_image_need_not_say_anything(self):
         flavor = base.make_flavor(minimum_memory='1024')
