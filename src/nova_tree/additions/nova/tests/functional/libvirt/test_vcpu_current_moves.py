@@ -69,6 +69,44 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
         self.assertLive()
         self.assertUsed(3, 2048)
 
+    def _snapshot(self):
+        self.api.post_server_action(
+            self.server['id'], {'createImage': {'name': 'snapshot'}})
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None})
+        action = self.api.get_instance_actions(self.server['id'])[0]
+        event, = self.api.api_get('/servers/%s/os-instance-actions/%s' % (
+            self.server['id'], action['request_id'])
+        ).body['instanceAction']['events']
+        self.assertEqual(('compute_snapshot_instance', 'Success'),
+                         (event['event'], event['result']))
+        image, = [each for each in self.glance.detail(None)
+                  if each['name'] == 'snapshot']
+        self.glance.delete(None, image['id'])
+        return image
+
+    def test_snapshot_changes_nothing(self):
+        # the fake libvirt loses a domain that is made transient meanwhile
+        self.useFixture(base.fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver._live_snapshot'))
+        self.adjust(self.server, vcpus=2, memory_mb=1024)
+        self.adjust(self.server, vcpus=3, memory_mb=2048, persist=False)
+        before = self.status(self.server)
+        for is_cold in (False, True):
+            self.flags(disable_libvirt_livesnapshot=is_cold,
+                       group='workarounds')
+            image = self._snapshot()
+            self.assertEqual(before, self.status(self.server))
+            self.assertSize(self.server, 2, 1024, guest=(3, 2048),
+                            held=(3, 2048))
+            self.assertUsed(3, 2048)
+            # a server that is made from it starts at its own floor
+            self.assertEqual([], [
+                name for name in image['properties'] if 'xloud' in name])
+        self._stop_server(self.server)
+        self._snapshot()
+        self.assertSize(self.server, 2, 1024)
+
     def test_rescue_keeps_the_size(self):
         self.adjust(self.server, vcpus=3, memory_mb=2048)
         # fake images are no files

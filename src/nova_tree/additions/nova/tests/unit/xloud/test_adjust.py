@@ -21,6 +21,7 @@ from nova import exception as nova_exception
 from nova import objects
 from nova import test
 from nova.tests.unit.xloud import base
+from nova import utils
 from nova.xloud import adjust
 from nova.xloud import exception
 from nova.xloud import size
@@ -390,6 +391,18 @@ class IntentTestCase(test.NoDBTestCase):
             system_metadata=instance.system_metadata))
         self.assertEqual((3, None, False), (
             found.vcpus, found.memory_mb, found.persist))
+
+    def test_nothing_recorded_is_a_property_of_the_image(self):
+        instance = base.make_instance(size=(2, 2048))
+        resize = size.follows_flavor(
+            lambda instance, flavor: setattr(instance, 'flavor', flavor))
+        resize(instance, base.make_flavor(8, 8192, 'two', **base.FLOORS))
+        size.record_live(instance, Size(3, 2048))
+        adjust.Intent(3, None, False).write(instance)
+        self.assertEqual(7, len(instance.system_metadata))
+        # or each snapshot of the server would have it
+        self.assertEqual({}, utils.get_image_from_system_metadata(
+            instance.system_metadata)['properties'])
 
     def test_the_same_outcome_twice_changes_nothing(self):
         for asked, persist, now in (
