@@ -43,6 +43,10 @@ LOG = logging.getLogger(__name__)
 
 EVENT = 'compute_xloud_adjust'
 
+# The periodic task keeps adjusts of a server away while it corrects what is
+# known of it: as long as that may take, in seconds, a request waits.
+_PATIENCE = 10
+
 # System metadata: what an adjust that has begun is to do.
 _INTENT = 'xloud_adjusting'
 
@@ -124,11 +128,12 @@ class Adjuster:
         self._running = set()
         self._abandoned = set()
         self._drifts = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
-    def _take(self, instance_uuid):
+    def _take(self, instance_uuid, seconds=0):
         with self._lock:
-            if instance_uuid in self._running:
+            if not self._lock.wait_for(
+                    lambda: instance_uuid not in self._running, seconds):
                 return False
             self._running.add(instance_uuid)
             return True
@@ -136,6 +141,7 @@ class Adjuster:
     def _leave(self, instance_uuid):
         with self._lock:
             self._running.discard(instance_uuid)
+            self._lock.notify_all()
 
     @contextlib.contextmanager
     def hold(self, instance_uuid):
@@ -255,7 +261,7 @@ class Adjuster:
         :raises: AdjustNotSupported, AdjustNoGuest, AdjustNoCapacity,
             AdjustAccountingFailed
         """
-        if not self._take(instance.uuid):
+        if not self._take(instance.uuid, _PATIENCE):
             raise exception.AdjustNotSupported(
                 reason=_('it is at work on another adjust of the server'))
         try:

@@ -20,6 +20,7 @@ operation: none may say anything else than the others.
 
 from concurrent import futures
 import re
+from unittest import mock
 
 from lxml import etree
 from oslo_serialization import jsonutils
@@ -314,6 +315,7 @@ class AdjustTest(AdjustTestBase):
         self._reboot_server(server, hard=True)
         self.assertSize(server, 2, 4096)
 
+    @mock.patch('nova.xloud.adjust._PATIENCE', 0)
     def test_second_adjust_is_refused(self):
         server = self.boot()
         with self.host_of(server).manager.xloud.hold(server['id']):

@@ -12,6 +12,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import threading
+import time
 from unittest import mock
 
 import oslo_messaging as messaging
@@ -152,6 +154,7 @@ class RefusalTestCase(AdjusterTestCase):
         self.assertFree()
         return str(error)
 
+    @mock.patch.object(adjust, '_PATIENCE', 0.1)
     def test_another_adjust_is_running(self):
         with self.adjuster.hold(self.instance.uuid):
             error = self.assertRaises(
@@ -159,6 +162,15 @@ class RefusalTestCase(AdjusterTestCase):
             self.assertIn('another adjust', str(error))
             with self.adjuster.hold(self.instance.uuid) as is_ours:
                 self.assertFalse(is_ours)
+
+    def test_a_look_of_the_periodic_task_is_waited_for(self):
+        with self.adjuster.hold(self.instance.uuid):
+            waiting = threading.Thread(target=self.begin, args=(3,))
+            waiting.start()
+            time.sleep(0.1)
+            self.spawn.assert_not_called()
+        waiting.join()
+        self.spawn.assert_called_once()
 
     def test_late_message(self):
         self.instance.task_state = None
