@@ -19,6 +19,7 @@ from nova_xloud import (
     builds,
     cache,
     deb,
+    hosts,
     mirror,
     quilt,
     root,
@@ -61,7 +62,8 @@ SHARED = ("restart-services", "render-notes")
 @click.option(
     *("--provides", "provides"),
     metavar="E:V-R",
-    help="RPM targets: the version of python3-nova that openstack-nova-common depends on.",
+    help="Targets of a release: the version of python3-nova that the site's nova-common, or "
+    "openstack-nova-common, depends on.",
 )
 def build(
     names: tuple[str, ...],
@@ -78,12 +80,7 @@ def build(
         return
     if not names:
         raise click.UsageError("name a target; `nova-xloud build --list` shows them")
-    wanted = [targets.get(name) for name in names]
-    if provides is not None:
-        if not all(target.provides for target in wanted):
-            raise click.UsageError("--provides is for targets that are built from a release")
-        rpm.epoch(provides)
-        wanted = [target._replace(provides=provides) for target in wanted]
+    wanted = [hosts.asked(targets.get(name), provides) for name in names]
     root.require_root("building packages")
     # terminated, it cleans up as when interrupted: no mount and no half a build stays
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -212,7 +209,8 @@ def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> li
         return rpm.build(target, release, revision, dist, inputs)
     theirs = next((each for each in base.files if ".debian.tar." in each.name), None)
     source = deb.Material(
-        base.version if theirs else target.provides,
+        target.provides or base.version,
+        deb.upstream_version(base.version),
         base.date,
         base.orig or base.files[0],
         theirs,

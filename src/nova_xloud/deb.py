@@ -28,7 +28,7 @@ STOCK_RECORD = "usr/share/python3-nova.record"
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
 
-  * Nova {provided}
+  * Nova {upstream} in the place of {provided}
     with live vertical resize between a flavor's floor and its size.
 
  -- {maintainer}  {date}
@@ -38,7 +38,8 @@ _CHANGELOG = """\
 class Material(NamedTuple):
     """What a source package is made of.
 
-    :ivar version: of the nova that the packages stand in for, with epoch
+    :ivar provided: the version of the nova that the packages stand in for, with epoch
+    :ivar upstream: that of the tree, which may be a later point release
     :ivar date: when its source was made, in seconds since 1970
     :ivar orig: its upstream tarball
     :ivar debian: the distribution's packaging of it, ``*.debian.tar.*``; None: pure upstream
@@ -48,7 +49,8 @@ class Material(NamedTuple):
     :ivar backports: sdists of libraries that the target lacks
     """
 
-    version: str
+    provided: str
+    upstream: str
     date: float
     orig: Path
     debian: Path | None
@@ -58,9 +60,21 @@ class Material(NamedTuple):
     backports: Sequence[Path] = ()
 
 
-def package_version(provided: str, revision: int) -> str:
-    """Return the version of our packages: the one they replace, and our revision."""
-    return f"{provided}+xloud{revision}"
+def package_version(provided: str, upstream: str, revision: int) -> str:
+    """Return the version of our packages: the one they replace, and our revision.
+
+    Where the tree is another point release than what they replace, it is that release's: lower than
+    any of the distribution's own packages of it, and higher when what they replace is.
+
+    >>> package_version("2:31.0.0-6", "31.0.0", 1)
+    '2:31.0.0-6+xloud1'
+    >>> package_version("3:29.2.0-0ubuntu1", "29.4.0", 1)
+    '3:29.4.0-0~29.2.0+0ubuntu1+xloud1'
+    """
+    if upstream_version(provided) == upstream:
+        return f"{provided}+xloud{revision}"
+    epoch, colon, replaced = provided.rpartition(":")
+    return f"{epoch}{colon}{upstream}-0~{replaced.replace('-', '+')}+xloud{revision}"
 
 
 def upstream_version(version: str) -> str:
@@ -81,7 +95,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
         with root.overlay([clean], work / "overlay") as merged:
             area = merged / "build"
             area.mkdir()
-            stock = library_relations((clean / STOCK_RECORD).read_text())
+            stock = target.relations or library_relations((clean / STOCK_RECORD).read_text())
             relations = newer_relations(stock, target.depends)
             source = assemble(target, material, revision, relations, area)
             owner = merged / "home" / root.BUILDER
@@ -101,7 +115,7 @@ def assemble(
     :param relations: what the distribution's python3-nova depends on
     :returns: the source directory, its patches not applied
     """
-    upstream = upstream_version(material.version)
+    upstream = material.upstream
     source = area / f"{SOURCE}-{upstream}"
     source.mkdir()
     kind = material.orig.name.partition(".tar.")[2]
@@ -116,10 +130,8 @@ def assemble(
     with _distribution(material.debian) as theirs:
         _write_patches(theirs / "patches", material.patches, ours / "patches")
     control = (material.packaging / "control.in").read_text()
-    (ours / "control").write_text(fill_control(control, material.version, relations))
-    (ours / "changelog").write_text(
-        changelog(target, material.version, revision, control, material.date)
-    )
+    (ours / "control").write_text(fill_control(control, material.provided, relations))
+    (ours / "changelog").write_text(changelog(target, material, revision, control))
     return source
 
 
@@ -151,23 +163,24 @@ def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
     return template.replace("@PROVIDED@", provided).replace("@DEPENDS@", depends)
 
 
-def changelog(target: Target, provided: str, revision: int, control: str, date: float) -> str:
+def changelog(target: Target, material: Material, revision: int, control: str) -> str:
     """Return debian/changelog: one entry, the same for the same input.
 
-    :param date: of the source, in seconds since 1970; a revision adds an hour to
-        it, so that no two revisions give a changed file the same date: byte code is kept by it, and
-        so is stevedore's cache of entry points, which rounds it to 128 s
+    A revision adds an hour to the date of the source, so that no two revisions give a changed file
+    the same date: byte code is kept by it, and so is stevedore's cache of entry points, which
+    rounds it to 128 s.
     """
     maintainer = re.search(r"^Maintainer: (.*)$", control, re.MULTILINE)
     if maintainer is None:
         raise PackageError("debian/control.in has no Maintainer")
     return _CHANGELOG.format(
         source=SOURCE,
-        version=package_version(provided, revision),
+        version=package_version(material.provided, material.upstream, revision),
         suite=target.repository,
-        provided=provided,
+        upstream=material.upstream,
+        provided=material.provided,
         maintainer=maintainer[1],
-        date=email.utils.formatdate(date + builds.REVISION_SECONDS * revision),
+        date=email.utils.formatdate(material.date + builds.REVISION_SECONDS * revision),
     )
 
 

@@ -150,6 +150,14 @@ class PackageError(XloudError):
     untouched = "what was built before is as it was"
 
 
+class ProvidesError(XloudError):
+    """Nobody says which version the packages shall stand in for, or what is said does not fit."""
+
+    exit_code = 25
+    sentence = "it is not clear what the packages shall stand in for"
+    untouched = "nothing was built; what was built before is as it was"
+
+
 class MirrorError(XloudError):
     """A mirror could not be written or signed."""
 

@@ -23,8 +23,14 @@ class Target(NamedTuple):
     python: str
     verified: str
     provides: str = ""
+    host: str = ""
+    relations: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     backports: tuple[Sdist, ...] = ()
+
+    def is_distributions(self) -> bool:
+        """Say whether it is built from the distribution's own source package."""
+        return self.base.startswith("debian:")
 
 
 @functools.cache
@@ -37,12 +43,13 @@ def known() -> dict[str, Target]:
 def _target(
     name: str,
     *,
+    relations: Iterable[str] = (),
     depends: Iterable[str] = (),
     backports: Iterable[dict[str, str]] = (),
     **row: str,
 ) -> Target:
     sdists = tuple(Sdist(**each) for each in backports)
-    return Target(name, depends=tuple(depends), backports=sdists, **row)
+    return Target(name, relations=tuple(relations), depends=tuple(depends), backports=sdists, **row)
 
 
 def get(name: str) -> Target:

@@ -10,13 +10,14 @@ import hashlib
 import shlex
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nova_xloud import root, targets
 from nova_xloud.cache import sha256
 from nova_xloud.files import locked
 from tests.packages import standins
-from tests.packages.container import booted
+from tests.packages.container import Container, booted
 from tests.packages.debs import index
 
 STOCK = (
@@ -24,6 +25,7 @@ STOCK = (
     "nova-consoleproxy",
 )
 HERE = Path(__file__).parent
+SCRIPTS = (HERE / "configure.sh", HERE / "cloud.sh")
 
 _DEBCONF = """\
 nova-common nova/configure_db boolean false
@@ -67,24 +69,47 @@ def layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
 
     :param built: the target's packages, with the libraries that its release needs newer
     """
-    lower = root.make(packages(target))
-    told = hashlib.sha256(repr(target).encode())
-    for name in ("configure.sh", "debs.py", "standins.py"):
-        told.update(sha256(HERE / name).encode())
-    configured = lower.with_name(f"test-{target.name}-configured-{told.hexdigest()[:12]}")
-    with locked(lower.with_name(f".test-{target.name}-configured.lock")):
-        if not configured.is_dir():
+
+    def configure(container: Container) -> None:
+        if target.provides:
+            distribution = container.root / "srv/debian"
+            standins.replace(distribution, target, built)
+            index(distribution)
+            container.sh("apt-get update && apt-get -y dist-upgrade")
+        run_scripts(container, SCRIPTS)
+
+    release = repr((target.base, target.provides, target.depends, target.backports))
+    told = [release, *map(sha256, (*SCRIPTS, HERE / "debs.py", HERE / "standins.py"))]
+    return configured(f"test-{target.name}", root.make(packages(target)), told, configure)
+
+
+def configured(
+    name: str, lower: Path, told: Sequence[str], configure: Callable[[Container], None]
+) -> tuple[Path, Path]:
+    """Return a layer with a configured cloud, and the root below it; made if the cache has none.
+
+    :param name: of the lab
+    :param told: differs when what is configured does
+    :param configure: does it in a booted container: about five minutes
+    """
+    digest = hashlib.sha256("\0".join([lower.name, *told]).encode()).hexdigest()[:12]
+    layer = lower.with_name(f"{name}-configured-{digest}")
+    with locked(lower.with_name(f".{name}-configured.lock")):
+        if not layer.is_dir():
             scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=lower.parent))
             try:
                 with booted([lower], scratch) as container:
-                    if target.provides:
-                        distribution = container.root / "srv/debian"
-                        standins.replace(distribution, target, built)
-                        index(distribution)
-                        container.sh("apt-get update && apt-get -y dist-upgrade")
-                    shutil.copy(HERE / "configure.sh", container.root / "root")
-                    container.run("bash", "/root/configure.sh")
-                (scratch / "upper").rename(configured)
+                    configure(container)
+                (scratch / "upper").rename(layer)
             finally:
                 root.remove_tree(scratch)
-    return configured, lower
+    return layer, lower
+
+
+def run_scripts(container: Container, files: Iterable[Path]) -> None:
+    """Copy files into a container's /root/lab, and run the configure.sh among them."""
+    place = container.root / "root/lab"
+    place.mkdir()
+    for file in files:
+        shutil.copy(file, place)
+    container.run("bash", "/root/lab/configure.sh")

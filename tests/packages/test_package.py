@@ -94,17 +94,19 @@ def test_the_source_package_builds_by_hand_and_gives_the_same_bytes(
 
 
 @pytest.fixture(scope="module")
-def second_dist(target: targets.Target, built: Path, scratch: Path) -> Path:
-    """A second build of the same checkout, in another directory."""
+def command(target: targets.Target, built: Path, stock: str, scratch: Path) -> list[str]:
+    """The command that builds the packages under test again, in another directory."""
     revision = named(built.glob("*.deb"), "python3-nova-xloud").name.split("xloud")[2].split("_")[0]
-    build(target, scratch / "dist", revision)
-    return scratch / "dist"
+    told = [] if target.is_distributions() else ["--provides", stock]
+    place = ["--dist", str(scratch / "dist")]
+    return ["build", target.name, "--revision", revision, *told, *place]
 
 
-def build(target: targets.Target, dist: Path, revision: str = "1") -> None:
-    """Run ``nova-xloud build TARGET``."""
-    command = ["build", target.name, "--revision", revision, "--dist", str(dist)]
+@pytest.fixture(scope="module")
+def second_dist(command: list[str], scratch: Path) -> Path:
+    """A second build of the same checkout, in another directory."""
     main(command, standalone_mode=False)
+    return scratch / "dist"
 
 
 def test_two_builds_give_the_same_bytes(
@@ -117,29 +119,27 @@ def test_two_builds_give_the_same_bytes(
 
 
 def test_a_build_with_nothing_changed_is_over_in_a_moment(
-    target: targets.Target, second_dist: Path, capsys: pytest.CaptureFixture[str]
+    command: list[str], second_dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {each.name: each.stat().st_mtime_ns for each in second_dist.rglob("*")}
     start = time.monotonic()
-    build(target, second_dist)
+    main(command, standalone_mode=False)
     assert time.monotonic() - start < 5
     assert "up to date" in capsys.readouterr().out
     assert {each.name: each.stat().st_mtime_ns for each in second_dist.rglob("*")} == before
 
 
 def test_a_terminated_build_leaves_the_last_one_and_the_next_succeeds(
-    target: targets.Target, second_dist: Path
+    target: targets.Target, command: list[str], second_dist: Path
 ) -> None:
     place = second_dist / target.name
     before = {each.name: sha256(each) for each in place.iterdir()}
-    command = [sys.executable, "-m", "nova_xloud", "build", target.name, "--force"]
-    killed = subprocess.Popen([*command, "--dist", second_dist])
+    forced = [sys.executable, "-m", "nova_xloud", *command, "--force"]
+    killed = subprocess.Popen(forced)
     while not list(second_dist.glob(f".{target.name}.build-*/overlay/root/build/*")):
         assert killed.poll() is None
         time.sleep(0.1)
-    second = subprocess.Popen(
-        [*command, "--dist", second_dist], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    second = subprocess.Popen(forced, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert second.stderr is not None
     assert f"waiting for another build of {target.name}" in second.stderr.readline()
     killed.send_signal(signal.SIGKILL)

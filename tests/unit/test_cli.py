@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 from conftest import NOVA_FILE, PATH
 
-from nova_xloud import bases, cli, errors, tree
+from nova_xloud import bases, cli, errors, targets, tree
 
 
 def run(*words: object) -> Result:
@@ -111,6 +112,15 @@ def test_bases_are_listed_for_people_and_for_programs() -> None:
     assert {row["name"]: row["state"] for row in rows}["debian:trixie"] == "not fetched"
 
 
+def test_all_targets_are_listed_with_what_was_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    rows = run("build", "--list").output.splitlines()[1:]
+    assert len(rows) == len(targets.known())
+    for row, target in zip(rows, targets.known().values(), strict=True):
+        for told in (target.name, target.base, target.format, target.python, target.verified):
+            assert told in row
+
+
 def test_it_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "nova_xloud", "--help"], capture_output=True, text=True, check=True
@@ -149,6 +159,10 @@ def test_a_version_to_stand_in_for_is_checked_before_anything_is_built(tmp_path:
     assert wrong.exit_code == errors.PackageError.exit_code
     assert "29.2.0 is no version of a package: EPOCH:VERSION-RELEASE" in wrong.output
     unfit = run("build", "debian-13", "--provides", "1:29.2.0-1", "--dist", tmp_path / "dist")
-    assert unfit.exit_code == 2
-    assert "--provides is for" in unfit.output
+    assert unfit.exit_code == errors.ProvidesError.exit_code
+    assert "leave --provides out" in unfit.output
+    silent = run("build", "debian-13", "ubuntu-24.04", "--dist", tmp_path / "dist")
+    assert silent.exit_code == errors.ProvidesError.exit_code
+    assert "--provides 3:29" in silent.output
+    assert "(nothing was built; what was built before is as it was)" in silent.output
     assert not (tmp_path / "dist").exists()

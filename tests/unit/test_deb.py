@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def material(tmp_path: Path) -> deb.Material:
     guide = tmp_path / "guide.md"
     guide.write_text("guide\n")
     ours = [Patch("xloud/ours.patch", b"our patch\n")]
-    return deb.Material(VERSION, DATE, orig, packaging, ours, PACKAGING, [guide])
+    return deb.Material(VERSION, "31.0.0", DATE, orig, packaging, ours, PACKAGING, [guide])
 
 
 @pytest.fixture
@@ -84,9 +85,36 @@ def test_the_version_is_the_replaced_one_and_our_revision(source: Path) -> None:
 def test_our_version_stands_between_what_it_replaces_and_what_comes(
     lower: str, higher: str
 ) -> None:
-    ours = deb.package_version(VERSION, 3)
+    ours = deb.package_version(VERSION, "31.0.0", 3)
     for one, other in ((lower, ours), (ours, higher)):
         subprocess.run(["dpkg", "--compare-versions", one, "lt", other], check=True)
+
+
+def test_a_later_point_release_stands_between_what_it_replaces_and_its_own_package() -> None:
+    in_order = [
+        "3:29.2.0-0ubuntu1.4",
+        deb.package_version("3:29.2.0-0ubuntu1.4", "29.4.0", 1),
+        deb.package_version("3:29.2.0-0ubuntu1.4", "29.4.0", 2),
+        deb.package_version("3:29.2.0-0ubuntu1.10", "29.4.0", 1),
+        deb.package_version("3:29.2.1-0ubuntu1", "29.4.0", 1),
+        "3:29.4.0-0ubuntu1",
+        deb.package_version("3:29.4.0-0ubuntu1", "29.4.0", 1),
+        "3:29.4.0-0ubuntu1.1",
+    ]
+    for lower, higher in pairwise(in_order):
+        subprocess.run(["dpkg", "--compare-versions", lower, "lt", higher], check=True)
+    assert {deb.upstream_version(each) for each in in_order[1:5]} == {"29.4.0"}
+
+
+def test_the_tree_of_a_later_point_release_has_that_releases_version(
+    material: deb.Material, tmp_path: Path
+) -> None:
+    later = material._replace(provided="3:29.2.0-0ubuntu1", upstream="31.0.0")
+    made = deb.assemble(targets.get("ubuntu-24.04"), later, 1, RELATIONS, tmp_path)
+    assert made.name == "nova-xloud-31.0.0"
+    assert "python3-nova (= 3:29.2.0-0ubuntu1)" in (made / "debian/control").read_text()
+    changelog = (made / "debian/changelog").read_text()
+    assert "(3:31.0.0-0~29.2.0+0ubuntu1+xloud1) noble;" in changelog
 
 
 def test_the_date_is_the_distributions_and_differs_by_revision(source: Path) -> None:
@@ -114,7 +142,7 @@ def test_a_release_has_our_patches_only(material: deb.Material, tmp_path: Path) 
     sdist = tmp_path / "nova-29.4.0.tar.gz"
     with tarfile.open(sdist, "w:gz") as tar:
         tar.add(tmp_path / "nova-31.0.0", "nova-29.4.0")
-    release = material._replace(version="2:29.4.0-1", orig=sdist, debian=None)
+    release = material._replace(provided="2:29.4.0-1", upstream="29.4.0", orig=sdist, debian=None)
     made = deb.assemble(TARGET, release, 1, RELATIONS, tmp_path)
     assert made.name == "nova-xloud-29.4.0"
     assert (tmp_path / "nova-xloud_29.4.0.orig.tar.gz").read_bytes() == sdist.read_bytes()

@@ -6,24 +6,25 @@ libraries are those that Nova's release is tested with, by pip.
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import shutil
-import tempfile
 from pathlib import Path
 
 from nova_xloud import bases, root, rpm
 from nova_xloud.cache import sha256
-from nova_xloud.files import locked
-from tests.packages.container import booted
+from tests.packages import labs
+from tests.packages.container import Container
 
 BASE = "29.4.0"
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 PINS = REPOSITORY / f"tests/nova/pins/{BASE}.txt"
 MACROS = REPOSITORY / "rpm/el9.macros"
-#: What is copied into the container and decides what the configured layer is.
-TOLD = tuple(HERE / name for name in ("configure.sh", "platform.py", "rdo.spec"))
+#: What configures the lab, in the container.
+SCRIPTS = (
+    *(HERE / name for name in ("configure.sh", "platform.py", "rdo.spec")),
+    HERE.with_name("cloud.sh"),
+)
 
 
 def packages() -> root.Recipe:
@@ -59,20 +60,10 @@ def packages() -> root.Recipe:
 def layers() -> tuple[Path, ...]:
     """Return the layers of a configured cloud, made if the cache has none: about ten minutes."""
     lower = root.make(packages())
-    told = hashlib.sha256("".join(map(sha256, [*TOLD, MACROS])).encode()).hexdigest()
-    configured = lower.with_name(f"{lower.name}-configured-{told[:12]}")
-    with locked(lower.with_name(".test-el9-configured.lock")):
-        if not configured.is_dir():
-            scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=lower.parent))
-            try:
-                with booted([lower], scratch) as container:
-                    place = container.root / "root/lab"
-                    place.mkdir()
-                    for each in (*TOLD, MACROS):
-                        shutil.copy(each, place)
-                    shutil.copy(bases.fetch(BASE)[0], place / "nova.tar.gz")
-                    container.run("bash", "/root/lab/configure.sh")
-                (scratch / "upper").rename(configured)
-            finally:
-                root.remove_tree(scratch)
-    return configured, lower
+
+    def configure(container: Container) -> None:
+        shutil.copy(bases.fetch(BASE)[0], container.root / "root/nova.tar.gz")
+        labs.run_scripts(container, [*SCRIPTS, MACROS])
+
+    told = [sha256(each) for each in (*SCRIPTS, MACROS)]
+    return labs.configured("test-el9", lower, told, configure)
