@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-TARGETS ?= debian-13 el9
+TARGETS ?= debian-13 el9 29.4.0-wheel
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -75,14 +75,15 @@ test-nova-all: setup ## the wide run: whole packages on four releases; what fail
 	$(BIN)/python -m tests.nova.run --suite ours --suite deep --against-base \
 	    --release 29.4.0 --release 31.3.1 --release 33.0.2 --release 34.0.0
 
-test-packages: packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; the RPMs by themselves (root)
-	$(BIN)/python -m pytest tests/packages --ignore=tests/packages/el9
-	$(BIN)/python -m pytest tests/packages/el9/test_package.py
+test-packages: packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
+	$(BIN)/python -m pytest tests/packages
+	$(BIN)/python -m pytest tests/packages/el9/test_package.py --target el9
+	$(BIN)/python -m pytest tests/wheel
 
 test-packages-all: ## the same scenarios for the other targets: EL 9, OpenStack 2024.1 on Debian 12 (root; an hour)
 	$(MAKE) packages TARGETS="debian-13 el9 debian-12-caracal"
-	$(BIN)/python -m pytest tests/packages/el9
-	$(BIN)/python -m pytest tests/packages --ignore=tests/packages/el9 --target debian-12-caracal
+	$(BIN)/python -m pytest tests/packages --target el9
+	$(BIN)/python -m pytest tests/packages --target debian-12-caracal
 
 lint: setup ## ruff, mypy, shellcheck
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ from nova_xloud import (
     signing,
     targets,
     tree,
+    wheel,
 )
 from nova_xloud.errors import MirrorError, PackageError
 
@@ -38,6 +39,12 @@ GUIDE = CHECKOUT / "docs/operator-deb.md"
 RPM_GUIDE = CHECKOUT / "docs/operator-rpm.md"
 #: Of the Debian packaging, what RPMs need too.
 SHARED = ("restart-services", "render-notes")
+#: What of this checkout goes into the packages of a format beside the tree.
+_PACKAGING = {
+    "deb": (PACKAGING, GUIDE),
+    "rpm": (PACKAGING, RPM_PACKAGING, RPM_GUIDE),
+    "wheel": (),
+}
 
 
 @click.command("build")
@@ -140,7 +147,7 @@ def make_mirror(
     """Add what is in dist/ to the signed repositories in DIRECTORY."""
     packages: dict[mirror.Repository, list[Path]] = {}
     for target in targets.known().values():
-        if (dist / target.name / builds.RECORD).exists():
+        if target.repository and (dist / target.name / builds.RECORD).exists():
             repository = mirror.Repository(target.format, target.repository)
             packages.setdefault(repository, []).append(dist / target.name)
     if not packages:
@@ -180,11 +187,9 @@ def _list_targets() -> None:
 def _inputs(target: targets.Target, revision: int, refresh: bool) -> str:
     """Return a digest of all that a target's packages are made of, itself included."""
     told = hashlib.sha256(repr((target, revision)).encode())
-    packaging = (PACKAGING, RPM_PACKAGING) if target.format == "rpm" else (PACKAGING,)
-    directories = (tree.sources(), *packaging, Path(__file__).parent)
-    ours = sorted(path for directory in directories for path in directory.rglob("*"))
-    guide = RPM_GUIDE if target.format == "rpm" else GUIDE
-    for path in [*bases.fetch(target.base, refresh=refresh), *ours, guide]:
+    ours = (tree.sources(), *_PACKAGING[target.format], Path(__file__).parent)
+    files = sorted(path for place in ours for path in (place, *place.rglob("*")))
+    for path in [*bases.fetch(target.base, refresh=refresh), *files]:
         if path.is_file() and path.suffix != ".pyc":
             told.update(f"{path} {cache.sha256(path)}\n".encode())
     return told.hexdigest()
@@ -207,6 +212,9 @@ def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> li
         sources = [*(PACKAGING / name for name in SHARED), RPM_GUIDE]
         release = rpm.Material(base.version, base.date, sdist, patches, RPM_PACKAGING, sources)
         return rpm.build(target, release, revision, dist, inputs)
+    if target.format == "wheel":
+        plain = wheel.Material(base.version, base.date, base.files[0], patches)
+        return wheel.build(target, plain, revision, dist, inputs)
     theirs = next((each for each in base.files if ".debian.tar." in each.name), None)
     source = deb.Material(
         target.provides or base.version,

@@ -24,11 +24,11 @@ def asked(target: Target, provides: str | None) -> Target:
     :raises ProvidesError: if nobody says, or what is said does not fit the target's base
     :raises PackageError: if it is no version
     """
-    if target.is_distributions():
+    if target.is_distributions() or not target.stands_in():
         if provides:
             raise ProvidesError(
-                f"{target.name} is built from the distribution's own source package, which has "
-                "one version only: leave --provides out"
+                f"{target.name} has no version to choose: leave --provides out, it is for "
+                "packages of a release that stand in for a distribution's"
             )
         return target
     if provides:

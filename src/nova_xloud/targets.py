@@ -28,6 +28,10 @@ class Target(NamedTuple):
     depends: tuple[str, ...] = ()
     backports: tuple[Sdist, ...] = ()
 
+    def stands_in(self) -> bool:
+        """Say whether it takes the place of a package, whose version it has to know."""
+        return self.format != "wheel"
+
     def is_distributions(self) -> bool:
         """Say whether it is built from the distribution's own source package."""
         return self.base.startswith("debian:")

@@ -18,6 +18,7 @@ def assert_only_the_running_were_restarted(cloud: Cloud) -> None:
 
 def assert_runs_our_code(cloud: Cloud) -> None:
     """The API routes our request, the others have our options."""
+    cloud.wait_for_api()
     status, body = cloud.adjust()
     assert status == 400, body + cloud.account()
     assert "badRequest" in body
@@ -27,6 +28,7 @@ def assert_runs_our_code(cloud: Cloud) -> None:
 
 def assert_runs_stock_code(cloud: Cloud) -> None:
     """The API has no route for our request, the others have none of our options."""
+    cloud.wait_for_api()
     status, body = cloud.adjust()
     assert status == 404, body + cloud.account()
     for unit in cloud.running[1:]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,30 +13,38 @@ from typing import ClassVar
 
 from tests.packages.container import Container
 
-LIBRARY = "/usr/lib/python3/dist-packages/nova"
-RUNNING = ("nova-api", "nova-conductor", "nova-scheduler")
-#: Enabled but stopped; disabled (twice); masked.
-RESTING = ("nova-serialproxy", "nova-novncproxy", "nova-api-metadata", "nova-spicehtml5proxy")
+POLICY = "/etc/nova/policy.d/10-xloud.yaml"
 API = "http://127.0.0.1:8774"
 SERVER = "5bc18ba9-6a34-4d76-8f8a-a3dbf83b7e4c"
 
 
 @dataclass
-class Cloud:
+class Cloud(ABC):
     """A container with Nova running, and the repositories it installs from.
 
+    :cvar manager: the package manager, as it is called
     :cvar library: where the distribution has the library
     :cvar prefix: what the names of its units begin with
     :cvar running: the units that run
     :cvar resting: those that do not: one enabled but stopped, two disabled, one masked
     :cvar simple: those of the type simple, which never are "Starting"
+    :cvar ours: our packages
+    :cvar documents: files that come with them
+    :cvar upgrades: what a package manager is told to upgrade all that it can
+    :cvar unwanted: what it is told that makes it remove our library, while the distribution's next
+        update is there and ours for it is not
     """
 
-    library: ClassVar[str] = LIBRARY
-    prefix: ClassVar[str] = "nova-"
-    running: ClassVar[tuple[str, ...]] = RUNNING
-    resting: ClassVar[tuple[str, ...]] = RESTING
-    simple: ClassVar[tuple[str, ...]] = ("nova-api", "nova-api-metadata")
+    manager: ClassVar[str]
+    library: ClassVar[str]
+    prefix: ClassVar[str]
+    running: ClassVar[tuple[str, ...]]
+    resting: ClassVar[tuple[str, ...]]
+    simple: ClassVar[tuple[str, ...]] = ()
+    ours: ClassVar[tuple[str, ...]]
+    documents: ClassVar[tuple[str, ...]]
+    upgrades: ClassVar[tuple[str, ...]]
+    unwanted: ClassVar[str]
 
     container: Container
     cursor: str = field(default="", init=False)
@@ -49,40 +58,68 @@ class Cloud:
         """Run a shell script inside and return its output."""
         return self.container.sh(script)
 
-    def apt(self, arguments: str) -> str:
-        """Run apt-get, and check that it leaves nothing half done; return its output."""
-        output = self.sh(f"apt-get -y -o Dpkg::Use-Pty=0 {arguments}")
+    # packages -------------------------------------------------------------------------------
+
+    def manage(self, arguments: str) -> str:
+        """Run the package manager, check that it leaves nothing half done; return its output."""
+        output = self.sh(f"{self.manager} {arguments}")
         self.assert_sane()
         return output
 
+    def refused(self, arguments: str) -> str:
+        """Run the package manager, which must fail; return its output."""
+        done = self.container.run("sh", "-euc", f"{self.manager} {arguments}", check=False)
+        assert done.returncode, done.stdout
+        self.assert_sane()
+        return done.stdout
+
+    @abstractmethod
     def assert_sane(self) -> None:
-        """Check that no package is broken, half installed or waiting for a trigger."""
-        assert not self.sh("dpkg --audit")
-        self.sh("apt-get check")
+        """Check that no package is broken or half installed."""
 
-    # repositories ---------------------------------------------------------------------------
-
+    @abstractmethod
     def use_mirror(self, mirror: Path) -> None:
         """Make a mirror of ours, as it lies on the host, the one the container installs from."""
-        root = self.container.root
-        shutil.rmtree(root / "srv/mirror", ignore_errors=True)
-        shutil.copytree(mirror, root / "srv/mirror")
-        shutil.copy(mirror / "nova-xloud.gpg", root / "usr/share/keyrings")
-        (told,) = mirror.glob("*/nova-xloud.sources")
-        sources = told.read_text().replace(f"file:{mirror}", "file:/srv/mirror")
-        (root / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
-        self.sh("apt-get update")
 
-    # packages -------------------------------------------------------------------------------
-
+    @abstractmethod
     def versions(self) -> dict[str, str]:
         """Return the version of each package about Nova, or how it is if not fully installed."""
-        listed = self.sh(
-            "dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n' "
-            "'*nova*' | grep -v -e ' un ' -e novaclient"
-        )
-        rows = (line.split() for line in listed.splitlines())
-        return {name: version if state == "ii" else state for name, state, version in rows}
+
+    def stock_versions(self) -> dict[str, str]:
+        """Return the distribution's packages of Nova and how they are."""
+        return {name: how for name, how in self.versions().items() if "xloud" not in name}
+
+    @abstractmethod
+    def swap_in(self) -> str:
+        """Install ours over the distribution's library; return the output."""
+
+    @abstractmethod
+    def reinstall(self) -> str:
+        """Install ours again; return the output."""
+
+    @abstractmethod
+    def swap_back(self) -> str:
+        """Install the distribution's library over ours; return the output."""
+
+    @abstractmethod
+    def shipped(self) -> list[str]:
+        """Return the paths that our packages have brought."""
+
+    @abstractmethod
+    def distribution_moves(self, stock: str, later: str) -> None:
+        """Have the distribution publish its next update."""
+
+    @abstractmethod
+    def would_remove_ours(self) -> bool:
+        """Say whether the package manager, told what is unwanted, goes on to remove our library."""
+
+    @abstractmethod
+    def protect(self) -> None:
+        """Do what the guide advises against that."""
+
+    @abstractmethod
+    def unprotect(self) -> None:
+        """Take it back."""
 
     # services -------------------------------------------------------------------------------
 

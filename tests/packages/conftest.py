@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from nova_xloud import builds, mirror, root, signing, targets
-from tests.packages import container, labs
+from tests.packages import container
 from tests.packages.cloud import Cloud
-from tests.packages.debs import control_of, field, named, repack
+from tests.packages.deb import lab as deb_lab
+from tests.packages.deb.cloud import DebianCloud
+from tests.packages.el9 import lab as el9_lab
+from tests.packages.el9.cloud import RdoCloud
 
+HERE = Path(__file__).parent
 REPOSITORY = Path(__file__).parents[2]
 DIST = REPOSITORY / "dist"
+LABS = {"deb": deb_lab, "rpm": el9_lab}
+CLOUDS: dict[str, type[Cloud]] = {"deb": DebianCloud, "rpm": RdoCloud}
 #: When the key was made that can be expired: signatures of today are later than its end.
 THEN = ("--faked-system-time", "20200101T000000")
 Mirrors = Callable[..., Path]
@@ -32,8 +38,15 @@ def dev_null() -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the deb scenarios run for any target of that format."""
+    """Let the scenarios run for any target."""
     parser.addoption("--target", default="debian-13", help="the target whose packages are tried")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what another format has beside the scenarios that are of both."""
+    format_ = targets.get(config.getoption("--target")).format
+    others = [HERE / name for name in {"deb": ["el9"], "rpm": ["deb"]}[format_]]
+    return True if collection_path in others else None
 
 
 @pytest.fixture(scope="session")
@@ -51,22 +64,27 @@ def built(target: targets.Target) -> Path:
 
 
 @pytest.fixture(scope="session")
-def debs(built: Path) -> list[Path]:
-    """The binary packages under test."""
-    return sorted(built.glob("*.deb"))
+def lab(target: targets.Target) -> ModuleType:
+    """What there is per format: labs, and packages made of packages."""
+    return LABS[target.format]
 
 
 @pytest.fixture(scope="session")
-def version(debs: list[Path]) -> str:
-    """Their version, ending in ``+xloudN``."""
-    return field(control_of(named(debs, "python3-nova-xloud")), "Version")
+def version(lab: ModuleType, built: Path) -> str:
+    """The version of the packages under test."""
+    return lab.version(built)
 
 
 @pytest.fixture(scope="session")
-def stock(debs: list[Path]) -> str:
+def stock(lab: ModuleType, built: Path) -> str:
     """The version of the distribution's nova that they stand in for."""
-    provided = field(control_of(named(debs, "python3-nova-xloud")), "Provides")
-    return provided.split("(= ")[1].rstrip(")")
+    return lab.stock(built)
+
+
+@pytest.fixture(scope="session")
+def later(lab: ModuleType, stock: str) -> str:
+    """The version of the distribution's next update."""
+    return lab.later(stock)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +109,9 @@ def make_mirror(scratch: Path, signer: signing.Signer, target: targets.Target) -
 
     def make(name: str, *directories: Path) -> Path:
         place = scratch / f"mirror-{name}"
-        mirror.write(place, {mirror.Repository("deb", target.repository): directories}, signer)
+        mirror.write(
+            place, {mirror.Repository(target.format, target.repository): directories}, signer
+        )
         return place
 
     return make
@@ -104,31 +124,35 @@ def our_mirror(make_mirror: Mirrors, built: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def newer(debs: list[Path], version: str, scratch: Path) -> Path:
-    """The packages under test with a higher revision, as a directory."""
-    higher = f"{version.rsplit('xloud', 1)[0]}xloud{int(version.rsplit('xloud', 1)[1]) + 1}"
-    changes = {f"Version: {version}": f"Version: {higher}"}
-    for package in debs:
-        repack(package, scratch / "newer", changes if "nova" in package.name else {})
-    return scratch / "newer"
+def newer(lab: ModuleType, built: Path, scratch: Path) -> Path:
+    """The packages under test with the next revision, as a directory."""
+    return lab.newer(built, scratch / "newer")
 
 
 @pytest.fixture(scope="session")
-def cloud_layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
+def rebuilt(lab: ModuleType, built: Path, scratch: Path) -> Path:
+    """The packages under test, standing in for the distribution's next update."""
+    return lab.rebuilt(built, scratch / "rebuilt")
+
+
+@pytest.fixture(scope="session")
+def cloud_layers(lab: ModuleType, target: targets.Target, built: Path) -> tuple[Path, ...]:
     """The cached layers of a configured cloud."""
-    return labs.layers(target, built)
+    return lab.layers(target, built)
 
 
 @pytest.fixture(scope="session")
-def boot_cloud(cloud_layers: tuple[Path, ...], scratch: Path, our_mirror: Path) -> Clouds:
-    """Boot clouds with Debian's own nova running and our mirror in their sources."""
+def boot_cloud(
+    target: targets.Target, cloud_layers: tuple[Path, ...], scratch: Path, our_mirror: Path
+) -> Clouds:
+    """Boot clouds with the distribution's nova running and our mirror among their repositories."""
 
     @contextmanager
     def boot() -> Iterator[Cloud]:
         place = Path(tempfile.mkdtemp(prefix="cloud-", dir=scratch))
         try:
             with container.booted(cloud_layers, place) as booted:
-                cloud = Cloud(booted)
+                cloud = CLOUDS[target.format](booted)
                 cloud.use_mirror(our_mirror)
                 yield cloud
         finally:
@@ -149,26 +173,6 @@ def fresh_cloud(boot_cloud: Clouds) -> Iterator[Cloud]:
     """A cloud for one test."""
     with boot_cloud() as booted:
         yield booted
-
-
-@pytest.fixture(scope="session")
-def distribution(cloud_layers: tuple[Path, ...], scratch: Path) -> Path:
-    """The distribution's own packages, as a directory that may be written."""
-    place = scratch / "distribution"
-    place.mkdir()
-    for deb in offered(cloud_layers):
-        shutil.copy(deb, place)
-    return place
-
-
-def offered(layers: tuple[Path, ...]) -> list[Path]:
-    """Return the distribution's own packages, of the uppermost layer that has some.
-
-    What is removed in a layer is a device there.
-    """
-    found = ((layer / "srv/debian").glob("*.deb") for layer in layers)
-    debs = ([deb for deb in layer if deb.is_file()] for layer in found)
-    return next(each for each in debs if each)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ CONFIGURED = ("/etc/nova/nova.conf", "/etc/nova/api-paste.ini")
 class RdoCloud(Cloud):
     """A container with Nova running from RDO-shaped RPMs."""
 
+    manager: ClassVar[str] = "dnf -y --refresh"
     library: ClassVar[str] = "/usr/lib/python3.9/site-packages/nova"
     prefix: ClassVar[str] = "openstack-nova-"
     running: ClassVar[tuple[str, ...]] = tuple(
@@ -26,20 +27,10 @@ class RdoCloud(Cloud):
         f"openstack-nova-{name}"
         for name in ("serialproxy", "novncproxy", "metadata-api", "spicehtml5proxy")
     )
-    simple: ClassVar[tuple[str, ...]] = ()
-
-    def dnf(self, arguments: str) -> str:
-        """Run dnf, and check that it leaves nothing half done; return its output."""
-        output = self.sh(f"dnf -y --refresh {arguments}")
-        self.assert_sane()
-        return output
-
-    def refused(self, arguments: str) -> str:
-        """Run dnf, which must fail; return its output."""
-        done = self.container.run("sh", "-euc", f"dnf -y --refresh {arguments}", check=False)
-        assert done.returncode, done.stdout
-        self.assert_sane()
-        return done.stdout
+    ours: ClassVar[tuple[str, ...]] = ("python3-nova-xloud",)
+    documents: ClassVar[tuple[str, ...]] = ("release-notes.rst", "operator-rpm.md", "LICENSE")
+    upgrades: ClassVar[tuple[str, ...]] = ("upgrade",)
+    unwanted: ClassVar[str] = "upgrade --best --allowerasing --disablerepo=nova-xloud"
 
     def assert_sane(self) -> None:
         """Check that all relations hold, and that every file is as its package brought it."""
@@ -58,8 +49,24 @@ class RdoCloud(Cloud):
         assert f"file://{mirror}" in told
         (root / REPOSITORY).write_text(told.replace(f"file://{mirror}", "file:///srv/mirror"))
 
-    def rdo_moves(self) -> None:
-        """Have RDO publish its next update."""
+    def swap_in(self) -> str:
+        """Install ours over RDO's library; return the output."""
+        return self.manage("install --allowerasing python3-nova-xloud")
+
+    def reinstall(self) -> str:
+        """Install ours again; return the output."""
+        return self.manage("reinstall python3-nova-xloud")
+
+    def swap_back(self) -> str:
+        """Install RDO's library over ours; return the output."""
+        return self.manage("swap python3-nova-xloud python3-nova")
+
+    def shipped(self) -> list[str]:
+        """Return the paths that our package has brought."""
+        return self.sh("rpm -ql python3-nova-xloud").splitlines()
+
+    def distribution_moves(self, stock: str, later: str) -> None:
+        """Have RDO publish its next update, which the lab has ready."""
         self.sh("sed -i s,/srv/rdo$,/srv/rdo-later, /etc/yum.repos.d/rdo.repo")
 
     def versions(self) -> dict[str, str]:
@@ -67,3 +74,16 @@ class RdoCloud(Cloud):
         format_ = "%{name} %{epoch}:%{version}-%{release}\\n"
         listed = self.sh(f"rpm -qa --qf '{format_}' '*nova*'")
         return dict(line.split() for line in listed.splitlines())
+
+    def would_remove_ours(self) -> bool:
+        """Say whether dnf removes our library."""
+        asked = self.sh(f"dnf --assumeno --refresh {self.unwanted} || true")
+        return "python3-nova-xloud" in asked.partition("Removing")[2]
+
+    def protect(self) -> None:
+        """Have dnf refuse to remove our library."""
+        self.sh("echo python3-nova-xloud >/etc/dnf/protected.d/nova-xloud.conf")
+
+    def unprotect(self) -> None:
+        """Let it go."""
+        self.sh("rm /etc/dnf/protected.d/nova-xloud.conf")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import root, rpm
+from nova_xloud import root, rpm, targets
 from nova_xloud.cache import sha256
 from nova_xloud.errors import PackageError
 from tests.packages.conftest import REPOSITORY
-from tests.packages.el9.conftest import TARGET, build, run_build
+from tests.packages.el9.lab import build, run_build
 
+TARGET = targets.get("el9")
 RPMLINT = root.Recipe("rpmlint-debian-13", "trixie", ("rpm", "rpmlint"))
 
 

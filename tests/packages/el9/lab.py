@@ -10,12 +10,19 @@ import shlex
 import shutil
 from pathlib import Path
 
-from nova_xloud import bases, root, rpm
+from nova_xloud import bases, root, rpm, targets
 from nova_xloud.cache import sha256
+from nova_xloud.cli import main
 from tests.packages import labs
 from tests.packages.container import Container
 
+TARGET = "el9"
 BASE = "29.4.0"
+#: Installs what is in /srv/mirror where no service runs, and checks that all is well.
+OFFLINE = (
+    "rpm --import /srv/mirror/RPM-GPG-KEY-nova-xloud && dnf -y install --allowerasing "
+    "/srv/mirror/pool/el9/*/python3-nova-xloud-[0-9]*.rpm && dnf check"
+)
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 PINS = REPOSITORY / f"tests/nova/pins/{BASE}.txt"
@@ -57,8 +64,11 @@ def packages() -> root.Recipe:
     )
 
 
-def layers() -> tuple[Path, ...]:
-    """Return the layers of a configured cloud, made if the cache has none: about ten minutes."""
+def layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
+    """Return the layers of a configured cloud, made if the cache has none: about ten minutes.
+
+    The cloud below ours is the same, whatever was built.
+    """
     lower = root.make(packages())
 
     def configure(container: Container) -> None:
@@ -67,3 +77,41 @@ def layers() -> tuple[Path, ...]:
 
     told = [sha256(each) for each in (*SCRIPTS, MACROS)]
     return labs.configured("test-el9", lower, told, configure)
+
+
+def version(built: Path) -> str:
+    """Return the version of packages of ours."""
+    (package,) = built.glob("python3-nova-xloud-[0-9]*.rpm")
+    return "1:" + package.name.removeprefix("python3-nova-xloud-").removesuffix(".noarch.rpm")
+
+
+def stock(built: Path) -> str:
+    """Return the version of RDO's nova that packages of ours stand in for."""
+    return targets.get(built.name).provides
+
+
+def later(stock: str) -> str:
+    """Return the version of RDO's next update."""
+    return stock.replace("-1.", "-2.")
+
+
+def newer(built: Path, into: Path) -> Path:
+    """Build packages of the next revision, standing in for the same version."""
+    return build(into, "--revision", "2")
+
+
+def rebuilt(built: Path, into: Path) -> Path:
+    """Build packages of the next revision, standing in for RDO's next update."""
+    return build(into, "--revision", "2", "--provides", later(stock(built)))
+
+
+def run_build(dist: Path, *options: str) -> int | None:
+    """Run ``nova-xloud build el9`` with options; return its exit code."""
+    arguments = ["build", TARGET, "--dist", str(dist), *options]
+    return main(arguments, standalone_mode=False)
+
+
+def build(dist: Path, *options: str) -> Path:
+    """Build the target with options; return the directory of the packages."""
+    assert run_build(dist, *options) in (None, 0)
+    return dist / TARGET

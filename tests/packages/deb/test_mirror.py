@@ -14,8 +14,8 @@ from nova_xloud import mirror, root, targets
 from nova_xloud.errors import MirrorError
 from nova_xloud.mirror import Repository
 from nova_xloud.signing import Signer
-from tests.packages import labs
 from tests.packages.conftest import expire
+from tests.packages.deb import lab
 from tests.tiny import make_deb
 
 URL = "http://127.0.0.1:8000"
@@ -67,7 +67,7 @@ def place(tmp_path: Path, signer: Signer) -> Path:
 @pytest.fixture
 def client(place: Path, scratch: Path, tmp_path: Path) -> Iterator[Client]:
     """A client of that mirror."""
-    with root.overlay([root.make(labs.packages(TARGET))], scratch / "client") as merged:
+    with root.overlay([root.make(lab.packages(TARGET))], scratch / "client") as merged:
         yield Client(merged, place, tmp_path / "log")
     root.remove_tree(scratch / "client")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nova_xloud import bases, targets
 from nova_xloud.deb import newer_relations
-from tests.packages.debs import control_of, field, repack
+from tests.packages.deb.debs import control_of, field, repack
 
 LIBRARIES = "usr/lib/python3/dist-packages"
 

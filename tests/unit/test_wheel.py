@@ -1,0 +1,70 @@
+"""What a wheel is made of, and that one without what is ours is refused."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.utils import parse_wheel_filename
+
+from nova_xloud import targets, wheel
+from nova_xloud.quilt import Patch
+
+TARGET = targets.get("29.4.0-wheel")
+
+
+@pytest.fixture
+def area(tmp_path: Path) -> Path:
+    """The area of a build of a tiny release with two patches."""
+    sdist = tmp_path / "nova-29.4.0.tar.gz"
+    sdist.write_bytes(b"sdist")
+    patches = [Patch("xloud/two.patch", b"two\n"), Patch("xloud/one.patch", b"one\n")]
+    wheel.assemble(wheel.Material("29.4.0", 1, sdist, patches), tmp_path / "area")
+    return tmp_path / "area"
+
+
+def test_the_patches_lie_beside_the_release_in_their_order(area: Path) -> None:
+    assert (area / "nova.tar.gz").read_bytes() == b"sdist"
+    assert (area / "series").read_text() == "xloud/two.patch\nxloud/one.patch\n"
+    assert (area / "patches/xloud/one.patch").read_text() == "one\n"
+    assert list((area / "out").iterdir()) == []
+
+
+def test_pip_takes_ours_before_the_release_and_a_later_revision_before_an_earlier() -> None:
+    names = ["29.4.0", *(f"29.4.0-{wheel.build_number(revision)}" for revision in (1, 2, 10))]
+    parsed = [parse_wheel_filename(f"nova-{name}-py3-none-any.whl") for name in names]
+    assert {str(version) for _, version, _, _ in parsed} == {"29.4.0"}
+    builds = [build for _, _, build, _ in parsed]
+    assert builds == sorted(builds)
+    assert len(set(builds)) == len(builds)
+
+
+def made(place: Path, files: dict[str, str]) -> Path:
+    """Write a wheel of some files."""
+    with zipfile.ZipFile(place / "nova.whl", "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return place / "nova.whl"
+
+
+WHOLE = {
+    "nova/__init__.py": "",
+    "nova/xloud/__init__.py": "",
+    "nova-29.4.0.dist-info/entry_points.txt": "x = nova.api.validation.extra_specs.minimum\n",
+}
+
+
+def test_a_whole_wheel_lacks_nothing(tmp_path: Path) -> None:
+    assert wheel.missing(made(tmp_path, WHOLE)) == []
+
+
+@pytest.mark.parametrize("name", ["nova/xloud/__init__.py", "/entry_points.txt"])
+def test_what_is_not_in_it_is_told(tmp_path: Path, name: str) -> None:
+    files = {path: text for path, text in WHOLE.items() if not path.endswith(name)}
+    assert wheel.missing(made(tmp_path, files)) == [name]
+
+
+def test_an_entry_point_that_was_lost_is_told(tmp_path: Path) -> None:
+    files = dict.fromkeys(WHOLE, "")
+    assert wheel.missing(made(tmp_path, files)) == ["/entry_points.txt"]

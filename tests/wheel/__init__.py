@@ -1,0 +1,1 @@
+"""The wheel: the same bytes twice, and installed over the release that it stands in for."""
