@@ -92,8 +92,8 @@ lint: setup ## ruff, mypy, shellcheck
 	git ls-files | xargs awk 'FNR == 1 && /^#! *\/(usr\/)?bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' | \
 	    xargs shellcheck
 
-bench: packages ## build time and size, as ratios against Debian's own nova in the same run (root)
-	$(BIN)/python -m tests.bench
+bench: setup ## build time and size, cold, warm and unchanged, as ratios against Debian's own nova and stdeb (root)
+	$(BIN)/python -m tests.bench $(TARGETS)
 
 clean: ## remove what was built, keep the caches
 	rm -rf dist build $(VENV)

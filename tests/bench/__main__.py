@@ -1,149 +1,106 @@
-"""Time and size of our package against the distribution's own: ``python -m tests.bench``.
+"""What packages cost, as ratios: ``python -m tests.bench TARGET...``.
 
-Both source packages are built in the same clean root, in turns, without tests and documentation;
-the best of the turns counts. Prints a table and writes dist/reports/bench-packages.json.
+All of one run is measured on the same machine, from the same empty cache: the targets' builds cold,
+warm and with nothing changed; Debian's own build of nova; stdeb on the tree that our package is of.
+Prints a table and writes dist/reports/bench-packages.json. Needs root, and about half an hour.
 """
 
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
+import os
 import sys
 import tempfile
-import time
+from functools import reduce
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from nova_xloud import bases, builds, deb, root, targets
+from nova_xloud import bases, deb, root, targets
 from nova_xloud.errors import XloudError
+from tests.bench import theirs
+from tests.bench.figures import Cost, Row, compared, show
+from tests.bench.ours import Builder, Builds
 
-REPOSITORY = Path(__file__).parents[2]
-DIST = REPOSITORY / "dist"
+REPORTS = Path(__file__).parents[2] / "dist/reports"
+#: Compared with the distribution's own build, and with stdeb's.
+TARGET = "debian-13"
 TURNS = 2
-#: At most this part of the time, and this part of the size.
-AIMS = {"seconds": 0.5, "cpu_seconds": 0.5, "bytes": 1.03}
+#: The ratios are at most these.
+AGAINST_DEBIAN = {"seconds": 0.6, "cpu_seconds": 0.6, "bytes": 1.03}
+AGAINST_DEBIAN_COLD = {"seconds": 0.7}
+AGAINST_STDEB = {"seconds": 1.0, "bytes": 1.03}
+ALL_AGAINST_DEBIAN = {"seconds": 1.5}
+ALL_AGAINST_DEBIAN_COLD = {"seconds": 1.5}
+UNCHANGED = {"seconds": 0.05}
+#: A build with nothing changed takes at most so many seconds.
+MOMENT = 5.0
 
 
-def main() -> int:
-    """Measure; return 1 if an aim was missed, 2 if there was nothing to measure."""
-    target = targets.get("debian-13")
-    built = DIST / target.name
+def main(names: list[str]) -> int:
+    """Measure; return 1 if an aim was missed, 2 if it is not told what to measure."""
+    if TARGET not in names:
+        print(f"usage: python -m tests.bench {TARGET} [TARGET...]", file=sys.stderr)
+        return 2
+    scratch = Path(tempfile.mkdtemp(prefix="nova-xloud-bench-", dir="/var/tmp"))
+    os.environ["NOVA_XLOUD_CACHE"] = str(scratch / "cache")
     try:
         root.require_root("the bench")
-        if not (built / builds.RECORD).exists():
-            print(f"no packages in {built}: run `make packages` first", file=sys.stderr)
-            return 2
-        figures = measure(target, next(built.glob("*.dsc")))
+        rows = measure(names, scratch)
     except XloudError as error:
         print(f"bench: {error.sentence}: {error}", file=sys.stderr)
         return error.exit_code
-    reports = DIST / "reports"
-    reports.mkdir(exist_ok=True)
-    (reports / "bench-packages.json").write_text(json.dumps(figures, indent=1) + "\n")
-    show(figures)
-    print(f"written to {reports / 'bench-packages.json'}")
-    return int(any(row["ratio"] > row["aim"] for row in figures.values()))
-
-
-def measure(target: targets.Target, ours: Path) -> dict[str, dict[str, float]]:
-    """Build both source packages in turns; return our figure, theirs and the ratio of each kind."""
-    theirs = bases.fetch(target.base)[0]
-    sources = {"ours": (ours, "python3-nova-xloud"), "theirs": (theirs, "python3-nova")}
-    best: dict[str, dict[str, float]] = {}
-    for turn in range(TURNS):
-        for name, (dsc, library) in sources.items():
-            print(f"turn {turn + 1} of {TURNS}: {dsc.name}", file=sys.stderr)
-            figures = build(clean_root(target), dsc, library)
-            best[name] = {
-                kind: min(value, best.get(name, figures)[kind]) for kind, value in figures.items()
-            }
-    return {
-        kind: {
-            "ours": best["ours"][kind],
-            "theirs": best["theirs"][kind],
-            "ratio": round(best["ours"][kind] / best["theirs"][kind], 4),
-            "aim": aim,
-        }
-        for kind, aim in AIMS.items()
-    }
-
-
-def clean_root(target: targets.Target) -> Path:
-    """Return a root with the build dependencies of both source packages."""
-    ours = deb.recipe(target, REPOSITORY / "debian")
-    sources = "s/^deb \\(.*\\)/deb \\1\\ndeb-src \\1/"
-    recipe = root.Recipe(
-        name=f"{target.name}-bench",
-        suite=ours.suite,
-        packages=ours.packages,
-        hooks=(
-            *ours.hooks,
-            f"--customize-hook=sed -i '{sources}' \"$1/etc/apt/sources.list\"",
-            '--customize-hook=chroot "$1" apt-get update -q',
-            '--customize-hook=chroot "$1" env DEBIAN_FRONTEND=noninteractive '
-            "apt-get build-dep -q -y --no-install-recommends nova",
-        ),
-    )
-    return root.make(recipe)
-
-
-def build(clean: Path, dsc: Path, library: str) -> dict[str, float]:
-    """Build the binary packages of a source package; return seconds, CPU seconds and bytes."""
-    scratch = Path(tempfile.mkdtemp(prefix="nova-xloud-bench-", dir="/var/tmp"))
-    log = DIST / f"bench-{library}.log"
-    try:
-        with root.overlay([clean], scratch) as merged:
-            place = merged / "build"
-            place.mkdir()
-            subprocess.run(
-                ["dpkg-source", "--no-check", "-x", dsc, place / "source"],
-                check=True,
-                capture_output=True,
-            )
-            subprocess.run(
-                ["chown", "-R", f"--reference={merged}/home/{root.BUILDER}", place], check=True
-            )
-            log.write_text("")
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            start = time.monotonic()
-            failed = root.run_in(
-                merged,
-                ["sh", "-c", "cd /build/source && exec dpkg-buildpackage -b -us -uc"],
-                log=log,
-                user=root.BUILDER,
-                environment={"LC_ALL": "C.UTF-8", "DEB_BUILD_OPTIONS": "nocheck nodoc"},
-            )
-            seconds = time.monotonic() - start
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            if failed:
-                raise XloudError(f"building {dsc.name} failed: see {log}")
-            made = next(place.glob(f"{library}_*.deb"))
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            return {
-                "seconds": round(seconds, 1),
-                "cpu_seconds": round(cpu, 1),
-                "bytes": made.stat().st_size,
-            }
     finally:
         root.remove_tree(scratch)
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    told = [{**row._asdict(), "ratio": row.ratio} for row in rows]
+    (REPORTS / "bench-packages.json").write_text(json.dumps(told, indent=1) + "\n")
+    show(rows)
+    print(f"written to {REPORTS / 'bench-packages.json'}")
+    return int(any(row.ratio > row.aim for row in rows))
 
 
-def show(figures: dict[str, dict[str, float]]) -> None:
-    """Print the figures as a table."""
-    table = Table("package build", "ours", "Debian's nova", "ratio", "aim", box=None)
-    for kind, row in figures.items():
-        verdict = "met" if row["ratio"] <= row["aim"] else "missed"
-        table.add_row(
-            kind.replace("_", " "),
-            f"{row['ours']:,}",
-            f"{row['theirs']:,}",
-            f"{row['ratio']:.3f}",
-            f"<= {row['aim']} {verdict}",
-        )
-    Console(markup=False, highlight=False).print(table)
+def measure(names: list[str], place: Path) -> list[Row]:
+    """Build everything, and compare."""
+    builder = Builder(place)
+    ours: dict[str, Builds] = {}
+    for name in names:
+        _tell(f"{name}: cold, {TURNS} times warm, unchanged")
+        ours[name] = builder.builds(name, TURNS)
+    mirror = builder.mirror()
+    together = reduce(Builds.plus, ours.values()).plus(Builds(mirror, mirror, Cost(0, 0)))
+    suite = targets.get(TARGET).suite
+    source, packages = bases.fetch(f"debian:{suite}")[0], builder.dist / TARGET
+    _tell("Debian's nova: cold, then warm")
+    debian_cold, debian = theirs.costs(theirs.debian(suite), source, place, TURNS)
+    _tell("stdeb: warm")
+    dsc = next(packages.glob("*.dsc"))
+    version = deb.upstream_version(dsc.name.removeprefix(f"{deb.SOURCE}_"))
+    _, stdeb = theirs.costs(theirs.stdeb(suite, version), dsc, place, TURNS)
+    one = ours[TARGET]
+    moment = Cost(MOMENT, 0)
+    return [
+        *compared(f"{TARGET} : Debian's nova", one.warm, debian, AGAINST_DEBIAN),
+        *compared(f"{TARGET}, cold : Debian's nova", one.cold, debian_cold, AGAINST_DEBIAN_COLD),
+        *compared(f"{TARGET} : stdeb, same tree", one.warm, stdeb, AGAINST_STDEB),
+        *compared("make packages : Debian's nova", together.warm, debian, ALL_AGAINST_DEBIAN),
+        *compared(
+            "make packages, cold : Debian's nova",
+            together.cold,
+            debian_cold,
+            ALL_AGAINST_DEBIAN_COLD,
+        ),
+        *compared("all, unchanged : cold", together.unchanged, together.cold, UNCHANGED),
+        *(
+            row
+            for name, each in ours.items()
+            for row in compared(
+                f"{name}, unchanged : {MOMENT:g} s", each.unchanged, moment, {"seconds": 1.0}
+            )
+        ),
+    ]
 
 
-sys.exit(main())
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+sys.exit(main(sys.argv[1:]))
