@@ -7,6 +7,7 @@ with the host.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shlex
 import signal
@@ -16,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nova_xloud import root
+
+_NUMBERS = itertools.count(1)
 
 
 class ContainerError(Exception):
@@ -28,22 +31,31 @@ class Container:
     :ivar root: its merged file system, seen from the host
     """
 
-    def __init__(self, merged: Path, console: Path) -> None:
+    def __init__(
+        self, merged: Path, console: Path, binds: Mapping[Path, str] | None = None
+    ) -> None:
+        """Name a container; it does not run yet.
+
+        :param merged: its root
+        :param console: a file that gets what it says while it boots
+        :param binds: directories of the host and where they appear inside, writable
+        """
         self.root = merged
         self._console = console
+        self._binds = [f"--bind={host}:{there}" for host, there in (binds or {}).items()]
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Boot, and wait until systemd has started all it has to.
 
-        :raises ContainerError: if that takes more than three minutes
+        :raises ContainerError: if it ends, or takes more than three minutes
         """
         with self._console.open("ab") as out:
             self._supervisor = subprocess.Popen(
                 [
                     *(*root.NSPAWN, "-D", str(self.root), "-b", "--private-network"),
-                    *("-M", f"nova-test-{os.getpid()}", "--hostname=nova-test"),
-                    *("--console=pipe", "--resolv-conf=off"),
+                    *("-M", f"nova-test-{os.getpid()}-{next(_NUMBERS)}"),
+                    *("--console=pipe", "--resolv-conf=off", *self._binds),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -51,7 +63,7 @@ class Container:
                 start_new_session=True,
             )
         deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self._supervisor.poll() is None:
             time.sleep(0.5)
             with contextlib.suppress(ContainerError):
                 state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
@@ -116,12 +128,16 @@ class Container:
         """Power off; after two minutes, pull the plug."""
         if self._supervisor is None or self._supervisor.poll() is not None:
             return
-        leader = self.leader
-        os.kill(leader, signal.SIGRTMIN + 4)
+        os.kill(self.leader, signal.SIGRTMIN + 4)
         try:
             self._supervisor.wait(120)
         except subprocess.TimeoutExpired:
-            os.kill(leader, signal.SIGKILL)
+            self.kill()
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        if self._supervisor is not None and self._supervisor.poll() is None:
+            os.kill(self.leader, signal.SIGKILL)
             self._supervisor.wait(120)
 
 

@@ -3,7 +3,7 @@
 Runs inside a container, with nothing but Python. The rate does not drop when answers are slow:
 each request has a thread of its own.
 
-usage: poller.py URL REQUESTS_PER_SECOND
+usage: poller.py URL REQUESTS_PER_SECOND [TOKEN]
 """
 
 import json
@@ -14,11 +14,11 @@ import urllib.error
 import urllib.request
 
 
-def ask(url: str, lock: threading.Lock) -> None:
+def ask(request: urllib.request.Request, lock: threading.Lock) -> None:
     """Send one request and print when it was sent, its status or error, and its seconds."""
     sent = time.time()
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             result = answer.status
     except urllib.error.HTTPError as error:
         result = error.code
@@ -30,13 +30,15 @@ def ask(url: str, lock: threading.Lock) -> None:
 
 def main() -> None:
     """Poll until the caller closes standard input."""
-    url, rate = sys.argv[1], float(sys.argv[2])
+    url, rate, *token = sys.argv[1:]
+    headers = {"X-Auth-Token": token[0]} if token else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     lock = threading.Lock()
     threads = []
-    while not ended.wait(1 / rate):
-        threads.append(threading.Thread(target=ask, args=(url, lock)))
+    while not ended.wait(1 / float(rate)):
+        threads.append(threading.Thread(target=ask, args=(request, lock)))
         threads[-1].start()
     for thread in threads:
         thread.join()

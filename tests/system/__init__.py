@@ -1,0 +1,1 @@
+"""A real OpenStack with real guests: what is promised, asked of everything that can tell."""

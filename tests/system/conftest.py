@@ -1,0 +1,133 @@
+"""Fixtures: the cloud, with our packages put over stock Nova's as it runs; servers; the report."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nova_xloud import builds, mirror, root, signing, targets
+from tests.packages.container import booted
+from tests.packages.debs import control_of, field, named
+from tests.system import lab, swap
+from tests.system.cloud import Cloud, Flavor, host_network
+from tests.system.report import Report
+from tests.system.server import Server, create
+from tests.system.waiting import wait_for
+
+REPOSITORY = Path(__file__).parents[2]
+DIST = REPOSITORY / "dist"
+TARGET = targets.get("debian-13")
+#: Room for a walk: an emulated guest cannot plug more vCPUs in its life than its maximum.
+ROOMY = Flavor(vcpus=16, ram=512, minimum_cpu=1, minimum_memory=256)
+NO_BALLOON = "guest-without-balloon"
+Servers = Callable[..., Server]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a wider run have the same scenarios with more of them."""
+    parser.addoption("--walks", type=int, default=10, help="random walks of ten steps")
+    parser.addoption("--kills", type=int, default=20, help="kills of nova-compute in an adjust")
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """The directory of the packages under test."""
+    place = DIST / TARGET.name
+    assert (place / builds.RECORD).exists(), f"no packages in {place}: run `make packages` first"
+    return place
+
+
+@pytest.fixture(scope="session")
+def version(built: Path) -> str:
+    """Their version."""
+    return field(control_of(named(list(built.glob("*.deb")), "python3-nova-xloud")), "Version")
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A directory on disk; everything in it goes at the end."""
+    place = Path(tempfile.mkdtemp(prefix="nova-xloud-system-", dir="/var/tmp"))
+    yield place
+    root.remove_tree(place)
+
+
+@pytest.fixture(scope="session")
+def our_mirror(built: Path, scratch: Path) -> Iterator[Path]:
+    """A signed mirror of what was built."""
+    signer = signing.Signer(scratch / "gnupg", signing.signing_key(scratch / "gnupg"))
+    place = scratch / "mirror"
+    mirror.write(place, {mirror.Repository("deb", TARGET.repository): [built]}, signer)
+    yield place
+    subprocess.run(["gpgconf", "--homedir", signer.home, "--kill", "all"], check=True)
+
+
+@pytest.fixture(scope="session")
+def stock_cloud(scratch: Path) -> Iterator[Cloud]:
+    """The cloud as it is booted, with stock Nova."""
+    with booted(lab.layers(), scratch / "controller") as container, host_network():
+        cloud = Cloud(container)
+        yield cloud
+        cloud.disconnect()
+
+
+@pytest.fixture(scope="session")
+def swapped(stock_cloud: Cloud, our_mirror: Path) -> swap.Swapped:
+    """What was seen while our packages took the place of stock Nova's under a running guest."""
+    swap.use_mirror(stock_cloud, our_mirror)
+    witness = create(stock_cloud, Flavor(vcpus=1, ram=256))
+    witness.booted()
+    return swap.watched(stock_cloud, witness, "install python3-nova-xloud")
+
+
+@pytest.fixture(scope="session")
+def cloud(stock_cloud: Cloud, swapped: swap.Swapped) -> Cloud:
+    """The cloud with our packages."""
+    assert swapped.version.endswith("xloud1"), swapped
+    wait_for("the trait of hosts that adjust", lambda: can_adjust(stock_cloud), 60)
+    return stock_cloud
+
+
+def can_adjust(cloud: Cloud) -> bool:
+    """Say whether Placement knows that the host can adjust."""
+    traits = cloud.admin.placement(f"/resource_providers/{cloud.provider()}/traits")
+    return "CUSTOM_XLOUD_ADJUST" in traits["traits"]
+
+
+@pytest.fixture(scope="session")
+def report() -> Iterator[Report]:
+    """What the run is told to show; written at the end."""
+    report = Report()
+    yield report
+    report.write(DIST / "reports", "system")
+
+
+@pytest.fixture
+def servers(cloud: Cloud) -> Iterator[Servers]:
+    """Make servers that are gone after the test, at their floors: ``servers(flavor, image)``."""
+    made: list[Server] = []
+
+    def make(flavor: Flavor = ROOMY, image: str = "guest", **more: object) -> Server:
+        server = create(cloud, flavor, image, **more)
+        made.append(server)
+        server.booted()
+        if image != NO_BALLOON:
+            server.assert_agreed(*flavor.floor)
+        return server
+
+    yield make
+    if made:
+        cloud.delete_servers(*(server.id for server in made))
+
+
+@pytest.fixture(scope="module")
+def shared(cloud: Cloud) -> Iterator[Server]:
+    """One server for the tests of a module, each of which leaves it as large as it likes."""
+    server = create(cloud, ROOMY)
+    server.booted()
+    server.assert_agreed(*ROOMY.floor)
+    yield server
+    cloud.delete_servers(server.id)

@@ -1,0 +1,215 @@
+"""A server, as all can see it who know something of its size: the five views."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from tests.system import settings
+from tests.system.api import Answer, Api
+from tests.system.cloud import Cloud, Flavor, Probe
+from tests.system.waiting import wait_for
+
+#: What a guest needs to boot under emulation, and to do what it is told.
+BOOT, OBEY = 150, 60
+_LINE = re.compile(r"GUEST up=(\d+) cpus=(\d+) kb=(\d+)")
+
+
+@dataclass(frozen=True)
+class Size:
+    """vCPUs and MiB."""
+
+    vcpus: int
+    memory_mb: int
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What a guest last said on its serial console.
+
+    :ivar up: seconds since it booted
+    :ivar kb: all the memory that its kernel manages
+    """
+
+    up: int
+    cpus: int
+    kb: int
+
+
+@dataclass
+class Server:
+    """A server of the cloud under test.
+
+    :ivar probe: of the host that it is on
+    """
+
+    cloud: Cloud
+    id: str
+    flavor: Flavor
+    probe: Probe = field(repr=False)
+
+    # what it is asked ---------------------------------------------------------------------------
+
+    def post(self, body: object, *, api: Api | None = None, **settings: Any) -> Answer:
+        """Ask for an adjust, with a body as it is."""
+        return (api or self.cloud.admin).request(
+            "POST", f"/os-xloud-adjust/{self.id}", body, **settings
+        )
+
+    def adjust(self, vcpus: int = 0, memory_mb: int = 0, **more: object) -> dict[str, Any]:
+        """Ask for an adjust, expect a 202, wait until the action ends, and return its event."""
+        values = {"current_vcpus": vcpus, "current_memory_mb": memory_mb}
+        body = {name: value for name, value in values.items() if value}
+        answer = self.post({**body, **more})
+        assert answer.expect(202) == {}
+        return self.ended(answer)
+
+    def ended(self, answer: Answer, seconds: float = 120) -> dict[str, Any]:
+        """Wait until the action of an accepted adjust has ended, and return its last event."""
+        assert answer.request_id
+        return wait_for(
+            f"the end of {answer.request_id}", lambda: self.event(answer.request_id), seconds, 0.2
+        )
+
+    def event(self, request_id: str) -> dict[str, Any] | None:
+        """Return the last event of a request's action, None as long as the action goes on."""
+        path = f"/servers/{self.id}/os-instance-actions/{request_id}"
+        answer = self.cloud.admin.request("GET", path)
+        if answer.status == 404:  # equal to current: nothing to do, nothing recorded
+            return None
+        events = answer.expect(200)["instanceAction"]["events"]
+        if not events or any(event["finish_time"] is None for event in events):
+            return None
+        return dict(events[-1])
+
+    def act(self, action: str, value: object = None) -> None:
+        """Ask for one of Nova's own server actions."""
+        self.cloud.admin.request("POST", f"/servers/{self.id}/action", {action: value}).expect(202)
+
+    def actions(self, name: str = "xloud_adjust") -> list[dict[str, Any]]:
+        """Return the server's actions of a name, the newest first."""
+        found = self.cloud.admin.get(f"/servers/{self.id}/os-instance-actions")
+        return [each for each in found["instanceActions"] if each["action"] == name]
+
+    # what it is -----------------------------------------------------------------------------
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The server as the API shows it."""
+        return dict(self.cloud.admin.get(f"/servers/{self.id}")["server"])
+
+    def wait(self, status: str, seconds: float = 120) -> None:
+        """Wait until the server is in a state, and nobody works on it."""
+
+        def there() -> bool:
+            now = self.about
+            assert now["status"] == status or now["status"] != "ERROR", now.get("fault")
+            return now["status"] == status and now["OS-EXT-STS:task_state"] is None
+
+        wait_for(f"{self.id} is {status}", there, seconds, 0.5)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What ``xloud-status`` answers a reader."""
+        answer = self.cloud.reader.get(f"/servers/{self.id}/xloud-status")
+        assert set(answer) == {"xloud_status"}
+        return dict(answer["xloud_status"])
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """What libvirt and QEMU say."""
+        return dict(self.probe.ask("figures", self.id))
+
+    @property
+    def allocation(self) -> dict[str, dict[str, int]]:
+        """What Placement holds for it: {resource provider: {class: amount}}."""
+        found = self.cloud.admin.placement(f"/allocations/{self.id}")["allocations"]
+        return {provider: dict(held["resources"]) for provider, held in found.items()}
+
+    @property
+    def held(self) -> Size:
+        """What Placement holds for it, which must be on one host."""
+        ((_, held),) = self.allocation.items()
+        return Size(held["VCPU"], held["MEMORY_MB"])
+
+    # the guest ------------------------------------------------------------------------------
+
+    @property
+    def console(self) -> str:
+        """All that the guest has said since it was started."""
+        file = self.cloud.container.root / f"var/lib/nova/instances/{self.id}/console.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    @property
+    def guest(self) -> Guest | None:
+        """What the guest last said, if it has said anything."""
+        said = _LINE.findall(self.console)
+        return Guest(*map(int, said[-1])) if said else None
+
+    @cached_property
+    def boot_kb(self) -> int:
+        """What the guest's kernel manages of its maximum, before the balloon driver takes any."""
+        return int(re.findall(r"GUEST boot_kb=(\d+)", self.console)[-1])
+
+    def guest_kb(self, memory_mb: int) -> int:
+        """Return what the guest's kernel manages when the guest has so many MiB."""
+        return self.boot_kb - (self.flavor.ram - memory_mb) * 1024
+
+    def booted(self, seconds: float = BOOT) -> Guest:
+        """Wait until the guest has said what it has."""
+        return wait_for(f"a word of the guest of {self.id}", lambda: self.guest, seconds)
+
+    # the views ------------------------------------------------------------------------------
+
+    def views(self) -> dict[str, Size]:
+        """Return the size as all see it who can tell: five views of one thing."""
+        status, libvirt, guest = self.status, self.figures, self.guest
+        views = {
+            "xloud-status": Size(status["current_vcpus"], status["current_memory_mb"]),
+            "Placement": self.held,
+            "libvirt": Size(libvirt["vcpus"], libvirt["memory_mb"]),
+            "QEMU": Size(libvirt["qemu_vcpus"], libvirt["memory_mb"]),
+        }
+        if guest:
+            mib = self.flavor.ram - (self.boot_kb - guest.kb) / 1024
+            views["guest"] = Size(guest.cpus, int(mib) if mib == int(mib) else -1)
+        return views
+
+    def assert_agreed(
+        self, vcpus: int, memory_mb: int, seconds: float = OBEY, *, but: Mapping[str, Size] = {}
+    ) -> None:
+        """Wait until all views show a size, and nobody works on the server.
+
+        :param but: views that show another size, and which
+        :raises AssertionError: they still differ; the text has them all
+        """
+        wanted = Size(vcpus, memory_mb)
+        last: dict[str, Size] = {}
+
+        def agreed() -> bool:
+            last.clear()
+            last.update(self.views())
+            return "guest" in last and last == {**dict.fromkeys(last, wanted), **but}
+
+        try:
+            wait_for(f"all views at {wanted}", agreed, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {last}") from None
+        assert self.about["OS-EXT-STS:task_state"] is None
+
+
+def create(
+    cloud: Cloud, flavor: Flavor, image: str = "guest", probe: Probe | None = None, **more: object
+) -> Server:
+    """Create a server and wait until it is active; its guest may still boot."""
+    server = Server(cloud, cloud.new_server(flavor, image, **more), flavor, probe or cloud.probe)
+    server.wait("ACTIVE", 180)
+    return server
+
+
+def periodic() -> float:
+    """Return the seconds within which all views agree after whatever has happened."""
+    return settings.PERIODIC + OBEY

@@ -1,0 +1,118 @@
+"""Swapping packages under a running cloud, and what its users and guests notice of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.packages.cloud import Answer, answers
+from tests.system import settings
+from tests.system.cloud import SERVICES, Cloud
+from tests.system.install import wait_for_compute
+from tests.system.server import Server
+from tests.system.waiting import wait_for
+
+RATE = 5
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """What was seen while packages were swapped.
+
+    :ivar version: the version of the library that is installed in the end
+    :ivar answers: what a client got who asked for its servers all the while
+    :ivar guest_ran_on: the guest is the same process as before
+    :ivar restarted: the services whose main process is another, or was told to load anew
+    """
+
+    version: str
+    seconds: float
+    answers: list[Answer]
+    guest_ran_on: bool
+    restarted: dict[str, int]
+    tracebacks: str
+
+    @property
+    def failed(self) -> list[Answer]:
+        """The requests that were not answered with the list."""
+        return [answer for answer in self.answers if answer.result != 200]
+
+
+def use_mirror(cloud: Cloud, mirror: Path) -> None:
+    """Put a mirror of ours into apt's sources, as its guide says."""
+    inside = cloud.container.root
+    shutil.copytree(mirror, inside / "srv/mirror")
+    shutil.copy(mirror / "nova-xloud.gpg", inside / "usr/share/keyrings")
+    (told,) = mirror.glob("*/nova-xloud.sources")
+    sources = told.read_text().replace(f"file:{mirror}", "file:/srv/mirror")
+    (inside / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
+    cloud.sh("apt-get update")
+
+
+def watched(cloud: Cloud, witness: Server, arguments: str) -> Swapped:
+    """Run apt-get while a client polls the API and a guest runs.
+
+    :param witness: the server of that guest
+    :param arguments: of apt-get
+    """
+    before, up = witness.probe.ask("process", witness.id), witness.booted().up
+    cloud.forget_logs()
+    cursor = cloud.sh("journalctl -q -n 0 --show-cursor").split()[-1]
+    polling = start_polling(cloud)
+    begun = time.monotonic()
+    cloud.sh(f"apt-get -y -o Dpkg::Use-Pty=0 {arguments}")
+    seconds = time.monotonic() - begun
+    wait_for_compute(cloud.container, settings.CONTROLLER)
+    polled = answers(polling)
+    # a guest that has been started anew says less for as long as it is watched
+    wait_for("a later word of the guest", lambda: witness.booted().up >= up + seconds, seconds)
+    journal = cloud.sh(f"journalctl -q -o json --after-cursor '{cursor}' SYSLOG_IDENTIFIER=systemd")
+    return Swapped(
+        version=installed(cloud),
+        seconds=seconds,
+        answers=polled,
+        guest_ran_on=witness.probe.ask("process", witness.id) == before,
+        restarted=restarts([json.loads(line) for line in journal.splitlines()]),
+        tracebacks=cloud.tracebacks(),
+    )
+
+
+def installed(cloud: Cloud) -> str:
+    """Return the version of the library, stock or ours."""
+    listed = cloud.sh(
+        "dpkg-query -Wf '${db:Status-Abbrev}${Version}\\n' python3-nova python3-nova-xloud "
+        "2>/dev/null | sed -n 's/^ii *//p'"
+    ).split()
+    assert len(listed) == 1, listed
+    return listed[0]
+
+
+def restarts(journal: list[dict[str, str]]) -> dict[str, int]:
+    """Return how often each service was started or told to load anew, by systemd's own words."""
+    counted = dict.fromkeys(SERVICES, 0)
+    for entry in journal:
+        unit = entry.get("UNIT", "").removesuffix(".service")
+        # a service of the type simple is never "Starting"
+        begun = "Started " if unit == "nova-api" else "Starting "
+        if unit in counted and (
+            entry["MESSAGE"].startswith(begun) or "Sent signal SIGHUP" in entry["MESSAGE"]
+        ):
+            counted[unit] += 1
+    return counted
+
+
+def start_polling(cloud: Cloud) -> subprocess.Popen[str]:
+    """Start asking for the list of servers, as their owner, some times a second."""
+    poller = Path(__file__).parents[1] / "packages/poller.py"
+    shutil.copy(poller, cloud.container.root / "root")
+    url = f"{settings.url('nova')}/servers"
+    return subprocess.Popen(
+        cloud.container.inside("python3", "/root/poller.py", url, str(RATE), cloud.owner.token),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )

@@ -1,0 +1,79 @@
+"""Guests that are slow to do what they are told, or never do it: what is said of them is true."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.cloud import Cloud, Flavor
+from tests.system.conftest import NO_BALLOON, ROOMY, Servers
+from tests.system.server import BOOT, Server, Size, periodic
+from tests.system.waiting import wait_for
+
+pytestmark = pytest.mark.core
+
+
+def booted_at(server: Server, size: Size) -> None:
+    """Have a server boot larger than its floor."""
+    server.act("os-stop")
+    server.wait("SHUTOFF")
+    server.adjust(size.vcpus, size.memory_mb)
+    server.act("os-start")
+    server.wait("ACTIVE")
+    server.assert_agreed(size.vcpus, size.memory_mb, BOOT)
+
+
+def test_a_boot_size_above_the_floor_shrinks_live_to_the_floor(servers: Servers) -> None:
+    server = servers()
+    booted_at(server, Size(3, 384))
+    assert server.figures["hotpluggable"] == list(range(ROOMY.minimum_cpu, ROOMY.vcpus))
+    assert server.adjust(*ROOMY.floor)["result"] == "Success"
+    server.assert_agreed(*ROOMY.floor)
+
+
+def test_an_unplug_said_to_have_timed_out_but_done_is_a_success(servers: Servers) -> None:
+    server = servers()
+    server.adjust(vcpus=4)
+    server.assert_agreed(4, 256)
+    # libvirt says so of each unplug here: QEMU without KVM does not tell it of the end of one
+    with pytest.raises(LookupError, match="timed out"):
+        server.probe.ask("set_vcpus", server.id, 3)
+    wait_for("the unplug", lambda: server.figures["qemu_vcpus"] == 3)
+    assert server.adjust(vcpus=1)["result"] == "Success"
+    server.assert_agreed(1, 256)
+
+
+def test_an_unplug_that_the_guest_ignores_is_a_failure(servers: Servers) -> None:
+    server = servers(
+        Flavor(vcpus=4, ram=512, minimum_cpu=1, minimum_memory=256), "guest-that-keeps-cpus"
+    )
+    booted_at(server, Size(3, 256))
+    event = server.adjust(vcpus=1)
+    assert event["result"] == "Error"
+    assert "3 vCPUs" in event["details"], event
+    server.assert_agreed(3, 256)
+    assert server.about["status"] == "ACTIVE"
+
+
+def test_part_of_a_request_that_fails_leaves_true_figures(servers: Servers) -> None:
+    server = servers(
+        Flavor(vcpus=4, ram=512, minimum_cpu=1, minimum_memory=256), "guest-that-keeps-cpus"
+    )
+    booted_at(server, Size(3, 256))
+    event = server.adjust(vcpus=1, memory_mb=384)
+    assert event["result"] == "Error"
+    true = server.figures
+    server.assert_agreed(true["vcpus"], true["memory_mb"])
+    assert true["vcpus"] == 3
+
+
+def test_a_guest_without_balloon_driver_keeps_its_memory(cloud: Cloud, servers: Servers) -> None:
+    assert cloud
+    server = servers(image=NO_BALLOON)
+    assert server.status["balloon_driver_active"] is False
+    # it never gave back what it booted with: recorded as it is by the next looks at it
+    has = ROOMY.ram
+    server.assert_agreed(ROOMY.minimum_cpu, has, 2 * periodic())
+    event = server.adjust(memory_mb=ROOMY.minimum_memory)
+    assert event["result"] == "Error"
+    assert f"{has} MiB" in event["details"], event
+    server.assert_agreed(ROOMY.minimum_cpu, has)

@@ -1,0 +1,49 @@
+"""Who may adjust, and who may look."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.cloud import Cloud
+from tests.system.conftest import ROOMY
+from tests.system.server import Server, Size
+
+pytestmark = pytest.mark.core
+WISH = {"current_vcpus": 2}
+POLICY = "/etc/nova/policy.d/50-site.yaml"
+
+
+@pytest.mark.parametrize("account", ["owner", "reader"])
+def test_its_project_may_look_but_not_adjust(cloud: Cloud, shared: Server, account: str) -> None:
+    api = getattr(cloud, account)
+    shared.post(WISH, api=api).expect(403)
+    told = api.get(f"/servers/{shared.id}/xloud-status")["xloud_status"]
+    assert Size(told["current_vcpus"], told["current_memory_mb"]) == Size(*ROOMY.floor)
+
+
+def test_another_project_finds_nothing(cloud: Cloud, shared: Server) -> None:
+    shared.post(WISH, api=cloud.stranger).expect(404)
+    path = f"/servers/{shared.id}/xloud-status"
+    cloud.stranger.request("GET", path).expect(404)
+
+
+def test_an_overridden_policy_takes_effect(cloud: Cloud, shared: Server) -> None:
+    cloud.sh(f'echo \'"os_compute_api:xloud:adjust": "role:member"\' >{POLICY}')
+    try:
+        answer = shared.post(WISH, api=cloud.owner)
+        answer.expect(202)
+        assert shared.ended(answer)["result"] == "Success"
+        shared.assert_agreed(2, ROOMY.minimum_memory)
+        shared.post(WISH, api=cloud.reader).expect(403)
+    finally:
+        cloud.sh(f"rm {POLICY}")
+    shared.post({"current_vcpus": 1}, api=cloud.owner).expect(403)
+    shared.assert_agreed(2, ROOMY.minimum_memory)
+
+
+def test_what_is_refused_has_changed_nothing(shared: Server) -> None:
+    before = shared.views()
+    for body in ({}, [], {"current_vcpus": 0}, {"current_vcpus": 17}, {"vcpus": 2}, {"persist": 1}):
+        told = shared.post(body).expect(400)
+        assert told["badRequest"]["message"]
+    assert shared.views() == before

@@ -1,0 +1,56 @@
+"""The dashboards in the field: the bytes that they send, and what they read."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.system.cloud import Cloud
+from tests.system.server import Server, Size
+
+pytestmark = pytest.mark.core
+#: What each sends, and the size afterwards. No header of a microversion is sent with them.
+HORIZON = (
+    ({"current_vcpus": 2}, Size(2, 256)),
+    ({"current_memory_mb": 320}, Size(2, 320)),
+    ({"current_vcpus": 3, "persist": True}, Size(3, 320)),
+    ({"current_vcpus": 2, "current_memory_mb": 384, "persist": True}, Size(2, 384)),
+    ({"current_vcpus": "3", "current_memory_mb": "400"}, Size(3, 400)),
+)
+#: A form in GiB that rounds to MiB.
+SKYLINE = (
+    ({"current_vcpus": 2, "current_memory_mb": round(0.33 * 1024), "persist": True}, Size(2, 338)),
+    ({"current_memory_mb": round(0.4 * 1024), "persist": True}, Size(2, 410)),
+)
+
+
+@pytest.mark.parametrize(("body", "size"), HORIZON + SKYLINE, ids=str)
+def test_a_payload_is_understood(shared: Server, body: object, size: Size) -> None:
+    answer = shared.post(body, microversion=None)
+    assert answer.expect(202) == {}
+    assert shared.ended(answer)["result"] == "Success"
+    shared.assert_agreed(size.vcpus, size.memory_mb)
+
+
+def test_without_persist_only_the_guest_changes(shared: Server) -> None:
+    before = shared.held
+    larger = before.vcpus + 1
+    answer = shared.post({"current_vcpus": larger, "persist": False}, microversion=None)
+    answer.expect(202)
+    assert shared.ended(answer)["result"] == "Success"
+    shared.assert_agreed(larger, before.memory_mb)
+
+
+def test_the_status_is_wrapped_and_has_all_their_names(cloud: Cloud, shared: Server) -> None:
+    path = f"/servers/{shared.id}/xloud-status"
+    told = cloud.owner.request("GET", path, microversion=None).expect(200)
+    assert list(told) == ["xloud_status"]
+    assert {name: type(value) for name, value in told["xloud_status"].items()} == {
+        **dict.fromkeys(
+            (
+                *("current_vcpus", "current_memory_mb", "min_vcpus", "min_memory_mb"),
+                *("max_vcpus", "max_memory_mb", "attached_dimms_mb"),
+            ),
+            int,
+        ),
+        **dict.fromkeys(("balloon_driver_active", "has_virtiomem"), bool),
+    }

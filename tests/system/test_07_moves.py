@@ -1,0 +1,96 @@
+"""An adjusted server on its way between two hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system import settings
+from tests.system.cloud import Cloud
+from tests.system.conftest import ROOMY, Servers
+from tests.system.second import SecondHost, second_host
+from tests.system.server import BOOT, Server, Size
+from tests.system.waiting import wait_for
+
+GROWN = Size(3, 384)
+FIRST, OTHER = settings.CONTROLLER.name, settings.SECOND.name
+
+
+@pytest.fixture(scope="module")
+def second(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
+    """A second host that computes, beside the first."""
+    with second_host(cloud, scratch / "second") as host:
+        yield host
+
+
+@pytest.fixture
+def grown(servers: Servers, second: SecondHost) -> Server:
+    """A server above its floor, on the first host."""
+    assert second
+    server = servers(availability_zone=f"nova:{FIRST}")
+    server.adjust(GROWN.vcpus, GROWN.memory_mb)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
+    return server
+
+
+def on(server: Server, host: str) -> bool:
+    """Say whether a server is on a host and Placement holds its resources only there."""
+    about = server.about
+    return (
+        about["OS-EXT-SRV-ATTR:host"] == host
+        and about["status"] == "ACTIVE"
+        and about["OS-EXT-STS:task_state"] is None
+        and set(server.allocation) == {server.cloud.provider(host)}
+    )
+
+
+def moved(server: Server, second: SecondHost, host: str) -> Server:
+    """Wait until a server is on a host, and return it as it is seen from there."""
+    wait_for(f"the server on {host}", lambda: on(server, host), 240, 1)
+    probe = second.probe if host == OTHER else server.cloud.probe
+    return Server(server.cloud, server.id, server.flavor, probe)
+
+
+def test_live_migration(grown: Server, second: SecondHost) -> None:
+    before = grown.booted().up
+    grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
+    there = moved(grown, second, OTHER)
+    there.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
+    # it went on: it never booted again
+    assert wait_for("a later word", lambda: (g := there.guest) and g.up > before and g)
+    assert there.console.count("boot_kb") == 1
+    assert there.adjust(2, 320)["result"] == "Success"
+    there.assert_agreed(2, 320)
+    there.act("os-migrateLive", {"host": FIRST, "block_migration": "auto"})
+    moved(there, second, FIRST).assert_agreed(2, 320)
+
+
+def test_cold_migration_and_back(grown: Server, second: SecondHost) -> None:
+    grown.act("migrate", {"host": OTHER})
+    grown.wait("VERIFY_RESIZE", 240)
+    grown.act("confirmResize")
+    there = moved(grown, second, OTHER)
+    there.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+    assert there.adjust(*ROOMY.floor)["result"] == "Success"
+    there.assert_agreed(*ROOMY.floor)
+
+
+def test_evacuation_of_a_host_that_died(grown: Server, second: SecondHost) -> None:
+    grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
+    there = moved(grown, second, OTHER)
+    second.dies()
+    there.act("evacuate", {"host": FIRST})
+    wait_for("the server on the first host", lambda: on(there, FIRST) or lost(there), 240, 1)
+    back = Server(grown.cloud, grown.id, grown.flavor, grown.cloud.probe)
+    back.assert_agreed(GROWN.vcpus, GROWN.memory_mb, 180)
+    assert back.adjust(*ROOMY.floor)["result"] == "Success"
+    back.assert_agreed(*ROOMY.floor)
+
+
+def lost(server: Server) -> bool:
+    """Fail if a server is in error."""
+    about = server.about
+    assert about["status"] != "ERROR", about.get("fault")
+    return False

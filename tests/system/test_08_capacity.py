@@ -1,0 +1,113 @@
+"""A host that is full by the sizes that servers have, and never by more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.system.cloud import Cloud, Flavor
+from tests.system.crowd import SMALL, agree, crowd
+from tests.system.server import Server, create, periodic
+from tests.system.waiting import wait_for
+
+NUMBER = 20
+
+
+@pytest.fixture(scope="module")
+def many(cloud: Cloud) -> Iterator[list[Server]]:
+    """Servers at their floors."""
+    with crowd(cloud, NUMBER) as servers:
+        yield servers
+
+
+def test_servers_hold_their_floors(cloud: Cloud, many: list[Server]) -> None:
+    used = cloud.used()
+    assert used["VCPU"] >= NUMBER * SMALL.minimum_cpu
+    assert NUMBER * SMALL.vcpus > cloud.free("VCPU") + used["VCPU"], "they would fit by maxima too"
+    agree(many, periodic())
+
+
+def test_growth_ends_exactly_where_placement_is_full(cloud: Cloud, many: list[Server]) -> None:
+    first = many[0]
+    left = 2
+    with cloud.taken({"VCPU": cloud.free("VCPU") - left}):
+        told = first.post({"current_vcpus": SMALL.minimum_cpu + left + 1}).expect(409)
+        message = told["conflictingRequest"]["message"]
+        assert f"{left + 1} more VCPU" in message, message
+        assert f"{left} is free" in message, message
+        first.assert_agreed(*SMALL.floor)
+        assert first.adjust(vcpus=SMALL.minimum_cpu + left)["result"] == "Success"
+        assert cloud.free("VCPU") == 0
+        refused = cloud.new_server(SMALL)
+        wait_for("its refusal", lambda: Server(cloud, refused, SMALL, cloud.probe).about["status"]
+                 == "ERROR")  # fmt: skip
+        cloud.delete_servers(refused)
+    assert first.adjust(*SMALL.floor)["result"] == "Success"
+    first.assert_agreed(*SMALL.floor)
+
+
+def test_growths_at_once_never_oversell(cloud: Cloud, many: list[Server]) -> None:
+    left = 4
+    with cloud.taken({"VCPU": cloud.free("VCPU") - left}):
+        with ThreadPoolExecutor(NUMBER) as pool:
+            wish = {"current_vcpus": SMALL.minimum_cpu + 1}
+            answers = list(pool.map(lambda server: server.post(wish), many))
+        assert sorted(answer.status for answer in answers) == [202] * left + [409] * (NUMBER - left)
+        for server, answer in zip(many, answers, strict=True):
+            if answer.status == 202:
+                assert server.ended(answer)["result"] == "Success"
+        assert cloud.free("VCPU") == 0
+        agree(many, periodic())
+    assert sum(server.held.vcpus for server in many) == NUMBER * SMALL.minimum_cpu + left
+
+
+def test_a_server_that_leaves_makes_room(cloud: Cloud, many: list[Server]) -> None:
+    assert many
+    lone = Flavor(vcpus=4, ram=192, minimum_cpu=2, minimum_memory=128)
+    free = cloud.free("VCPU")
+    server = create(cloud, lone)
+    assert cloud.free("VCPU") == free - lone.minimum_cpu
+    cloud.delete_servers(server.id)
+    assert cloud.free("VCPU") == free
+
+
+def test_load(cloud: Cloud, many: list[Server]) -> None:
+    """Ten clients, two hundred requests: none lost, none stuck, nothing crashed."""
+    requests, clients = 200, 10
+    cloud.forget_logs()
+
+    def client(number: int) -> list[tuple[Server, str]]:
+        accepted = []
+        own = many[number::clients]
+        for turn in range(requests // clients):
+            server = own[turn % len(own)]
+            memory = 128 + 8 * ((turn + number) % 8)
+            answer = wait_for("a turn", lambda s=server, m=memory: ask(s, m), 300, 0.5)
+            accepted.append((server, answer))
+        return accepted
+
+    def ask(server: Server, memory: int) -> str | None:
+        answer = server.post({"current_memory_mb": memory})
+        assert answer.status in (202, 409), answer
+        return answer.request_id if answer.status == 202 else None
+
+    with ThreadPoolExecutor(clients) as pool:
+        accepted = [pair for pairs in pool.map(client, range(clients)) for pair in pairs]
+    assert len(accepted) == requests
+    for server in many:
+        wait_for(
+            "the end of all its actions",
+            lambda s=server: s.about["OS-EXT-STS:task_state"] is None,
+            120,
+        )
+    agree(many, periodic())
+    for server in many:
+        wanted = {request for owner, request in accepted if owner is server}
+        actions = {action["request_id"]: action for action in server.actions()}
+        for request in wanted & set(actions):
+            event = server.event(request)
+            assert event is not None
+            assert event["result"] == "Success", event
+    assert cloud.tracebacks() == ""
