@@ -8,6 +8,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 # pip's libraries are where Debian's Python looks; what RPMs install is where EL 9's would
 echo /usr/lib/python3.9/site-packages >/usr/local/lib/python3.9/dist-packages/el9.pth
 
+# the database that EL 9 has; it survives that a process which writes into it is killed
+mkdir -p /etc/rpm
+echo '%_db_backend sqlite' >/etc/rpm/macros.database
+
 mkdir -p /srv/rdo /srv/rdo-later
 mv "$here/../nova.tar.gz" "$here"
 python3 "$here/platform.py" >"$here/platform.spec"
