@@ -98,8 +98,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
             stock = target.relations or library_relations((clean / STOCK_RECORD).read_text())
             relations = newer_relations(stock, target.depends)
             source = assemble(target, material, revision, relations, area)
-            owner = merged / "home" / root.BUILDER
-            subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
+            root.give_to_builder(merged, area)
             log = dist / f"{target.name}.log"
             _dpkg_buildpackage(merged, source, log)
             _collect(area, work / "out")

@@ -147,6 +147,11 @@ def run_in(
         ).returncode
 
 
+def give_to_builder(root: Path, directory: Path) -> None:
+    """Let the user who builds own a directory of a root."""
+    subprocess.run(["chown", "-R", f"--reference={root}/home/{BUILDER}", directory], check=True)
+
+
 def remove_tree(tree: Path) -> None:
     """Remove a root or a scratch directory, unless something is mounted below it.
 

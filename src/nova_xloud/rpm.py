@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 import time
 from collections.abc import Collection, Sequence
@@ -73,8 +72,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
     ):
         area = merged / "build"
         assemble(target, material, revision, area)
-        owner = merged / "home" / root.BUILDER
-        subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
+        root.give_to_builder(merged, area)
         log = dist / f"{target.name}.log"
         _rpmbuild(merged, log)
         lost = missing_relations(

@@ -7,7 +7,6 @@ nothing is swapped here: pip installs it over the release that it stands in for.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,8 +69,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
     ):
         area = merged / "build"
         assemble(material, area)
-        owner = merged / "home" / root.BUILDER
-        subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
+        root.give_to_builder(merged, area)
         log = dist / f"{target.name}.log"
         log.write_text("")
         failed = root.run_in(

@@ -81,8 +81,7 @@ def build(rival: Rival, dsc: Path, place: Path) -> Cost:
             area.mkdir()
             unpack = ["dpkg-source", "--no-check", "-x", dsc, area / "source"]
             subprocess.run(unpack, check=True, capture_output=True)
-            owner = merged / "home" / root.BUILDER
-            subprocess.run(["chown", "-R", f"--reference={owner}", area], check=True)
+            root.give_to_builder(merged, area)
 
             def work() -> int:
                 failed = root.run_in(
