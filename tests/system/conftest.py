@@ -11,7 +11,7 @@ import pytest
 
 from nova_xloud import builds, mirror, root, signing, targets
 from tests.packages.container import booted
-from tests.packages.debs import control_of, field, named
+from tests.packages.deb.debs import control_of, field, named
 from tests.system import lab, swap
 from tests.system.cloud import Cloud, Flavor, host_network
 from tests.system.report import Report
