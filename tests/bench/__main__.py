@@ -24,12 +24,14 @@ REPORTS = Path(__file__).parents[2] / "dist/reports"
 #: Compared with the distribution's own build, and with stdeb's.
 TARGET = "debian-13"
 TURNS = 2
-#: The ratios are at most these.
-AGAINST_DEBIAN = {"seconds": 0.6, "cpu_seconds": 0.6, "bytes": 1.03}
-AGAINST_DEBIAN_COLD = {"seconds": 0.7}
-AGAINST_STDEB = {"seconds": 1.0, "bytes": 1.03}
-ALL_AGAINST_DEBIAN = {"seconds": 1.5}
-ALL_AGAINST_DEBIAN_COLD = {"seconds": 1.5}
+#: The ratios are at most these. Ours are of the whole command: weaving, the source package and the
+#: record are in; theirs are of the bare build.
+AGAINST_DEBIAN = {"seconds": 0.6, "cpu_seconds": 0.7, "bytes": 1.03}
+AGAINST_DEBIAN_COLD = {"seconds": 0.8}
+AGAINST_STDEB = {"seconds": 0.8, "bytes": 1.03}
+#: All default targets against that one build.
+ALL_AGAINST_DEBIAN = {"seconds": 1.2}
+ALL_AGAINST_DEBIAN_COLD = {"seconds": 1.3}
 UNCHANGED = {"seconds": 0.05}
 #: A build with nothing changed takes at most so many seconds.
 MOMENT = 5.0
