@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from tests.system import settings
@@ -68,11 +67,21 @@ class Server:
         return self.ended(answer)
 
     def ended(self, answer: Answer, seconds: float = 120) -> dict[str, Any]:
-        """Wait until the action of an accepted adjust has ended, and return its last event."""
+        """Wait until an accepted adjust has ended, and return its action's last event.
+
+        The server is free for the next operation a moment after that.
+        """
         assert answer.request_id
-        return wait_for(
+        event = wait_for(
             f"the end of {answer.request_id}", lambda: self.event(answer.request_id), seconds, 0.2
         )
+        wait_for("the end of the task", lambda: self.is_free, seconds, 0.1)
+        return event
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody works on it."""
+        return self.about["OS-EXT-STS:task_state"] is None
 
     def event(self, request_id: str) -> dict[str, Any] | None:
         """Return the last event of a request's action, None as long as the action goes on."""
@@ -149,9 +158,12 @@ class Server:
         said = _LINE.findall(self.console)
         return Guest(*map(int, said[-1])) if said else None
 
-    @cached_property
+    @property
     def boot_kb(self) -> int:
-        """What the guest's kernel manages of its maximum, before the balloon driver takes any."""
+        """What the guest's kernel manages of its maximum, before the balloon driver takes any.
+
+        It differs a little from boot to boot.
+        """
         return int(re.findall(r"GUEST boot_kb=(\d+)", self.console)[-1])
 
     def guest_kb(self, memory_mb: int) -> int:

@@ -152,6 +152,7 @@ def nova(host: Host) -> Settings:
         "database": {"connection": _database("nova", "nova")},
         "cache": _CACHE,
         "conductor": {"workers": 1},
+        "quota": {"instances": -1, "cores": -1, "ram": -1},
         "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 30},
         "filter_scheduler": {"shuffle_best_same_weighed_hosts": "false"},
         "glance": {"api_servers": url("glance")},

@@ -99,7 +99,7 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
     for server in many:
         wait_for(
             "the end of all its actions",
-            lambda s=server: s.about["OS-EXT-STS:task_state"] is None,
+            lambda s=server: s.is_free,
             120,
         )
     agree(many, periodic())

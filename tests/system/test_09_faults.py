@@ -52,12 +52,8 @@ def ask(server: Server, body: dict[str, int]) -> Answer | None:
 def settled(server: Server) -> None:
     """Check that within one periodic interval nobody works and all views agree on a size."""
 
-    def idle() -> bool:
-        about = server.about
-        assert about["status"] == "ACTIVE", about
-        return about["OS-EXT-STS:task_state"] is None
-
-    wait_for("the end of the task", idle, periodic())
+    wait_for("the end of the task", lambda: server.is_free, periodic())
+    assert server.about["status"] == "ACTIVE"
     status = server.status
     server.assert_agreed(status["current_vcpus"], status["current_memory_mb"], periodic())
     newest = server.actions()[:1]
