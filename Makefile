@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 TARGETS ?= debian-13 el9 29.4.0-wheel
+DEEP_RELEASES ?= 29.4.0 31.3.1 34.0.0
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
@@ -17,7 +18,7 @@ HOST_PACKAGES := \
 
 .PHONY: help setup packages mirror test test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-without test-nova-docs \
-	test-packages test-packages-all lint bench clean
+	test-packages test-packages-all test-system test-system-core lint bench bench-system clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -71,9 +72,9 @@ test-nova-without: setup ## each change, taken out alone, makes a test fail (roo
 test-nova-docs: setup ## Nova's documents with ours in them build without a warning (root)
 	$(BIN)/python -m tests.nova.documents
 
-test-nova-all: setup ## the wide run: whole packages on four releases; what fails runs on the base too (root; hours)
+test-nova-all: setup ## the wide run: whole packages on DEEP_RELEASES; what fails runs on the base too (root; an hour each)
 	$(BIN)/python -m tests.nova.run --suite ours --suite deep --against-base \
-	    --release 29.4.0 --release 31.3.1 --release 33.0.2 --release 34.0.0
+	    $(DEEP_RELEASES:%=--release %)
 
 test-packages: packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
 	$(BIN)/python -m pytest tests/packages
@@ -85,6 +86,12 @@ test-packages-all: ## the same scenarios for the other targets: EL 9, OpenStack 
 	$(BIN)/python -m pytest tests/packages --target el9
 	$(BIN)/python -m pytest tests/packages --target debian-12-caracal
 
+test-system: packages ## a real OpenStack with real guests: adjust, move, break, swap (root; half an hour)
+	$(BIN)/python -m pytest tests/system
+
+test-system-core: packages ## of these, what every change must pass (root)
+	$(BIN)/python -m pytest tests/system -m core --walks 1
+
 lint: setup ## ruff, mypy, shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -94,6 +101,9 @@ lint: setup ## ruff, mypy, shellcheck
 
 bench: setup ## build time and size, cold, warm and unchanged, as ratios against Debian's own nova and stdeb (root)
 	$(BIN)/python -m tests.bench $(TARGETS)
+
+bench-system: packages ## how fast an adjust is, against libvirt alone and Nova's own resize (root)
+	$(BIN)/python -m pytest tests/system/bench.py
 
 clean: ## remove what was built, keep the caches
 	rm -rf dist build $(VENV)
