@@ -24,7 +24,6 @@ import contextlib
 import threading
 
 from oslo_log import log as logging
-from oslo_serialization import jsonutils
 from oslo_utils import excutils
 
 from nova.compute import task_states
@@ -33,6 +32,8 @@ from nova import exception as nova_exception
 from nova.i18n import _
 from nova import objects
 from nova.xloud import exception
+from nova.xloud import guest
+from nova.xloud import intent as xloud_intent
 from nova.xloud import placement
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
@@ -46,73 +47,6 @@ EVENT = 'compute_xloud_adjust'
 # The periodic task keeps adjusts of a server away while it corrects what is
 # known of it: as long as that may take, in seconds, a request waits.
 _PATIENCE = 10
-
-# System metadata: what an adjust that has begun is to do.
-_INTENT = 'xloud_adjusting'
-
-
-class Intent:
-    """What an adjust is to do: sizes before, figures asked for, persist."""
-
-    def __init__(self, vcpus, memory_mb, persist):
-        """Take what was asked for.
-
-        :param vcpus: number of vCPUs, or None to leave them alone
-        :param memory_mb: memory in MiB, or None to leave it alone
-        :param persist: False to adjust the running guest only
-        """
-        self.vcpus = vcpus
-        self.memory_mb = memory_mb
-        self.persist = persist
-
-    @classmethod
-    def of(cls, instance):
-        """Read the intent that is saved with an instance, None without."""
-        saved = instance.system_metadata.get(_INTENT)
-        return cls(**jsonutils.loads(saved)) if saved else None
-
-    def write(self, instance):
-        """Write the intent into the instance, to be saved by the caller."""
-        instance.system_metadata[_INTENT] = jsonutils.dumps(vars(self))
-
-    def record(self, instance, now):
-        """Write the outcome into the instance; the intent stays.
-
-        Writing the same outcome again changes nothing.
-
-        :param instance: nova.objects.Instance, to be saved by the caller
-        :param now: nova.xloud.size.Size that the guest has now; its figures
-            only count for what the intent was to change
-        """
-        old = xloud_size.live(instance)
-        changed = [
-            None if asked is None or (is_now == was and is_now != asked)
-            else is_now
-            for asked, was, is_now in zip(
-                (self.vcpus, self.memory_mb), old, now)]
-        kept = xloud_size.recorded(instance)
-        if self.persist:
-            kept = xloud_size.replaced(kept, *changed)
-        xloud_size.record(
-            instance, kept, xloud_size.replaced(old, *changed))
-
-
-class _Step:
-    """One resource of a running guest that is to change."""
-
-    def __init__(self, name, change, instance, old, new):
-        self.name = name
-        self.grows = new > old
-        self._change = change
-        self._instance = instance
-        self._old = old
-        self._new = new
-
-    def take(self):
-        self._change(self._instance, self._new)
-
-    def take_back(self):
-        self._change(self._instance, self._old)
 
 
 class Adjuster:
@@ -186,19 +120,6 @@ class Adjuster:
         for uuid in set(self._drifts) - present:
             del self._drifts[uuid]
 
-    def guest_size(self, instance):
-        """Ask the hypervisor for the figures of a server's guest.
-
-        :param instance: nova.objects.Instance
-        :returns: nova.xloud.size.GuestSize, None without a running guest
-        :raises: AdjustNotSupported if the driver cannot tell
-        """
-        try:
-            return self.manager.driver.get_current_size(instance)
-        except NotImplementedError:
-            raise exception.AdjustNotSupported(
-                reason=_('its hypervisor driver cannot'))
-
     def assign(self, ctxt, instance, size):
         """Make Placement hold a size for a server of this host.
 
@@ -270,7 +191,7 @@ class Adjuster:
                 ctxt, instance.uuid,
                 expected_attrs=['flavor', 'info_cache', 'metadata',
                                 'system_metadata'])
-            intent = Intent(vcpus, memory_mb, persist)
+            intent = xloud_intent.Intent(vcpus, memory_mb, persist)
             self._check(instance, intent)
             with self._claim(ctxt, instance, intent):
                 worker.spawn(self._run, ctxt, instance, intent)
@@ -291,7 +212,7 @@ class Adjuster:
                 reason=_('its hypervisor driver cannot'))
         try:
             driver.check_can_adjust(instance, intent.vcpus, intent.memory_mb)
-            guest = self.guest_size(instance)
+            has_guest = guest.size(driver, instance) is not None
         except exception.AdjustError:
             raise
         except Exception as error:
@@ -299,7 +220,7 @@ class Adjuster:
                           instance=instance)
             raise exception.AdjustNotSupported(
                 reason=_('its hypervisor cannot be asked: %s') % error)
-        if guest is None and not intent.persist:
+        if not has_guest and not intent.persist:
             raise exception.AdjustNoGuest(server=instance.uuid)
 
     @contextlib.contextmanager
@@ -353,15 +274,16 @@ class Adjuster:
         # From here on a restart finds what was to be done.
         intent.write(instance)
         instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
-        has_guest = self.guest_size(instance) is not None
-        if not has_guest:
+        driver = self.manager.driver
+        failure = None
+        if guest.size(driver, instance) is not None:
+            outcome, failure = guest.change(
+                driver, instance, intent.vcpus, intent.memory_mb)
+        else:
             # Whatever it had, the next one has the recorded size
             xloud_size.forget_live(instance)
-        outcome = asked = xloud_size.replaced(
-            xloud_size.live(instance), intent.vcpus, intent.memory_mb)
-        failure = None
-        if has_guest:
-            outcome, failure = self._change_guest(instance, intent, asked)
+            outcome = xloud_size.replaced(
+                xloud_size.live(instance), intent.vcpus, intent.memory_mb)
         intent.record(instance, outcome)
         self.finish(ctxt, instance)
         if failure is not None:
@@ -377,10 +299,11 @@ class Adjuster:
         :returns: nova.xloud.size.Size that it has then, if it refuses
         """
         old = xloud_size.live(instance)
-        back = Intent(None if intent.vcpus is None else old.vcpus,
-                      None if intent.memory_mb is None else old.memory_mb,
-                      intent.persist)
-        return self._change_guest(instance, back, old)[0]
+        has, _refusal = guest.change(
+            self.manager.driver, instance,
+            None if intent.vcpus is None else old.vcpus,
+            None if intent.memory_mb is None else old.memory_mb)
+        return has
 
     def finish(self, ctxt, instance):
         """Save the outcome of an adjust, and account for it.
@@ -399,7 +322,7 @@ class Adjuster:
 
         :param instance: nova.objects.Instance
         """
-        instance.system_metadata.pop(_INTENT, None)
+        xloud_intent.Intent.drop(instance)
         instance.task_state = None
         self._save(instance)
         self._abandoned.discard(instance.uuid)
@@ -414,76 +337,3 @@ class Adjuster:
             # task state is not ours.
             instance.obj_reset_changes(['task_state'])
             instance.save()
-
-    def _change_guest(self, instance, intent, asked):
-        """Change a running guest.
-
-        :returns: tuple of Size that the guest has afterwards and the reason
-            why that is not what was asked for, None if it is
-        """
-        old = xloud_size.live(instance)
-        taken = []
-        for step in self._steps(instance, intent, old):
-            try:
-                step.take()
-            except Exception as error:
-                self._log_refusal(instance, step, error)
-                kept = [step] + [each for each in taken
-                                 if not self._take_back(instance, each)]
-                return self._left(instance, old, kept), self._reason(error)
-            taken.append(step)
-        return asked, None
-
-    def _left(self, instance, old, kept):
-        """Tell the Size that a change that has failed leaves.
-
-        :param old: Size before
-        :param kept: the steps that may have changed the guest
-        """
-        guest = self.guest_size(instance)
-        if guest is None:
-            # It has died of it, and starts again as it was.
-            return old
-        return old._replace(
-            **{step.name: getattr(guest, step.name) for step in kept})
-
-    def _steps(self, instance, intent, old):
-        """List the changes, those that are hard to take back first."""
-        driver = self.manager.driver
-        memory = []
-        cpus = []
-        if intent.memory_mb is not None:
-            memory.append(_Step(
-                'memory_mb', driver.set_current_memory_mb, instance,
-                old.memory_mb, intent.memory_mb))
-        if intent.vcpus is not None:
-            cpus.append(_Step(
-                'vcpus', driver.set_current_vcpus, instance, old.vcpus,
-                intent.vcpus))
-        # A guest may refuse to give up a vCPU; giving one is safe.
-        if cpus and not cpus[0].grows:
-            return cpus + memory
-        return memory + cpus
-
-    def _take_back(self, instance, step):
-        """Take a change back; False if the guest keeps it."""
-        try:
-            step.take_back()
-        except Exception as error:
-            self._log_refusal(instance, step, error)
-            return False
-        return True
-
-    @staticmethod
-    def _log_refusal(instance, step, error):
-        # What a guest refuses is its own affair, all else may be a defect
-        log = (LOG.warning if isinstance(error, exception.AdjustIncomplete)
-               else LOG.exception)
-        log('The guest has not taken the change of %(name)s: %(error)s',
-            {'name': step.name, 'error': error}, instance=instance)
-
-    @staticmethod
-    def _reason(error):
-        if isinstance(error, nova_exception.NovaException):
-            return error.format_message()
-        return str(error)

@@ -17,6 +17,7 @@
 import oslo_messaging as messaging
 
 from nova.xloud import exception
+from nova.xloud import guest as xloud_guest
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 
@@ -49,7 +50,7 @@ class Endpoint:
         :param instance: nova.objects.Instance
         :returns: dict, see :meth:`nova.xloud.rpcapi.XloudAPI.get_status`
         """
-        guest = self.manager.xloud.guest_size(instance)
+        guest = xloud_guest.size(self.manager.driver, instance)
         if guest is None:
             size = xloud_size.recorded(instance)
             guest = xloud_size.GuestSize(

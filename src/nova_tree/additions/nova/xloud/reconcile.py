@@ -34,6 +34,8 @@ from nova import exception as nova_exception
 from nova.i18n import _
 from nova import objects
 from nova.xloud import adjust
+from nova.xloud import guest as xloud_guest
+from nova.xloud import intent as xloud_intent
 from nova.xloud import placement
 from nova.xloud import size as xloud_size
 
@@ -236,7 +238,7 @@ def _is_half_done(manager, instance, startup):
     to a call that is still on its way; nova-api gives that up after a time.
     """
     is_lost = startup or manager.xloud.is_abandoned(instance.uuid)
-    if adjust.Intent.of(instance) is not None:
+    if xloud_intent.Intent.of(instance) is not None:
         return (instance.task_state == task_states.XLOUD_ADJUSTING or
                 _is_settled(instance))
     return (instance.task_state == task_states.XLOUD_ADJUSTING and
@@ -253,7 +255,7 @@ def _size_seen(manager, instance, noted):
     """
     guest = None
     if instance.vm_state in _RUNS:
-        guest = manager.xloud.guest_size(instance)
+        guest = xloud_guest.size(manager.driver, instance)
     if guest is None:
         manager.xloud.note_drift(instance.uuid, 0)
         if instance.vm_state == vm_states.STOPPED:
@@ -273,10 +275,10 @@ def _size_seen(manager, instance, noted):
 
 def _recover(manager, context, instance):
     """End an adjust that nova-compute was killed in: all of it, or none."""
-    intent = adjust.Intent.of(instance)
+    intent = xloud_intent.Intent.of(instance)
     is_done = False
     if intent is not None:
-        guest = manager.xloud.guest_size(instance)
+        guest = xloud_guest.size(manager.driver, instance)
         if guest is not None:
             now = xloud_size.Size(guest.vcpus, guest.memory_mb)
             is_done = now == xloud_size.replaced(

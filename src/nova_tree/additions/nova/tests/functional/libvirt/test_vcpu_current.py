@@ -34,6 +34,7 @@ from nova.tests.functional.api import client as api_client
 from nova.tests.functional.libvirt import base
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.xloud import adjust
+from nova.xloud import intent
 from nova.xloud import size as xloud_size
 
 FLOORS = {'minimum_cpu': '1', 'minimum_memory': '1024'}
@@ -183,7 +184,7 @@ class AdjustTestBase(base.ServersTestBase):
             expected['guest'] = expected['status'] = guest or size
         self.assertEqual(expected, views)
         self.assertIsNone(instance.task_state)
-        self.assertIsNone(adjust.Intent.of(instance))
+        self.assertIsNone(intent.Intent.of(instance))
 
     def assertUsed(self, vcpus, memory_mb, host='one'):
         """Compare the host's tracker and Placement's sum."""

@@ -22,7 +22,7 @@ from nova import objects
 from nova.tests.functional.libvirt import base
 from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import utils as libvirt_utils
-from nova.xloud import adjust
+from nova.xloud import intent
 from nova.xloud import size as xloud_size
 
 
@@ -294,7 +294,7 @@ class MoveTest(base.LibvirtMigrationMixin,
 
     def test_evacuate_in_the_middle_of_an_adjust(self):
         instance = self.instance(self.server)
-        adjust.Intent(3, None, True).write(instance)
+        intent.Intent(3, None, True).write(instance)
         instance.task_state = 'xloud_adjusting'
         instance.save()
         self._evacuate()

@@ -20,12 +20,10 @@ import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova import exception as nova_exception
-from nova import objects
-from nova import test
 from nova.tests.unit.xloud import base
-from nova import utils
 from nova.xloud import adjust
 from nova.xloud import exception
+from nova.xloud import intent
 from nova.xloud import size
 from nova.xloud.size import Size
 
@@ -67,7 +65,7 @@ class AdjusterTestCase(base.HostTestCase):
         self.assertEqual(recorded, size.recorded(self.instance))
         self.assertEqual(live or recorded, size.live(self.instance))
         self.assertIsNone(self.instance.task_state)
-        self.assertIsNone(adjust.Intent.of(self.instance))
+        self.assertIsNone(intent.Intent.of(self.instance))
         self.assertFree()
 
     def assertFree(self):
@@ -194,12 +192,6 @@ class RefusalTestCase(AdjusterTestCase):
         message = self.assertRefused(exception.AdjustNotSupported, 3)
         self.assertIn('driver', message)
 
-    def test_driver_cannot_tell_the_size(self):
-        self.driver.get_current_size = mock.Mock(
-            side_effect=NotImplementedError)
-        self.assertRaises(exception.AdjustNotSupported,
-                          self.adjuster.guest_size, self.instance)
-
     def test_host_knows_why_not(self):
         self.driver.check_can_adjust = mock.Mock(
             side_effect=exception.AdjustNotSupported(reason='pinned'))
@@ -325,7 +317,7 @@ class FailureTestCase(AdjusterTestCase):
         self.begin(vcpus=3)
         # for the next periodic task
         self.assertEqual('xloud_adjusting', self.instance.task_state)
-        self.assertIsNotNone(adjust.Intent.of(self.instance))
+        self.assertIsNotNone(intent.Intent.of(self.instance))
         self.assertIsNotNone(self.failure())
         self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
         self.assertFree()
@@ -345,7 +337,7 @@ class FailureTestCase(AdjusterTestCase):
         self.begin(vcpus=3)
         # for the next periodic task
         self.assertEqual('xloud_adjusting', self.instance.task_state)
-        self.assertIsNotNone(adjust.Intent.of(self.instance))
+        self.assertIsNotNone(intent.Intent.of(self.instance))
         self.assertEqual(Size(3, 2048), size.recorded(self.instance))
         self.assertFree()
 
@@ -392,38 +384,3 @@ class DriftTestCase(AdjusterTestCase):
         self.adjuster.forget_drifts({'here', 'new'})
         self.assertFalse(self.adjuster.note_drift('gone', 5, 2))
         self.assertTrue(self.adjuster.note_drift('here', 5, 2))
-
-
-class IntentTestCase(test.NoDBTestCase):
-
-    def test_it_is_saved_with_the_server(self):
-        instance = base.make_instance(size=(2, 2048))
-        adjust.Intent(3, None, False).write(instance)
-        found = adjust.Intent.of(objects.Instance(
-            system_metadata=instance.system_metadata))
-        self.assertEqual((3, None, False), (
-            found.vcpus, found.memory_mb, found.persist))
-
-    def test_nothing_recorded_is_a_property_of_the_image(self):
-        instance = base.make_instance(size=(2, 2048))
-        resize = size.follows_flavor(
-            lambda instance, flavor: setattr(instance, 'flavor', flavor))
-        resize(instance, base.make_flavor(8, 8192, 'two', **base.FLOORS))
-        size.record_live(instance, Size(3, 2048))
-        adjust.Intent(3, None, False).write(instance)
-        self.assertEqual(7, len(instance.system_metadata))
-        # or each snapshot of the server would have it
-        self.assertEqual({}, utils.get_image_from_system_metadata(
-            instance.system_metadata)['properties'])
-
-    def test_the_same_outcome_twice_changes_nothing(self):
-        for asked, persist, now in (
-                ((3, None), True, Size(3, 2048)),
-                ((4, 4096), True, Size(3, 4096)),
-                ((3, 4096), False, Size(3, 3000))):
-            instance = base.make_instance(size=(2, 2048))
-            intent = adjust.Intent(*asked, persist=persist)
-            intent.record(instance, now)
-            once = dict(instance.system_metadata)
-            intent.record(instance, now)
-            self.assertEqual(once, instance.system_metadata)

@@ -46,7 +46,7 @@ class EndpointTestCase(test.NoDBTestCase):
             mock.sentinel.ctxt, mock.sentinel.instance, 1, 2, False)
 
     def test_status_is_the_guests(self):
-        self.manager.xloud.guest_size.return_value = GuestSize(
+        self.manager.driver.get_current_size.return_value = GuestSize(
             3, 2048, True, 512, True)
         self.assertEqual(
             {'current_vcpus': 3, 'current_memory_mb': 2048,
@@ -56,7 +56,7 @@ class EndpointTestCase(test.NoDBTestCase):
                 mock.sentinel.ctxt, base.make_instance()))
 
     def test_status_without_a_guest_is_what_is_recorded(self):
-        self.manager.xloud.guest_size.return_value = None
+        self.manager.driver.get_current_size.return_value = None
         self.assertEqual(
             {'current_vcpus': 2, 'current_memory_mb': 2048,
              'balloon_driver_active': False, 'attached_dimms_mb': 0,

@@ -24,7 +24,7 @@ from nova import context
 from nova import exception as nova_exception
 from nova import objects
 from nova.tests.unit.xloud import base
-from nova.xloud import adjust
+from nova.xloud import intent
 from nova.xloud import reconcile
 from nova.xloud import size
 from nova.xloud.size import GuestSize
@@ -251,11 +251,11 @@ class RecoverTestCase(ReconcileTestCase):
         self.instance.task_state = 'xloud_adjusting'
 
     def _intend(self, vcpus, memory_mb=None, persist=True):
-        adjust.Intent(vcpus, memory_mb, persist).write(self.instance)
+        intent.Intent(vcpus, memory_mb, persist).write(self.instance)
 
     def assertRecovered(self, recorded, live=None):
         self.assertIsNone(self.instance.task_state)
-        self.assertIsNone(adjust.Intent.of(self.instance))
+        self.assertIsNone(intent.Intent.of(self.instance))
         self.assertEqual(recorded, size.recorded(self.instance))
         self.assertEqual(live or recorded, size.live(self.instance))
         self.save.assert_called_with(
@@ -380,7 +380,7 @@ class RecoverTestCase(ReconcileTestCase):
         self.reconcile()
         # so the next look finds it again
         self.assertEqual('xloud_adjusting', self.instance.task_state)
-        self.assertIsNotNone(adjust.Intent.of(self.instance))
+        self.assertIsNotNone(intent.Intent.of(self.instance))
         self.finished.side_effect = None
         self.reconcile()
         self.assertAction('2 vCPUs')

@@ -1,0 +1,56 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from nova import objects
+from nova import test
+from nova.tests.unit.xloud import base
+from nova import utils
+from nova.xloud import intent as xloud_intent
+from nova.xloud import size
+from nova.xloud.size import Size
+
+
+class IntentTestCase(test.NoDBTestCase):
+
+    def test_it_is_saved_with_the_server(self):
+        instance = base.make_instance(size=(2, 2048))
+        xloud_intent.Intent(3, None, False).write(instance)
+        found = xloud_intent.Intent.of(objects.Instance(
+            system_metadata=instance.system_metadata))
+        self.assertEqual((3, None, False), (
+            found.vcpus, found.memory_mb, found.persist))
+
+    def test_nothing_recorded_is_a_property_of_the_image(self):
+        instance = base.make_instance(size=(2, 2048))
+        resize = size.follows_flavor(
+            lambda instance, flavor: setattr(instance, 'flavor', flavor))
+        resize(instance, base.make_flavor(8, 8192, 'two', **base.FLOORS))
+        size.record_live(instance, Size(3, 2048))
+        xloud_intent.Intent(3, None, False).write(instance)
+        self.assertEqual(7, len(instance.system_metadata))
+        # or each snapshot of the server would have it
+        self.assertEqual({}, utils.get_image_from_system_metadata(
+            instance.system_metadata)['properties'])
+
+    def test_the_same_outcome_twice_changes_nothing(self):
+        for asked, persist, now in (
+                ((3, None), True, Size(3, 2048)),
+                ((4, 4096), True, Size(3, 4096)),
+                ((3, 4096), False, Size(3, 3000))):
+            instance = base.make_instance(size=(2, 2048))
+            intent = xloud_intent.Intent(*asked, persist=persist)
+            intent.record(instance, now)
+            once = dict(instance.system_metadata)
+            intent.record(instance, now)
+            self.assertEqual(once, instance.system_metadata)

@@ -1,0 +1,133 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The running guest of a server: what it has, and how it is changed.
+
+A change is all of what was asked for or, as far as the guest takes it back,
+nothing of it; what it keeps is told truly.
+"""
+
+from oslo_log import log as logging
+
+from nova import exception as nova_exception
+from nova.i18n import _
+from nova.xloud import exception
+from nova.xloud import size as xloud_size
+
+LOG = logging.getLogger(__name__)
+
+
+class _Step:
+    """One resource of a running guest that is to change."""
+
+    def __init__(self, name, change, instance, old, new):
+        self.name = name
+        self.grows = new > old
+        self._change = change
+        self._instance = instance
+        self._old = old
+        self._new = new
+
+    def take(self):
+        self._change(self._instance, self._new)
+
+    def take_back(self):
+        """Take the change back; False if the guest keeps it."""
+        try:
+            self._change(self._instance, self._old)
+        except Exception as error:
+            self.log_refusal(error)
+            return False
+        return True
+
+    def log_refusal(self, error):
+        # What a guest refuses is its own affair, all else may be a defect
+        log = (LOG.warning if isinstance(error, exception.AdjustIncomplete)
+               else LOG.exception)
+        log('The guest has not taken the change of %(name)s: %(error)s',
+            {'name': self.name, 'error': error}, instance=self._instance)
+
+
+def size(driver, instance):
+    """Ask the hypervisor for the figures of a server's guest.
+
+    :param driver: nova.virt.driver.ComputeDriver
+    :param instance: nova.objects.Instance
+    :returns: nova.xloud.size.GuestSize, None without a running guest
+    :raises: AdjustNotSupported if the driver cannot tell
+    """
+    try:
+        return driver.get_current_size(instance)
+    except NotImplementedError:
+        raise exception.AdjustNotSupported(
+            reason=_('its hypervisor driver cannot'))
+
+
+def change(driver, instance, vcpus, memory_mb):
+    """Change the running guest of a server.
+
+    :param driver: nova.virt.driver.ComputeDriver
+    :param instance: nova.objects.Instance with the live size of before
+    :param vcpus: number of vCPUs, or None to leave them alone
+    :param memory_mb: memory in MiB, or None to leave it alone
+    :returns: tuple of nova.xloud.size.Size that the guest has afterwards and
+        the reason why that is not what was asked for, None if it is
+    """
+    old = xloud_size.live(instance)
+    taken = []
+    for step in _steps(driver, instance, old, vcpus, memory_mb):
+        try:
+            step.take()
+        except Exception as error:
+            step.log_refusal(error)
+            kept = [step] + [each for each in taken if not each.take_back()]
+            return _left(driver, instance, old, kept), _reason(error)
+        taken.append(step)
+    return xloud_size.replaced(old, vcpus, memory_mb), None
+
+
+def _steps(driver, instance, old, vcpus, memory_mb):
+    """List the changes, those that are hard to take back first."""
+    memory = []
+    cpus = []
+    if memory_mb is not None:
+        memory.append(_Step('memory_mb', driver.set_current_memory_mb,
+                            instance, old.memory_mb, memory_mb))
+    if vcpus is not None:
+        cpus.append(_Step('vcpus', driver.set_current_vcpus,
+                          instance, old.vcpus, vcpus))
+    # A guest may refuse to give up a vCPU; giving one is safe.
+    if cpus and not cpus[0].grows:
+        return cpus + memory
+    return memory + cpus
+
+
+def _left(driver, instance, old, kept):
+    """Tell the Size that a change that has failed leaves.
+
+    :param old: Size before
+    :param kept: the steps that may have changed the guest
+    """
+    has = size(driver, instance)
+    if has is None:
+        # It has died of it, and starts again as it was.
+        return old
+    return old._replace(
+        **{step.name: getattr(has, step.name) for step in kept})
+
+
+def _reason(error):
+    if isinstance(error, nova_exception.NovaException):
+        return error.format_message()
+    return str(error)

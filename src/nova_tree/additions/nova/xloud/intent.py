@@ -1,0 +1,77 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What an adjust that has begun is to do, saved with the instance.
+
+It is there before the guest changes and until the server action has ended, so
+that :mod:`nova.xloud.reconcile` finds what a killed nova-compute has left.
+"""
+
+from oslo_serialization import jsonutils
+
+from nova.xloud import size as xloud_size
+
+# In the system metadata of the instance; nova.utils keeps it out of images.
+_KEY = 'xloud_adjusting'
+
+
+class Intent:
+    """What an adjust is to do: sizes before, figures asked for, persist."""
+
+    def __init__(self, vcpus, memory_mb, persist):
+        """Take what was asked for.
+
+        :param vcpus: number of vCPUs, or None to leave them alone
+        :param memory_mb: memory in MiB, or None to leave it alone
+        :param persist: False to adjust the running guest only
+        """
+        self.vcpus = vcpus
+        self.memory_mb = memory_mb
+        self.persist = persist
+
+    @classmethod
+    def of(cls, instance):
+        """Read the intent that is saved with an instance, None without."""
+        saved = instance.system_metadata.get(_KEY)
+        return cls(**jsonutils.loads(saved)) if saved else None
+
+    def write(self, instance):
+        """Write the intent into the instance, to be saved by the caller."""
+        instance.system_metadata[_KEY] = jsonutils.dumps(vars(self))
+
+    @staticmethod
+    def drop(instance):
+        """Take any intent out of the instance, to be saved by the caller."""
+        instance.system_metadata.pop(_KEY, None)
+
+    def record(self, instance, now):
+        """Write the outcome into the instance; the intent stays.
+
+        Writing the same outcome again changes nothing.
+
+        :param instance: nova.objects.Instance, to be saved by the caller
+        :param now: nova.xloud.size.Size that the guest has now; its figures
+            only count for what the intent was to change
+        """
+        old = xloud_size.live(instance)
+        changed = [
+            None if asked is None or (is_now == was and is_now != asked)
+            else is_now
+            for asked, was, is_now in zip(
+                (self.vcpus, self.memory_mb), old, now)]
+        kept = xloud_size.recorded(instance)
+        if self.persist:
+            kept = xloud_size.replaced(kept, *changed)
+        xloud_size.record(
+            instance, kept, xloud_size.replaced(old, *changed))
