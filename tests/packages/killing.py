@@ -14,7 +14,7 @@ def kill_at(cloud: Cloud, arguments: str, seen: Callable[[], bool], names: tuple
 
     :param arguments: what it is told
     :param seen: says that the moment has come, from the files of the container
-    :param names: of the processes to kill
+    :param names: of the processes to kill, the one that starts the others first
     :returns: what it said until then
     """
     manager = subprocess.Popen(
@@ -30,7 +30,8 @@ def kill_at(cloud: Cloud, arguments: str, seen: Callable[[], bool], names: tuple
         assert manager.poll() is None, f"it ended before the moment: {manager.communicate()[0]}"
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    found = " ".join(f"$(pgrep -x {name} || true)" for name in names)
-    cloud.sh(f"kill -9 {found}; sleep 1")
+    # The first starts the others, and would start another one while these are looked for.
+    cloud.sh("\n".join(f"pkill -9 -x {name} || true" for name in names))
+    # Scripts that they ran go on, and end with this output.
     said, _ = manager.communicate()
     return said

@@ -25,7 +25,7 @@ class Swapped:
 
     :ivar version: the version of the library that is installed in the end
     :ivar answers: what a client got who asked for its servers all the while
-    :ivar guest_ran_on: the guest is the same process as before
+    :ivar guest_ran_on: the guest is the same process, and the same boot, as before
     :ivar restarted: the services whose main process is another, or was told to load anew
     """
 
@@ -59,7 +59,7 @@ def watched(cloud: Cloud, witness: Server, arguments: str) -> Swapped:
     :param witness: the server of that guest
     :param arguments: of apt-get
     """
-    before, up = witness.probe.ask("process", witness.id), witness.booted().up
+    before, guest = witness.probe.ask("process", witness.id), witness.booted()
     cloud.forget_logs()
     cursor = cloud.sh("journalctl -q -n 0 --show-cursor").split()[-1]
     polling = start_polling(cloud)
@@ -68,14 +68,14 @@ def watched(cloud: Cloud, witness: Server, arguments: str) -> Swapped:
     seconds = time.monotonic() - begun
     wait_for_compute(cloud.container, settings.CONTROLLER)
     polled = answers(polling)
-    # a guest that has been started anew says less for as long as it is watched
-    wait_for("a later word of the guest", lambda: witness.booted().up >= up + seconds, seconds)
+    wait_for("a later word of the guest", lambda: witness.booted().up > guest.up)
     journal = cloud.sh(f"journalctl -q -o json --after-cursor '{cursor}' SYSLOG_IDENTIFIER=systemd")
     return Swapped(
         version=installed(cloud),
         seconds=seconds,
         answers=polled,
-        guest_ran_on=witness.probe.ask("process", witness.id) == before,
+        guest_ran_on=(witness.probe.ask("process", witness.id), witness.booted().boot)
+        == (before, guest.boot),
         restarted=restarts([json.loads(line) for line in journal.splitlines()]),
         tracebacks=cloud.tracebacks(),
     )

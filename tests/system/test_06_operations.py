@@ -65,8 +65,6 @@ def test_rebuild(cloud: Cloud, grown: Server) -> None:
 
 def test_shelve_and_unshelve(grown: Server) -> None:
     grown.act("shelve")
-    grown.wait("SHELVED", 180)
-    grown.act("shelveOffload")
     grown.wait("SHELVED_OFFLOADED", 180)
     assert grown.allocation == {}
     told = grown.status
