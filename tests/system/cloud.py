@@ -62,8 +62,9 @@ class Probe:
         return answer["ok"]
 
     def close(self) -> None:
-        """End it."""
-        self._process.communicate()
+        """End it, if that has not been done: its host cannot end before."""
+        if self._process.returncode is None:
+            self._process.communicate()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 
 from nova_xloud import builds, mirror, root, signing, targets
 from tests.packages.container import booted
+from tests.packages.deb.cloud import use_mirror
 from tests.packages.deb.debs import control_of, field, named
 from tests.system import lab, swap
 from tests.system.cloud import Cloud, Flavor, host_network
@@ -77,7 +78,7 @@ def stock_cloud(scratch: Path) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def swapped(stock_cloud: Cloud, our_mirror: Path) -> swap.Swapped:
     """What was seen while our packages took the place of stock Nova's under a running guest."""
-    swap.use_mirror(stock_cloud, our_mirror)
+    use_mirror(stock_cloud.container, our_mirror)
     witness = create(stock_cloud, Flavor(vcpus=1, ram=256))
     witness.booted()
     return swap.watched(stock_cloud, witness, "install python3-nova-xloud")

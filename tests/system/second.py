@@ -58,9 +58,12 @@ def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
         for unit in _ALONE:
             (wants / f"{unit}.service").unlink(missing_ok=True)
         (wants / "nova-compute.service").unlink()
+        # by which nova-compute knows that it is still the same host
+        (merged / "var/lib/nova/compute_id").unlink()
         install.write_files(merged, settings.SECOND)
         shared = cloud.container.root / _INSTANCES
         container = Container(merged, scratch / "console.log", {shared: f"/{_INSTANCES}"})
+        host = None
         try:
             container.start()
             connect(cloud.container, container)
@@ -74,6 +77,8 @@ def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
             host = SecondHost(cloud, container)
             yield host
         finally:
+            if host:
+                host.probe.close()
             container.stop()
 
 

@@ -42,17 +42,6 @@ class Swapped:
         return [answer for answer in self.answers if answer.result != 200]
 
 
-def use_mirror(cloud: Cloud, mirror: Path) -> None:
-    """Put a mirror of ours into apt's sources, as its guide says."""
-    inside = cloud.container.root
-    shutil.copytree(mirror, inside / "srv/mirror")
-    shutil.copy(mirror / "nova-xloud.gpg", inside / "usr/share/keyrings")
-    (told,) = mirror.glob("*/nova-xloud.sources")
-    sources = told.read_text().replace(f"file:{mirror}", "file:/srv/mirror")
-    (inside / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
-    cloud.sh("apt-get update")
-
-
 def watched(cloud: Cloud, witness: Server, arguments: str) -> Swapped:
     """Run apt-get while a client polls the API and a guest runs.
 

@@ -7,7 +7,23 @@ from pathlib import Path
 from typing import ClassVar
 
 from tests.packages.cloud import Cloud
+from tests.packages.container import Container
 from tests.packages.deb.debs import index, repack
+
+
+def use_mirror(container: Container, mirror: Path) -> None:
+    """Put a mirror of ours into a container and its apt's sources, as its guide says.
+
+    :param mirror: as it lies on the host
+    """
+    root = container.root
+    shutil.rmtree(root / "srv/mirror", ignore_errors=True)
+    shutil.copytree(mirror, root / "srv/mirror")
+    shutil.copy(mirror / "nova-xloud.gpg", root / "usr/share/keyrings")
+    (told,) = mirror.glob("*/nova-xloud.sources")
+    sources = told.read_text().replace(f"file:{mirror}", "file:/srv/mirror")
+    (root / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
+    container.sh("apt-get update")
 
 
 class DebianCloud(Cloud):
@@ -33,14 +49,7 @@ class DebianCloud(Cloud):
 
     def use_mirror(self, mirror: Path) -> None:
         """Make a mirror of ours, as it lies on the host, the one the container installs from."""
-        root = self.container.root
-        shutil.rmtree(root / "srv/mirror", ignore_errors=True)
-        shutil.copytree(mirror, root / "srv/mirror")
-        shutil.copy(mirror / "nova-xloud.gpg", root / "usr/share/keyrings")
-        (told,) = mirror.glob("*/nova-xloud.sources")
-        sources = told.read_text().replace(f"file:{mirror}", "file:/srv/mirror")
-        (root / "etc/apt/sources.list.d/nova-xloud.sources").write_text(sources)
-        self.sh("apt-get update")
+        use_mirror(self.container, mirror)
 
     def versions(self) -> dict[str, str]:
         """Return the version of each package about Nova, or how it is if not fully installed."""
