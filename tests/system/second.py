@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nova_xloud import root
 from tests.packages.container import Container
@@ -38,16 +39,23 @@ class SecondHost:
         self.container = container
         self.probe = Probe(container)
 
+    @property
+    def service(self) -> dict[str, Any]:
+        """Its nova-compute, as the API shows it."""
+        query = f"/os-services?host={settings.SECOND.name}&binary=nova-compute"
+        return dict(self.cloud.admin.get(query)["services"][0])
+
+    def leaves(self) -> None:
+        """Have the cloud give it no more servers."""
+        path = f"/os-services/{self.service['id']}"
+        self.cloud.admin.request("PUT", path, {"status": "disabled"}).expect(200)
+        self.probe.close()
+
     def dies(self) -> None:
         """End the host, its guests with it, and wait until the cloud believes it."""
         self.probe.close()
         self.container.kill()
-        query = f"/os-services?host={settings.SECOND.name}&binary=nova-compute"
-        wait_for(
-            "the second host to be down",
-            lambda: self.cloud.admin.get(query)["services"][0]["state"] == "down",
-            120,
-        )
+        wait_for("the second host to be down", lambda: self.service["state"] == "down", 120)
 
 
 @contextmanager
@@ -78,7 +86,7 @@ def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
             yield host
         finally:
             if host:
-                host.probe.close()
+                host.leaves()
             container.stop()
 
 
