@@ -129,6 +129,11 @@ def nova(host: Host) -> Settings:
 
     The periodic tasks run every half minute, so that a test need not wait long for them.
     """
+    # a host that only computes has no business in them
+    databases: Settings = {
+        "api_database": {"connection": _database("nova", "nova_api")},
+        "database": {"connection": _database("nova", "nova")},
+    }
     return {
         "DEFAULT": {
             "host": host.name,
@@ -148,8 +153,7 @@ def nova(host: Host) -> Settings:
             "allow_resize_to_same_host": "true",
         },
         "api": {"auth_strategy": "keystone"},
-        "api_database": {"connection": _database("nova", "nova_api")},
-        "database": {"connection": _database("nova", "nova")},
+        **(databases if host == CONTROLLER else {}),
         "cache": _CACHE,
         "conductor": {"workers": 1},
         "quota": {"instances": -1, "cores": -1, "ram": -1},
@@ -188,10 +192,12 @@ innodb_flush_log_at_trx_commit = 0
 innodb_buffer_pool_size = 128M
 skip-name-resolve
 """
-# cgroups, security labels and polkit are the host's business, which a container has no part in.
+# cgroups, security labels and polkit are the host's business, which a container has no part in. A
+# second host has the same directory of instances.
 _QEMU = """\
 security_driver = "none"
 cgroup_controllers = [ ]
+shared_filesystems = [ "/var/lib/nova/instances" ]
 """
 _LIBVIRTD = """\
 unix_sock_group = "libvirt"
