@@ -56,11 +56,12 @@ test-unit: setup ## the builder's own tests: no network, no root
 test-bases: setup ## the real bases: every anchor holds in all ten
 	$(BIN)/python -m pytest tests/bases
 
-test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor (root)
+test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor, coverage (root)
 	$(BIN)/python -m tests.nova.style
 	$(BIN)/python -m tests.nova.run --release 29.4.0
 	$(BIN)/python -m tests.nova.run --release 34.0.0 --suite ours
 	$(BIN)/python -m tests.nova.pristine
+	$(BIN)/python -m tests.nova.covered
 
 test-nova-ours: setup ## our tests on all nine releases, and with native threads where Nova can (root)
 	$(BIN)/python -m tests.nova.run --suite ours --all-pinned --against-base
