@@ -39,13 +39,18 @@ def grown(servers: Servers, second: SecondHost) -> Server:
 
 
 def on(server: Server, host: str) -> bool:
-    """Say whether a server is on a host and Placement holds its resources only there."""
+    """Say whether a server is on a host, Placement holds it only there, and its move has ended.
+
+    A host that ends in the last moment of a move takes the server with it.
+    """
     about = server.about
+    moves = server.cloud.admin.get(f"/os-migrations?instance_uuid={server.id}")["migrations"]
     return (
         about["OS-EXT-SRV-ATTR:host"] == host
         and about["status"] == "ACTIVE"
         and about["OS-EXT-STS:task_state"] is None
         and set(server.allocation) == {server.cloud.provider(host)}
+        and {move["status"] for move in moves} <= {"completed", "confirmed", "done"}
     )
 
 
