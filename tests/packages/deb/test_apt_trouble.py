@@ -36,6 +36,10 @@ def test_a_swap_killed_in_the_middle_is_healed(fresh_cloud: Cloud, moment: str) 
     # a half-removed library may need the second step to get whole
     cloud.container.run("dpkg", "--configure", "-a", check=False)
     cloud.manage("install -f python3-nova-xloud")
+    # killed between the last file and the record, dpkg has still to forget a removed library
+    assert cloud.versions().get("python3-nova") in (None, "pc")
+    cloud.sh("dpkg --purge --pending")
+    cloud.assert_sane()
     assert cloud.versions().get("python3-nova") is None
     assert cloud.stale() == []
     assert [cloud.states()[unit] for unit in cloud.running] == ["active"] * len(cloud.running)
