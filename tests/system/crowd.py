@@ -28,8 +28,6 @@ def crowd(
         return server
 
     servers: list[Server] = []
-    # else each of those who make one at once would find that there is none of it
-    cloud.flavor(flavor)
     try:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(make, range(number)))

@@ -46,10 +46,10 @@ class SecondHost:
         return dict(self.cloud.admin.get(query)["services"][0])
 
     def leaves(self) -> None:
-        """Have the cloud give it no more servers."""
+        """Have the cloud give it no more servers, and let go of it."""
+        self.probe.close()
         path = f"/os-services/{self.service['id']}"
         self.cloud.admin.request("PUT", path, {"status": "disabled"}).expect(200)
-        self.probe.close()
 
     def dies(self) -> None:
         """End the host, its guests with it, and wait until the cloud believes it."""
@@ -71,7 +71,6 @@ def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
         install.write_files(merged, settings.SECOND)
         shared = cloud.container.root / _INSTANCES
         container = Container(merged, scratch / "console.log", {shared: f"/{_INSTANCES}"})
-        host = None
         try:
             container.start()
             connect(cloud.container, container)
@@ -83,10 +82,11 @@ def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
                 "setpriv --reuid nova --regid nova --init-groups nova-manage cell_v2 discover_hosts"
             )
             host = SecondHost(cloud, container)
-            yield host
-        finally:
-            if host:
+            try:
+                yield host
+            finally:
                 host.leaves()
+        finally:
             container.stop()
 
 

@@ -15,17 +15,17 @@ from tests.system.server import BOOT, Server, Size
 from tests.system.waiting import wait_for
 
 GROWN = Size(3, 384)
-POLICY = "/etc/nova/policy.d/50-hosts.yaml"
 FIRST, OTHER = settings.CONTROLLER.name, settings.SECOND.name
 
 
 @pytest.fixture(scope="module")
 def second(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
     """A second host that computes, beside the first; a server's owner may choose between them."""
-    cloud.sh(f'echo \'"os_compute_api:servers:create:forced_host": "role:member"\' >{POLICY}')
-    with second_host(cloud, scratch / "second") as host:
+    with (
+        cloud.policy("os_compute_api:servers:create:forced_host", "role:member"),
+        second_host(cloud, scratch / "second") as host,
+    ):
         yield host
-    cloud.sh(f"rm {POLICY}")
 
 
 @pytest.fixture
