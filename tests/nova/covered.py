@@ -6,15 +6,14 @@ covered. What only another release runs counts as not covered.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import click
 
 from nova_xloud import tree as trees
-from tests.nova.environment import NoEnvironmentError, NovaEnvironment
+from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, loadable, make_metadata, suites, weave_tree
+from tests.nova.workplace import workplace
 
 LEAST = 95
 
@@ -66,23 +65,17 @@ def total(table: str) -> int:
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the tree and logs there")
 def main(release: str, keep: Path | None) -> None:
     """Measure the branch coverage of our modules; exit 1 if it is less than 95 %."""
-    work = keep or Path(tempfile.mkdtemp(prefix="nova-xloud-covered-"))
-    work.mkdir(parents=True, exist_ok=True)
-    environment = NovaEnvironment(release)
-    try:
+    with workplace("covered", keep) as work:
+        environment = NovaEnvironment(release)
         environment.prepare()
         weave_tree(release, work / "tree")
         table = measure(environment, work / "tree", work / "run.log")
         covered = total(table)
-    except (BrokenTreeError, NoEnvironmentError) as error:
-        raise click.ClickException(f"{error}; all is kept in {work}") from error
-    click.echo("\n".join(line for line in table.splitlines() if line.endswith("%")))
-    click.echo(f"{release}: {covered} % of our modules, with their branches, by our unit tests")
-    if covered < LEAST:
-        click.echo(f"less than {LEAST} %; all is kept in {work}")
-        raise SystemExit(1)
-    if keep is None:
-        shutil.rmtree(work)
+        click.echo("\n".join(line for line in table.splitlines() if line.endswith("%")))
+        click.echo(f"{release}: {covered} % of our modules, with their branches, by our unit tests")
+        if covered < LEAST:
+            click.echo(f"less than {LEAST} %")
+            raise SystemExit(1)
 
 
 if __name__ == "__main__":

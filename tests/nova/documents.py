@@ -7,14 +7,14 @@ error, and looks for ours in what comes out.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 import click
 
 from nova_xloud import tree as trees
-from tests.nova.environment import NoEnvironmentError, NovaEnvironment
+from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
+from tests.nova.workplace import workplace
 
 RELEASES = ("29.4.0", "34.0.0")
 # Where the documents are -> what must be in which of the pages that are built.
@@ -88,10 +88,8 @@ def prepare(environment: NovaEnvironment, tree: Path, log: Path) -> None:
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(releases: tuple[str, ...], keep: Path | None) -> None:
     """Build the documents of woven trees; exit 1 if there is a warning, or ours are not there."""
-    work = keep or Path(tempfile.mkdtemp(prefix="nova-xloud-documents-"))
-    work.mkdir(parents=True, exist_ok=True)
     wrong = []
-    try:
+    with workplace("documents", keep) as work:
         for release in releases:
             environment = NovaEnvironment(release, documents=True)
             environment.prepare()
@@ -102,14 +100,10 @@ def main(releases: tuple[str, ...], keep: Path | None) -> None:
             found += problems_of_notes(environment, tree, log)
             click.echo(f"{release:8} doc, api-ref, release notes: {len(found)} problems")
             wrong += [f"{release}: {each}" for each in found]
-    except (BrokenTreeError, NoEnvironmentError) as error:
-        raise click.ClickException(f"{error}; all is kept in {work}") from error
-    for each in wrong:
-        click.echo(f"  {each}")
-    if wrong:
-        raise SystemExit(1)
-    if keep is None:
-        shutil.rmtree(work)
+        for each in wrong:
+            click.echo(f"  {each}")
+        if wrong:
+            raise SystemExit(1)
 
 
 if __name__ == "__main__":

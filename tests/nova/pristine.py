@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 import click
 
 from nova_xloud import bases
-from tests.nova.environment import NoEnvironmentError, NovaEnvironment
+from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
+from tests.nova.workplace import workplace
 
 FUNCTIONAL = "nova/tests/functional"
 # What the tests need on the base: they import nothing of ours.
@@ -92,17 +92,10 @@ def compare(release: str, work: Path) -> int:
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(releases: tuple[str, ...], keep: Path | None) -> None:
     """Compare servers without a floor with pristine Nova's; exit 1 if anything differs."""
-    work = keep or Path(tempfile.mkdtemp(prefix="nova-xloud-pristine-"))
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        differing = sum(compare(release, work) for release in releases)
-    except (BrokenTreeError, NoEnvironmentError) as error:
-        raise click.ClickException(f"{error}; all is kept in {work}") from error
-    if differing:
-        click.echo(f"{differing} differ from pristine Nova; all is kept in {work}")
-        raise SystemExit(1)
-    if keep is None:
-        shutil.rmtree(work)
+    with workplace("pristine", keep) as work:
+        if differing := sum(compare(release, work) for release in releases):
+            click.echo(f"{differing} differ from pristine Nova")
+            raise SystemExit(1)
     click.echo("without a floor, the same as pristine Nova")
 
 

@@ -8,15 +8,14 @@ the base too, or passes alone, is shown but not counted.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import click
 
 from nova_xloud import bases
-from tests.nova.environment import NoEnvironmentError, NovaEnvironment, pinned_releases
+from tests.nova.environment import NovaEnvironment, pinned_releases
 from tests.nova.runs import Outcome, passes_alone, run_suite, suites, weave_tree
+from tests.nova.workplace import workplace
 
 RELEASES = ("29.4.0", "34.0.0")
 
@@ -92,11 +91,9 @@ def main(
             raise click.UsageError(f"no suite {name!r}; there are: {', '.join(known)}")
     patterns = [pattern for name in chosen for pattern in known[name]]
     wanted = tuple(pinned_releases()) if all_pinned else releases or RELEASES
-    work = keep or Path(tempfile.mkdtemp(prefix="nova-xloud-tests-"))
-    work.mkdir(parents=True, exist_ok=True)
     passed = failed = skipped = 0
     broken = False
-    try:
+    with workplace("tests", keep) as work:
         for release in wanted:
             environment = NovaEnvironment(release, threading=threading)
             click.echo(f"{release}: preparing the environment")
@@ -118,16 +115,9 @@ def main(
             for pattern in idle:
                 click.echo(f"  NO TEST matched {pattern}")
             broken = broken or bool(outcome.broken or idle)
-    except NoEnvironmentError as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        if keep is None and not (failed or broken):
-            shutil.rmtree(work)
-    if failed or broken:
-        click.echo(f"logs and trees are kept in {work}")
-    click.echo(f"Nova: {passed} passed, {failed} failed, {skipped} skipped")
-    if failed or broken:
-        raise SystemExit(1)
+        click.echo(f"Nova: {passed} passed, {failed} failed, {skipped} skipped")
+        if failed or broken:
+            raise SystemExit(1)
 
 
 if __name__ == "__main__":

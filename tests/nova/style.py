@@ -6,8 +6,6 @@ files of ours, and in files that we change, there only what the pristine base do
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -15,8 +13,9 @@ import click
 
 from nova_xloud import bases
 from nova_xloud import tree as trees
-from tests.nova.environment import NoEnvironmentError, NovaEnvironment
+from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, weave_tree
+from tests.nova.workplace import workplace
 
 RELEASES = ("29.4.0", "34.0.0")
 # Nova does not let it check these (.pre-commit-config.yaml).
@@ -71,14 +70,9 @@ def check(release: str, work: Path) -> int:
 @click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
 def main(releases: tuple[str, ...]) -> None:
     """Check the style of woven trees as Nova does; exit 1 if there is anything new."""
-    work = Path(tempfile.mkdtemp(prefix="nova-xloud-style-"))
-    try:
-        found = sum(check(release, work) for release in releases)
-    except (BrokenTreeError, NoEnvironmentError) as error:
-        raise click.ClickException(f"{error}; all is kept in {work}") from error
-    shutil.rmtree(work)
-    if found:
-        raise SystemExit(1)
+    with workplace("style") as work:
+        if sum(check(release, work) for release in releases):
+            raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import re
 import shutil
-import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
@@ -21,9 +20,10 @@ import click
 
 from nova_xloud import tree as trees
 from tests.nova import documents
-from tests.nova.environment import HERE, NoEnvironmentError, NovaEnvironment
+from tests.nova.environment import HERE, NovaEnvironment
 from tests.nova.pieces import Piece, pieces, without
 from tests.nova.runs import BrokenTreeError, loadable, make_metadata, suites, weave_tree
+from tests.nova.workplace import workplace
 
 # A piece that does nothing in the first release is taken out of the next.
 RELEASES = ("29.4.0", "34.0.0")
@@ -141,23 +141,18 @@ def main(only: str, workers: int) -> None:
     left = all_pieces(only)
     named = {piece.label for piece in left}
     wrong = [f"without.toml names {each}" for each in table if not only and each not in named]
-    work = Path(tempfile.mkdtemp(prefix="nova-xloud-without-"))
     total = len(left)
-    try:
+    with workplace("without") as work:
         for release in RELEASES:
             if left:
                 left, missed = run_release(release, left, table, work, workers)
                 wrong += missed
-    except (BrokenTreeError, NoEnvironmentError) as error:
-        raise click.ClickException(f"{error}; all is kept in {work}") from error
-    wrong += [f"{piece.label} does nothing in {' or '.join(RELEASES)}" for piece in left]
-    for each in wrong:
-        click.echo(f"WRONG: {each}")
-    click.echo(f"{total - len(wrong)} of {total} pieces are noticed when they are missing")
-    if wrong:
-        click.echo(f"all is kept in {work}")
-        raise SystemExit(1)
-    shutil.rmtree(work)
+        wrong += [f"{piece.label} does nothing in {' or '.join(RELEASES)}" for piece in left]
+        for each in wrong:
+            click.echo(f"WRONG: {each}")
+        click.echo(f"{total - len(wrong)} of {total} pieces are noticed when they are missing")
+        if wrong:
+            raise SystemExit(1)
 
 
 def run_release(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click import ClickException
 
 from nova_xloud import bases
 from tests.nova import environment, pristine, run, runs
 from tests.nova.pieces import pieces, without
+from tests.nova.runs import BrokenTreeError
+from tests.nova.workplace import workplace
 
 CHANGE = b'''"""Two methods and a statement."""
 from nova_xloud.weave import append
@@ -128,3 +131,19 @@ def test_what_failed_runs_again_alone_and_on_the_base(
     assert f"unstable, passes alone: {name}unstable" in said
     assert f"fails on the base too: {name}known" in said
     assert "of 4 that failed, 3 fail alone on the tree, 1 on the base" in said
+
+
+def test_what_a_command_made_goes_away_unless_it_failed(tmp_path: Path) -> None:
+    with workplace("tests") as gone:
+        (gone / "log").touch()
+    assert not gone.exists()
+    for failure, seen in ((SystemExit(1), SystemExit), (BrokenTreeError("no"), ClickException)):
+        with pytest.raises(seen), workplace("tests") as kept:
+            raise failure
+        kept.rmdir()
+
+
+def test_what_a_command_is_told_to_keep_stays(tmp_path: Path) -> None:
+    with workplace("tests", tmp_path / "kept") as kept:
+        (kept / "log").touch()
+    assert (tmp_path / "kept/log").exists()
