@@ -1,7 +1,8 @@
 """How fast an adjust is, and what a floor costs: ``make bench-system``.
 
 Each figure is a ratio against a peer in the same run: libvirt itself, Nova's own resize, a server
-without a floor. A missed aim fails. The report is dist/reports/system.txt and .html.
+without a floor. A missed aim fails. The report, with a random walk in it, is
+dist/reports/bench-system.txt and .html.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from statistics import median
 
 import pytest
 
+from tests.system import walk
 from tests.system.cloud import Cloud, Flavor
-from tests.system.conftest import Servers
-from tests.system.report import Report
+from tests.system.conftest import REPORTS, ROOMY, Servers
+from tests.system.report import Report, reported
 from tests.system.server import Guest, Server, create
 from tests.system.waiting import wait_for
 
@@ -31,6 +33,13 @@ def until(server: Server, seen: Callable[[Guest], bool], act: Callable[[], objec
     act()
     wait_for("the guest's word", lambda: (g := server.guest) and seen(g), 600, _LOOK)
     return time.monotonic() - begun
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[Report]:
+    """The report of the figures."""
+    with reported(REPORTS, "bench-system") as report:
+        yield report
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +219,8 @@ def test_how_many_fit(cloud: Cloud, report: Report) -> None:
     )
     assert counted[whole] == room // whole.vcpus
     assert counted[floored] == room // floored.minimum_cpu
+
+
+def test_a_random_walk(servers: Servers, report: Report) -> None:
+    server = servers(ROOMY)
+    walk.taken(server, 1, ROOMY.vcpus - ROOMY.minimum_cpu, report.walk("random walk: vCPUs"))

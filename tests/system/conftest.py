@@ -15,12 +15,13 @@ from tests.packages.deb.cloud import use_mirror
 from tests.packages.deb.debs import control_of, field, named
 from tests.system import lab, swap
 from tests.system.cloud import Cloud, Flavor, host_network
-from tests.system.report import Report
+from tests.system.report import Report, reported
 from tests.system.server import Server, create
 from tests.system.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 DIST = REPOSITORY / "dist"
+REPORTS = DIST / "reports"
 TARGET = targets.get("debian-13")
 #: Room for a walk: an emulated guest cannot plug more vCPUs in its life than its maximum.
 ROOMY = Flavor(vcpus=16, ram=512, minimum_cpu=1, minimum_memory=256)
@@ -101,9 +102,8 @@ def can_adjust(cloud: Cloud) -> bool:
 @pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
     """What the run is told to show; written at the end."""
-    report = Report()
-    yield report
-    report.write(DIST / "reports", "system")
+    with reported(REPORTS, "system") as report:
+        yield report
 
 
 @pytest.fixture

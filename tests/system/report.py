@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,16 @@ class Sample:
     seconds: float
     record: int
     guest: int
+
+
+@contextmanager
+def reported(directory: Path, name: str) -> Iterator[Report]:
+    """Yield a report; it is written in the end, whatever has failed."""
+    report = Report()
+    try:
+        yield report
+    finally:
+        report.write(directory, name)
 
 
 @dataclass

@@ -45,6 +45,11 @@ class SecondHost:
         query = f"/os-services?host={settings.SECOND.name}&binary=nova-compute"
         return dict(self.cloud.admin.get(query)["services"][0])
 
+    def computes(self) -> None:
+        """Start its nova-compute and wait until that works."""
+        self.container.sh("systemctl start nova-compute")
+        wait_for_compute(self.container, settings.SECOND)
+
     def leaves(self) -> None:
         """Have the cloud give it no more servers, and let go of it."""
         self.probe.close()
@@ -56,6 +61,12 @@ class SecondHost:
         self.probe.close()
         self.container.kill()
         wait_for("the second host to be down", lambda: self.service["state"] == "down", 120)
+
+    def returns(self) -> None:
+        """Boot it again after it died."""
+        self.container.start()
+        connect(self.cloud.container, self.container)
+        self.computes()
 
 
 @contextmanager
@@ -76,12 +87,11 @@ def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
             connect(cloud.container, container)
             trust(cloud.container, container)
             take_packages(cloud, container)
-            container.sh("systemctl start nova-compute")
-            wait_for_compute(container, settings.SECOND)
+            host = SecondHost(cloud, container)
+            host.computes()
             cloud.sh(
                 "setpriv --reuid nova --regid nova --init-groups nova-manage cell_v2 discover_hosts"
             )
-            host = SecondHost(cloud, container)
             try:
                 yield host
             finally:

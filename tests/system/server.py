@@ -47,12 +47,14 @@ class Server:
     """A server of the cloud under test.
 
     :ivar probe: of the host that it is on
+    :ivar died_on: a host that died with it, and is not back: Placement still holds it there too
     """
 
     cloud: Cloud
     id: str
     flavor: Flavor
     probe: Probe = field(repr=False)
+    died_on: str = ""
 
     # what it is asked ---------------------------------------------------------------------------
 
@@ -145,8 +147,11 @@ class Server:
 
     @property
     def held(self) -> Size:
-        """What Placement holds for it, which must be on one host."""
-        ((_, held),) = self.allocation.items()
+        """What Placement holds for it, which must be on one host that lives."""
+        allocation = self.allocation
+        if self.died_on:
+            del allocation[self.cloud.provider(self.died_on)]
+        (held,) = allocation.values()
         return Size(held["VCPU"], held["MEMORY_MB"])
 
     # the guest ------------------------------------------------------------------------------

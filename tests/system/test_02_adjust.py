@@ -87,10 +87,7 @@ def test_random_walks(
 
     def walk_all(server: Server, seeds: range) -> None:
         for seed in seeds:
-            with walk.looked_at(server, report.walk(f"random walk {seed}: vCPUs")):
-                for size in walk.steps(WALKER, seed, plugs):
-                    assert server.adjust(size.vcpus, size.memory_mb)["result"] == "Success"
-                    server.assert_agreed(size.vcpus, size.memory_mb)
+            walk.taken(server, seed, plugs, report.walk(f"random walk {seed}: vCPUs"))
             server.adjust(*WALKER.floor)
             server.assert_agreed(*WALKER.floor)
 
