@@ -85,6 +85,14 @@ class Container:
             raise ContainerError("the container has no first process yet")
         return int(children[0])
 
+    @property
+    def seen(self) -> Path:
+        """Its file system as its own processes see it, with what is mounted there.
+
+        :raises ContainerError: if it is not running
+        """
+        return Path(f"/proc/{self.leader}/root")
+
     def inside(self, *command: str, env: Mapping[str, str] | None = None) -> list[str]:
         """Return the host's command line that runs a command inside."""
         variables = {

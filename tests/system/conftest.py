@@ -32,7 +32,7 @@ Servers = Callable[..., Server]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a wider run have the same scenarios with more of them."""
     parser.addoption("--walks", type=int, default=10, help="random walks of ten steps")
-    parser.addoption("--kills", type=int, default=20, help="kills of nova-compute in an adjust")
+    parser.addoption("--cut", type=int, default=20, help="adjusts that a kill cuts")
 
 
 @pytest.fixture(scope="session")

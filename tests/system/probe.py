@@ -89,19 +89,26 @@ def domains(connection):
 METHODS = {each.__name__: each for each in (figures, xml, process, set_vcpus, set_memory, domains)}
 
 
+def ask(connection, method, *arguments):
+    """Return what a method answers, asked of a domain if one is named."""
+    about = connection.lookupByUUIDString(arguments[0]) if arguments else connection
+    return METHODS[method](about, *arguments[1:])
+
+
 def main():
     """Answer until standard input ends."""
     libvirt.registerErrorHandler(lambda *_: None, None)
-    connection = None
+    connection = libvirt.open("qemu:///system")
     for line in sys.stdin:
-        method, *arguments = json.loads(line)
         try:
-            if connection is None or not connection.isAlive():
+            try:
+                answer = {"ok": ask(connection, *json.loads(line))}
+            except libvirt.libvirtError:
+                if connection.isAlive():
+                    raise
+                # libvirtd was restarted: that shows when it is asked
                 connection = libvirt.open("qemu:///system")
-            about = connection
-            if arguments:
-                about = connection.lookupByUUIDString(arguments[0])
-            answer = {"ok": METHODS[method](about, *arguments[1:])}
+                answer = {"ok": ask(connection, *json.loads(line))}
         except (libvirt.libvirtError, OSError) as error:
             answer = {"error": str(error)}
         print(json.dumps(answer), flush=True)

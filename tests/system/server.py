@@ -159,7 +159,7 @@ class Server:
     @property
     def console(self) -> str:
         """All that the guest has said since it was started."""
-        file = self.cloud.container.root / f"var/lib/nova/instances/{self.id}/console.log"
+        file = self.cloud.container.seen / f"var/lib/nova/instances/{self.id}/console.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
     @property

@@ -150,6 +150,8 @@ def nova(host: Host) -> Settings:
             "update_resources_interval": PERIODIC,
             "cpu_allocation_ratio": 1.0,
             "ram_allocation_ratio": 1.0,
+            # a small disk that a test can fill counts as one for all its servers
+            "disk_allocation_ratio": 64.0,
             "allow_resize_to_same_host": "true",
         },
         "api": {"auth_strategy": "keystone"},

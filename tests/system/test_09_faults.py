@@ -15,6 +15,7 @@ from tests.system.api import Answer
 from tests.system.cloud import Cloud, Flavor
 from tests.system.crowd import crowd
 from tests.system.install import wait_for_compute
+from tests.system.report import Report
 from tests.system.server import Server, create, periodic
 from tests.system.waiting import wait_for
 
@@ -23,6 +24,8 @@ FLAVOR = Flavor(vcpus=32, ram=512, minimum_cpu=1, minimum_memory=256)
 NUMBER = 4
 #: Within so many seconds of its beginning an adjust is hit.
 _LONG = 6.0
+#: Nova counts whole GiB.
+_SMALL_DISK = "1100m"
 _DICE = random.Random(5)  # noqa: S311 the same faults each time
 
 
@@ -71,8 +74,11 @@ def works(server: Server) -> None:
     server.assert_agreed(vcpus, server.held.memory_mb)
 
 
-def hit(servers: list[Server], fault: Callable[[], object]) -> None:
-    """Adjust servers, each beginning at another moment, and break something meanwhile."""
+def hit(servers: list[Server], fault: Callable[[], object]) -> int:
+    """Adjust servers, each beginning at another moment, and break something meanwhile.
+
+    :returns: how many adjusts were being worked on then
+    """
 
     def begin(server: Server, body: dict[str, int], later: float) -> None:
         time.sleep(later)
@@ -84,19 +90,27 @@ def hit(servers: list[Server], fault: Callable[[], object]) -> None:
         ]
         time.sleep(_LONG)
         fault()
+        number = sum(not server.is_free for server in servers)
         for each in begun:
             each.result()
+    return number
 
 
-def test_nova_compute_killed(cloud: Cloud, some: list[Server], pytestconfig: pytest.Config) -> None:
-    kills = pytestconfig.getoption("--kills")
-    for _ in range(-(-kills // NUMBER)):
-        hit(some, lambda: cloud.sh("systemctl kill -s KILL nova-compute"))
+@pytest.mark.core
+def test_nova_compute_killed(
+    cloud: Cloud, some: list[Server], report: Report, pytestconfig: pytest.Config
+) -> None:
+    cut = 0
+    while cut < pytestconfig.getoption("--cut"):
+        now = hit(some, lambda: cloud.sh("systemctl kill -s KILL nova-compute"))
+        assert now, "the adjusts had ended before"
+        cut += now
         cloud.sh("systemctl start nova-compute")
         wait_for_compute(cloud.container, settings.CONTROLLER)
         for server in some:
             settled(server)
     works(some[0])
+    report.figure("adjusts cut by kill -9 of nova-compute, all views agreeing afterwards", str(cut))
 
 
 def test_libvirtd_restarted(cloud: Cloud, some: list[Server]) -> None:
@@ -153,10 +167,10 @@ def test_nova_api_reloaded_with_requests_in_flight(cloud: Cloud, some: list[Serv
 
 
 def test_a_full_disk_under_nova(cloud: Cloud) -> None:
-    """Its own file system, as large as what one server needs, so that it can be full."""
+    """It gets a small file system of its own, which can be full."""
     cloud.sh(
         "systemctl stop nova-compute; mkdir -p /run/nova-small; "
-        "mount -t tmpfs -o size=96m,mode=755 small /run/nova-small; "
+        f"mount -t tmpfs -o size={_SMALL_DISK},mode=755 small /run/nova-small; "
         "cp -a /var/lib/nova/compute_id /var/lib/nova/lock /run/nova-small; "
         "chown nova:nova /run/nova-small; install -d -o nova -g nova /run/nova-small/instances; "
         "mount --bind /run/nova-small /var/lib/nova; systemctl start nova-compute"
@@ -167,9 +181,8 @@ def test_a_full_disk_under_nova(cloud: Cloud) -> None:
         server = create(cloud, FLAVOR)
         server.booted()
         cloud.sh("cat /dev/zero >/var/lib/nova/full 2>/dev/null || true")
-        answer = server.post({"current_vcpus": 2, "current_memory_mb": 384})
-        if answer.status == 202:
-            server.ended(answer)
+        # which needs nothing of it
+        assert server.adjust(2, 384)["result"] == "Success"
         # the console's log is full too: the guest is asked through libvirt alone
         views = wait_for("agreement", lambda: agreed_but_guest(server), periodic())
         cloud.sh("rm /var/lib/nova/full")

@@ -97,6 +97,28 @@ def change(driver, instance, vcpus, memory_mb):
     return xloud_size.replaced(old, vcpus, memory_mb), None
 
 
+def end_unplug(driver, instance, vcpus):
+    """Ask a guest again for vCPUs that it was asked for before.
+
+    It may have given them up when nobody listened any more, and the
+    hypervisor's own count may only follow the next request. What the guest
+    keeps is seen in its size.
+
+    :param driver: nova.virt.driver.ComputeDriver
+    :param instance: nova.objects.Instance
+    :param vcpus: number of vCPUs that it was to keep, None if it was not
+        asked for any
+    """
+    has = size(driver, instance)
+    if has is None or vcpus is None or has.vcpus <= vcpus:
+        return
+    step = _Step('vcpus', driver.set_current_vcpus, instance, has.vcpus, vcpus)
+    try:
+        step.take()
+    except Exception as error:
+        step.log_refusal(error)
+
+
 def _steps(driver, instance, old, vcpus, memory_mb):
     """List the changes, those that are hard to take back first."""
     memory = []

@@ -278,6 +278,7 @@ def _recover(manager, context, instance):
     intent = xloud_intent.Intent.of(instance)
     is_done = False
     if intent is not None:
+        xloud_guest.end_unplug(manager.driver, instance, intent.vcpus)
         guest = xloud_guest.size(manager.driver, instance)
         if guest is not None:
             now = xloud_size.Size(guest.vcpus, guest.memory_mb)

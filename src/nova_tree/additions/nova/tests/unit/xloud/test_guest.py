@@ -42,3 +42,21 @@ class GuestTestCase(test.NoDBTestCase):
             (Size(1, 2048), None),
             guest.change(self.driver, self.instance, 1, None))
         self.assertEqual([('vcpus', 1)], self.driver.calls)
+
+    def test_unplug_is_ended(self):
+        guest.end_unplug(self.driver, self.instance, 1)
+        self.assertEqual([('vcpus', 1)], self.driver.calls)
+
+    def test_nothing_to_unplug(self):
+        guest.end_unplug(self.driver, self.instance, 2)
+        guest.end_unplug(self.driver, self.instance, 3)
+        guest.end_unplug(self.driver, self.instance, None)
+        self.driver.guest = None
+        guest.end_unplug(self.driver, self.instance, 1)
+        self.assertEqual([], self.driver.calls)
+
+    def test_unplug_is_refused(self):
+        self.driver.failing['vcpus', 1] = 2
+        guest.end_unplug(self.driver, self.instance, 1)
+        self.assertEqual(
+            2, guest.size(self.driver, self.instance).vcpus)

@@ -298,6 +298,26 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertEqual(2048, driver.guest.memory_mb)
         self.assertAction('2 vCPUs and 2048 MiB')
 
+    def test_unplug_is_asked_for_again(self):
+        # its end may be known to nobody but the guest
+        self._intend(1)
+        self.manager.driver = base.FakeDriver(2, 2048)
+        self.reconcile()
+        self.assertEqual([('vcpus', 1)], self.manager.driver.calls)
+        self.assertRecovered(Size(1, 2048))
+        self.assertAssigned((1, 2048))
+        self.assertAction(None)
+
+    def test_unplug_that_was_half_of_it_is_taken_back(self):
+        self._intend(1, 1024)
+        driver = base.FakeDriver(2, 2048)
+        self.manager.driver = driver
+        self.reconcile()
+        self.assertEqual(
+            [('vcpus', 1), ('vcpus', 2), ('memory_mb', 2048)], driver.calls)
+        self.assertRecovered(Size(2, 2048))
+        self.assertAction('2 vCPUs and 2048 MiB')
+
     def test_guest_refuses_to_go_back(self):
         self._intend(4, 4096)
         driver = base.FakeDriver(2, 4096)
