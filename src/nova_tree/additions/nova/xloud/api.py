@@ -18,8 +18,10 @@ Everything that can be decided without the host is decided here, before
 anything changes. The host does the work, see nova.xloud.endpoint.
 """
 
+from oslo_db import api as oslo_db_api
 from oslo_log import log as logging
 import oslo_messaging as messaging
+from oslo_utils import excutils
 
 from nova.compute import api as compute_api
 from nova.compute import instance_actions
@@ -96,9 +98,13 @@ class API:
 
         instance.task_state = task_states.XLOUD_ADJUSTING
         instance.save(expected_task_state=[None])
-        objects.InstanceAction.action_start(
-            context, instance.uuid, instance_actions.XLOUD_ADJUST,
-            want_result=False)
+        try:
+            objects.InstanceAction.action_start(
+                context, instance.uuid, instance_actions.XLOUD_ADJUST,
+                want_result=False)
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                self._give_back_task_state(instance)
         try:
             self.rpcapi.adjust(context, instance, vcpus, memory_mb, persist)
         except Exception as error:
@@ -193,6 +199,9 @@ class API:
         # A newer host may tell more than the API shows.
         return {key: value for key, value in answer.items() if key in known}
 
+    # A database that is restarted soon answers again
+    @oslo_db_api.wrap_db_retry(max_retries=4, retry_interval=1,
+                               retry_on_disconnect=True)
     def _give_back_task_state(self, instance):
         instance.task_state = None
         try:

@@ -14,6 +14,7 @@
 
 from unittest import mock
 
+from oslo_db import exception as db_exc
 import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
 
@@ -278,6 +279,31 @@ class AdjustHostTestCase(APITestCase):
             self.finished.assert_called_with(
                 self.context, uuids.server, 'api_xloud_adjust',
                 exc_val=error, exc_tb=mock.ANY, want_result=False)
+
+    @mock.patch('time.sleep')
+    def test_a_database_that_is_restarted_gives_it_back(self, sleep):
+        self.rpc.adjust.side_effect = exception.AdjustAccountingFailed(
+            reason='no database')
+        gone = db_exc.DBConnectionError()
+        self.save.side_effect = [None, gone, gone, None]
+
+        self.assertRaises(
+            exception.AdjustAccountingFailed, self._adjust, 3)
+
+        self.assertIsNone(self.instance.task_state)
+        self.assertEqual(4, self.save.call_count)
+        self.assertEqual([mock.call(1), mock.call(2)],
+                         sleep.call_args_list)
+
+    def test_an_action_that_cannot_be_told_gives_the_task_state_back(self):
+        self.action_start.side_effect = db_exc.DBConnectionError()
+
+        self.assertRaises(db_exc.DBConnectionError, self._adjust, 3)
+
+        self.assertIsNone(self.instance.task_state)
+        self.save.assert_called_with(
+            expected_task_state=[task_states.XLOUD_ADJUSTING])
+        self.rpc.adjust.assert_not_called()
 
     def test_a_server_that_is_deleted_meanwhile_is_left_alone(self):
         refusal = exception.AdjustHostTooOld(server=uuids.server)
