@@ -44,8 +44,10 @@ NOVA_ENVIRONMENT = {
     "PYTHONPATH": "/tree",
 }
 
-# The first series whose tests have a tox environment with native threads.
+# The first series whose unit tests, and whose functional tests, have a tox environment with native
+# threads. What the functional tests of 33 wait with needs eventlet.
 THREADING_SINCE = 33
+FUNCTIONAL_THREADING_SINCE = 34
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
@@ -82,9 +84,10 @@ class NovaEnvironment:
             name do; releases before 33 know eventlet only
         """
         self.release = release
+        self._threading = threading
         self.variables = {**NOVA_ENVIRONMENT, "PBR_VERSION": release}
         if threading:
-            if int(release.partition(".")[0]) < THREADING_SINCE:
+            if self._series < THREADING_SINCE:
                 raise NoEnvironmentError(f"Nova {release} cannot run with native threads")
             self.variables["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "True"
         self.recipe = DOCUMENTS_RECIPE if documents else RECIPE
@@ -97,6 +100,18 @@ class NovaEnvironment:
         # Releases whose libraries are the same share a virtualenv.
         self.key = f"libraries-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
         self.root = Path()
+
+    @property
+    def _series(self) -> int:
+        return int(self.release.partition(".")[0])
+
+    def can_run(self, pattern: str) -> bool:
+        """Say whether Nova has an environment of this kind for tests of a name."""
+        return not (
+            self._threading
+            and self._series < FUNCTIONAL_THREADING_SINCE
+            and pattern.startswith("nova.tests.functional")
+        )
 
     @property
     def venv(self) -> Path:

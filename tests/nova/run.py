@@ -98,9 +98,12 @@ def main(
             environment = NovaEnvironment(release, threading=threading)
             click.echo(f"{release}: preparing the environment")
             environment.prepare()
+            able = [pattern for pattern in patterns if environment.can_run(pattern)]
+            for pattern in sorted(set(patterns) - set(able)):
+                click.echo(f"  not with native threads, nor does Nova of {release}: {pattern}")
             tree = work / f"tree-{release}"
             weave_tree(release, tree)
-            outcome = run_suite(environment, tree, patterns, work / f"logs-{release}", workers)
+            outcome = run_suite(environment, tree, able, work / f"logs-{release}", workers)
             click.echo(describe(release, outcome))
             wrong = outcome.failures
             if against_base and wrong:
@@ -111,7 +114,7 @@ def main(
             failed += len(wrong)
             skipped += outcome.count("skip")
             # Not every release has every module of Nova's; every tree has all of ours.
-            idle = [p for p in known["ours"] if p in patterns and not outcome.matched(p)]
+            idle = [p for p in known["ours"] if p in able and not outcome.matched(p)]
             for pattern in idle:
                 click.echo(f"  NO TEST matched {pattern}")
             broken = broken or bool(outcome.broken or idle)

@@ -15,7 +15,7 @@ from tests.system.server import Server, Size
 pytestmark = pytest.mark.core
 WALKER = Flavor(vcpus=32, ram=512, minimum_cpu=1, minimum_memory=256)
 #: Servers that walk at once; each walks several times.
-WALKERS = 3
+WALKERS = 5
 
 
 def test_a_server_boots_at_its_floor(shared: Server) -> None:

@@ -147,3 +147,15 @@ def test_what_a_command_is_told_to_keep_stays(tmp_path: Path) -> None:
     with workplace("tests", tmp_path / "kept") as kept:
         (kept / "log").touch()
     assert (tmp_path / "kept/log").exists()
+
+
+@pytest.mark.parametrize(
+    ("release", "threading", "runs_functional"),
+    [("33.0.2", True, False), ("34.0.0", True, True), ("33.0.2", False, True)],
+)
+def test_native_threads_are_for_the_tests_that_nova_runs_with_them(
+    release: str, threading: bool, runs_functional: bool
+) -> None:
+    known = environment.NovaEnvironment(release, threading=threading)
+    assert known.can_run("nova.tests.unit.xloud")
+    assert known.can_run("nova.tests.functional.test_xloud_adjust") is runs_functional
