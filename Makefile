@@ -14,7 +14,7 @@ HOST_PACKAGES := \
 	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg gpgv patch \
 	createrepo-c rpm \
 	mmdebstrap systemd-container \
-	git lintian piuparts shellcheck
+	git iproute2 lintian piuparts shellcheck
 
 .PHONY: help setup packages mirror test test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-without test-nova-docs \
@@ -48,7 +48,7 @@ packages: setup ## build the packages of TARGETS and the signed mirror of them: 
 mirror: setup ## the signed mirror of what is in dist/
 	$(BIN)/nova-xloud mirror dist/mirror
 
-test: lint test-unit test-bases test-packages test-nova ## everything that CI runs
+test: lint test-unit test-bases test-packages test-system-core test-nova ## everything that CI runs
 
 test-unit: setup ## the builder's own tests: no network, no root
 	$(BIN)/python -m pytest tests/unit

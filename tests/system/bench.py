@@ -16,9 +16,10 @@ import pytest
 
 from tests.system import walk
 from tests.system.cloud import Cloud, Flavor
-from tests.system.conftest import REPORTS, ROOMY, Servers
+from tests.system.conftest import REPORTS
 from tests.system.report import Report, reported
-from tests.system.server import Guest, Server, create
+from tests.system.server import ROOMY, Guest, Server, create
+from tests.system.together import Servers
 from tests.system.waiting import wait_for
 
 TURNS = 5

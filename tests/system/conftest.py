@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,14 @@ from tests.packages.deb.debs import control_of, field, named
 from tests.system import lab, swap
 from tests.system.cloud import Cloud, Flavor, host_network
 from tests.system.report import Report, reported
-from tests.system.server import Server, create
+from tests.system.server import ROOMY, Server, create
+from tests.system.together import Scenario, Servers, begun, made_servers
 from tests.system.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 DIST = REPOSITORY / "dist"
 REPORTS = DIST / "reports"
 TARGET = targets.get("debian-13")
-#: Room for a walk: an emulated guest cannot plug more vCPUs in its life than its maximum.
-ROOMY = Flavor(vcpus=16, ram=512, minimum_cpu=1, minimum_memory=256)
-NO_BALLOON = "guest-without-balloon"
-Servers = Callable[..., Server]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,19 +107,24 @@ def report() -> Iterator[Report]:
 @pytest.fixture
 def servers(cloud: Cloud) -> Iterator[Servers]:
     """Make servers that are gone after the test, at their floors: ``servers(flavor, image)``."""
-    made: list[Server] = []
+    with made_servers(cloud) as servers:
+        yield servers
 
-    def make(flavor: Flavor = ROOMY, image: str = "guest", **more: object) -> Server:
-        server = create(cloud, flavor, image, **more)
-        made.append(server)
-        server.booted()
-        if image != NO_BALLOON:
-            server.assert_agreed(*flavor.floor)
-        return server
 
-    yield make
-    if made:
-        cloud.delete_servers(*(server.id for server in made))
+@pytest.fixture(scope="module")
+def outcomes(
+    cloud: Cloud, request: pytest.FixtureRequest
+) -> Iterator[dict[Scenario, Future[None]]]:
+    """What comes of those scenarios of the module that were chosen; they run at once."""
+    chosen = [
+        item.callspec.params["scenario"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.module is request.module
+        and "outcomes" in item.fixturenames
+    ]
+    with begun(cloud, chosen) as outcomes:
+        yield outcomes
 
 
 @pytest.fixture(scope="module")

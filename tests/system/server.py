@@ -14,6 +14,10 @@ from tests.system.waiting import wait_for
 
 #: What a guest needs to boot under emulation, and to do what it is told.
 BOOT, OBEY = 150, 60
+#: Room for a walk: an emulated guest cannot plug more vCPUs in its life than its maximum.
+ROOMY = Flavor(vcpus=16, ram=512, minimum_cpu=1, minimum_memory=256)
+#: An image.
+NO_BALLOON = "guest-without-balloon"
 _LINE = re.compile(r"GUEST up=(\d+) cpus=(\d+) kb=(\d+) boot_kb=(\d+) boot=(\S+)\s")
 
 

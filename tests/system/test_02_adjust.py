@@ -8,9 +8,9 @@ import pytest
 
 from tests.system import walk
 from tests.system.cloud import Cloud, Flavor
-from tests.system.conftest import ROOMY, Servers
 from tests.system.report import Report
-from tests.system.server import Server, Size
+from tests.system.server import ROOMY, Server, Size
+from tests.system.together import Servers
 
 pytestmark = pytest.mark.core
 WALKER = Flavor(vcpus=32, ram=512, minimum_cpu=1, minimum_memory=256)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.system.cloud import Cloud, Flavor
-from tests.system.conftest import NO_BALLOON, ROOMY, Servers
-from tests.system.server import BOOT, Server, Size, periodic
+from tests.system.cloud import Flavor
+from tests.system.server import BOOT, NO_BALLOON, ROOMY, Server, Size, periodic
+from tests.system.together import Servers, together
 from tests.system.waiting import wait_for
 
 pytestmark = pytest.mark.core
@@ -22,7 +22,7 @@ def booted_at(server: Server, size: Size) -> None:
     server.assert_agreed(size.vcpus, size.memory_mb, BOOT)
 
 
-def test_a_boot_size_above_the_floor_shrinks_live_to_the_floor(servers: Servers) -> None:
+def a_boot_size_above_the_floor_shrinks_live_to_the_floor(servers: Servers) -> None:
     server = servers()
     booted_at(server, Size(3, 384))
     assert server.figures["hotpluggable"] == list(range(ROOMY.minimum_cpu, ROOMY.vcpus))
@@ -30,7 +30,7 @@ def test_a_boot_size_above_the_floor_shrinks_live_to_the_floor(servers: Servers)
     server.assert_agreed(*ROOMY.floor)
 
 
-def test_an_unplug_said_to_have_timed_out_but_done_is_a_success(servers: Servers) -> None:
+def an_unplug_said_to_have_timed_out_but_done_is_a_success(servers: Servers) -> None:
     server = servers()
     server.adjust(vcpus=4)
     server.assert_agreed(4, 256)
@@ -42,7 +42,7 @@ def test_an_unplug_said_to_have_timed_out_but_done_is_a_success(servers: Servers
     server.assert_agreed(1, 256)
 
 
-def test_an_unplug_that_the_guest_ignores_is_a_failure(servers: Servers) -> None:
+def an_unplug_that_the_guest_ignores_is_a_failure(servers: Servers) -> None:
     server = servers(
         Flavor(vcpus=4, ram=512, minimum_cpu=1, minimum_memory=256), "guest-that-keeps-cpus"
     )
@@ -54,7 +54,7 @@ def test_an_unplug_that_the_guest_ignores_is_a_failure(servers: Servers) -> None
     assert server.about["status"] == "ACTIVE"
 
 
-def test_part_of_a_request_that_fails_leaves_true_figures(servers: Servers) -> None:
+def part_of_a_request_that_fails_leaves_true_figures(servers: Servers) -> None:
     server = servers(
         Flavor(vcpus=4, ram=512, minimum_cpu=1, minimum_memory=256), "guest-that-keeps-cpus"
     )
@@ -66,8 +66,7 @@ def test_part_of_a_request_that_fails_leaves_true_figures(servers: Servers) -> N
     assert true["vcpus"] == 3
 
 
-def test_a_guest_without_balloon_driver_keeps_its_memory(cloud: Cloud, servers: Servers) -> None:
-    assert cloud
+def a_guest_without_balloon_driver_keeps_its_memory(servers: Servers) -> None:
     server = servers(image=NO_BALLOON)
     assert server.status["balloon_driver_active"] is False
     # it never gave back what it booted with: recorded as it is by the next looks at it
@@ -77,3 +76,12 @@ def test_a_guest_without_balloon_driver_keeps_its_memory(cloud: Cloud, servers: 
     assert event["result"] == "Error"
     assert f"{has} MiB" in event["details"], event
     server.assert_agreed(ROOMY.minimum_cpu, has)
+
+
+test_guest = together(
+    a_boot_size_above_the_floor_shrinks_live_to_the_floor,
+    an_unplug_said_to_have_timed_out_but_done_is_a_success,
+    an_unplug_that_the_guest_ignores_is_a_failure,
+    part_of_a_request_that_fails_leaves_true_figures,
+    a_guest_without_balloon_driver_keeps_its_memory,
+)

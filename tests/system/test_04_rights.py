@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.system.cloud import Cloud
-from tests.system.conftest import ROOMY
-from tests.system.server import Server, Size
+from tests.system.server import ROOMY, Server, Size
 
 pytestmark = pytest.mark.core
 WISH = {"current_vcpus": 2}

@@ -5,130 +5,177 @@ from __future__ import annotations
 import pytest
 
 from tests.system.cloud import Cloud, Flavor
-from tests.system.conftest import ROOMY, Servers
-from tests.system.server import BOOT, Server, Size
+from tests.system.server import BOOT, ROOMY, Server, Size
+from tests.system.together import Servers, together
 
 GROWN = Size(3, 384)
 
 
-@pytest.fixture
-def grown(servers: Servers) -> Server:
-    """A server above its floor."""
+def made(servers: Servers) -> Server:
+    """Return a server above its floor."""
     server = servers()
     server.adjust(GROWN.vcpus, GROWN.memory_mb)
     server.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
     return server
 
 
-def test_stop_and_start(grown: Server) -> None:
-    grown.act("os-stop")
-    grown.wait("SHUTOFF")
-    assert grown.held == GROWN
-    grown.act("os-start")
-    grown.wait("ACTIVE")
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+def stop_and_start(servers: Servers) -> None:
+    server = made(servers)
+    server.act("os-stop")
+    server.wait("SHUTOFF")
+    assert server.held == GROWN
+    server.act("os-start")
+    server.wait("ACTIVE")
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
 
 
-def test_adjusted_while_stopped(grown: Server) -> None:
-    grown.act("os-stop")
-    grown.wait("SHUTOFF")
-    assert grown.adjust(2, 320)["result"] == "Success"
-    assert grown.held == Size(2, 320)
-    grown.act("os-start")
-    grown.wait("ACTIVE")
-    grown.assert_agreed(2, 320, BOOT)
+def adjusted_while_stopped(servers: Servers) -> None:
+    server = made(servers)
+    server.act("os-stop")
+    server.wait("SHUTOFF")
+    assert server.adjust(2, 320)["result"] == "Success"
+    assert server.held == Size(2, 320)
+    server.act("os-start")
+    server.wait("ACTIVE")
+    server.assert_agreed(2, 320, BOOT)
 
 
-@pytest.mark.parametrize("kind", ["SOFT", "HARD"])
-def test_reboot(grown: Server, kind: str) -> None:
-    grown.act("reboot", {"type": kind})
-    grown.wait("ACTIVE", 180)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+def soft_reboot(servers: Servers) -> None:
+    rebooted(made(servers), "SOFT")
 
 
-@pytest.mark.parametrize("live", [Size(5, 448), Size(1, 256)], ids=["larger", "smaller"])
-def test_a_size_that_does_not_persist_ends_with_a_hard_reboot(grown: Server, live: Size) -> None:
-    assert grown.adjust(live.vcpus, live.memory_mb, persist=False)["result"] == "Success"
+def hard_reboot(servers: Servers) -> None:
+    rebooted(made(servers), "HARD")
+
+
+def rebooted(server: Server, kind: str) -> None:
+    server.act("reboot", {"type": kind})
+    server.wait("ACTIVE", 180)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+
+
+def a_larger_size_that_does_not_persist_ends_with_a_hard_reboot(servers: Servers) -> None:
+    adjusted_for_now(made(servers), Size(5, 448))
+
+
+def a_smaller_size_that_does_not_persist_ends_with_a_hard_reboot(servers: Servers) -> None:
+    adjusted_for_now(made(servers), Size(1, 256))
+
+
+def adjusted_for_now(server: Server, live: Size) -> None:
+    assert server.adjust(live.vcpus, live.memory_mb, persist=False)["result"] == "Success"
     # the larger of both is reserved, so that the restart cannot fail
     reserved = max(live, GROWN, key=lambda size: size.vcpus)
-    grown.assert_agreed(live.vcpus, live.memory_mb, but={"Placement": reserved})
-    grown.act("reboot", {"type": "HARD"})
-    grown.wait("ACTIVE", 180)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+    server.assert_agreed(live.vcpus, live.memory_mb, but={"Placement": reserved})
+    rebooted(server, "HARD")
 
 
-def test_rebuild(cloud: Cloud, grown: Server) -> None:
-    grown.act("rebuild", {"imageRef": cloud.image("guest")})
-    grown.wait("ACTIVE", 180)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+def rebuild(servers: Servers) -> None:
+    server = made(servers)
+    server.act("rebuild", {"imageRef": server.cloud.image("guest")})
+    server.wait("ACTIVE", 180)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
 
 
-def test_shelve_and_unshelve(grown: Server) -> None:
-    grown.act("shelve")
-    grown.wait("SHELVED_OFFLOADED", 180)
-    assert grown.allocation == {}
-    told = grown.status
+def shelve_and_unshelve(servers: Servers) -> None:
+    server = made(servers)
+    server.act("shelve")
+    server.wait("SHELVED_OFFLOADED", 180)
+    assert server.allocation == {}
+    told = server.status
     assert Size(told["current_vcpus"], told["current_memory_mb"]) == GROWN
-    grown.act("unshelve")
-    grown.wait("ACTIVE", 180)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+    server.act("unshelve")
+    server.wait("ACTIVE", 180)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
 
 
-def test_resize_and_revert(cloud: Cloud, grown: Server) -> None:
+def resize_and_revert(servers: Servers) -> None:
+    server = made(servers)
     other = Flavor(vcpus=2, ram=320, minimum_cpu=1, minimum_memory=256)
-    grown.act("resize", {"flavorRef": cloud.flavor(other)})
-    grown.wait("VERIFY_RESIZE", 240)
-    told = grown.status
+    server.act("resize", {"flavorRef": server.cloud.flavor(other)})
+    server.wait("VERIFY_RESIZE", 240)
+    told = server.status
     assert Size(told["current_vcpus"], told["current_memory_mb"]) == Size(2, 320)
-    grown.act("revertResize")
-    grown.wait("ACTIVE", 240)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+    server.act("revertResize")
+    server.wait("ACTIVE", 240)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
 
 
-def test_resize_and_confirm(cloud: Cloud, grown: Server) -> None:
+def resize_and_confirm(servers: Servers) -> None:
+    server = made(servers)
     other = Flavor(vcpus=8, ram=448, minimum_cpu=4, minimum_memory=256)
-    grown.act("resize", {"flavorRef": cloud.flavor(other)})
-    grown.wait("VERIFY_RESIZE", 240)
-    grown.act("confirmResize")
-    grown.wait("ACTIVE", 240)
-    resized = Server(cloud, grown.id, other, grown.probe)
+    server.act("resize", {"flavorRef": server.cloud.flavor(other)})
+    server.wait("VERIFY_RESIZE", 240)
+    server.act("confirmResize")
+    server.wait("ACTIVE", 240)
+    resized = Server(server.cloud, server.id, other, server.probe)
     resized.assert_agreed(4, GROWN.memory_mb, BOOT)
     assert resized.adjust(5, 320)["result"] == "Success"
     resized.assert_agreed(5, 320)
 
 
-def test_rescue_and_unrescue(grown: Server) -> None:
-    grown.act("rescue", {})
-    grown.wait("RESCUE", 240)
-    assert grown.held == GROWN
-    grown.post({"current_vcpus": 2}).expect(409)
-    grown.act("unrescue")
-    grown.wait("ACTIVE", 240)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
+def rescue_and_unrescue(servers: Servers) -> None:
+    server = made(servers)
+    server.act("rescue", {})
+    server.wait("RESCUE", 240)
+    assert server.held == GROWN
+    server.post({"current_vcpus": 2}).expect(409)
+    server.act("unrescue")
+    server.wait("ACTIVE", 240)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
 
 
-@pytest.mark.parametrize(
-    ("away", "state", "back"),
-    [("suspend", "SUSPENDED", "resume"), ("pause", "PAUSED", "unpause")],
-)
-def test_held_and_continued(grown: Server, away: str, state: str, back: str) -> None:
-    grown.act(away)
-    grown.wait(state, 180)
-    assert grown.held == GROWN
-    grown.act(back)
-    grown.wait("ACTIVE", 180)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
-    assert grown.adjust(*ROOMY.floor)["result"] == "Success"
-    grown.assert_agreed(*ROOMY.floor)
+def suspended_and_resumed(servers: Servers) -> None:
+    held_and_continued(made(servers), "suspend", "SUSPENDED", "resume")
 
 
-def test_snapshot(cloud: Cloud, grown: Server) -> None:
-    grown.act("createImage", {"name": "snapshot"})
-    grown.wait("ACTIVE", 180)
-    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
-    cloud.admin.request(
-        "DELETE", f"/v2/images/{cloud.image('snapshot')}", service="image", microversion=None
+def paused_and_continued(servers: Servers) -> None:
+    held_and_continued(made(servers), "pause", "PAUSED", "unpause")
+
+
+def held_and_continued(server: Server, away: str, state: str, back: str) -> None:
+    server.act(away)
+    server.wait(state, 180)
+    assert server.held == GROWN
+    server.act(back)
+    server.wait("ACTIVE", 180)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
+    assert server.adjust(*ROOMY.floor)["result"] == "Success"
+    server.assert_agreed(*ROOMY.floor)
+
+
+def snapshot(servers: Servers) -> None:
+    server = made(servers)
+    server.act("createImage", {"name": "snapshot"})
+    server.wait("ACTIVE", 180)
+    server.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
+    server.cloud.admin.request(
+        "DELETE", f"/v2/images/{server.cloud.image('snapshot')}", service="image", microversion=None
     ).expect(204)
+
+
+test_operation = together(
+    stop_and_start,
+    adjusted_while_stopped,
+    soft_reboot,
+    hard_reboot,
+    a_larger_size_that_does_not_persist_ends_with_a_hard_reboot,
+    a_smaller_size_that_does_not_persist_ends_with_a_hard_reboot,
+    rebuild,
+    shelve_and_unshelve,
+    resize_and_revert,
+    resize_and_confirm,
+    rescue_and_unrescue,
+    suspended_and_resumed,
+    paused_and_continued,
+    snapshot,
+)
+
+
+@pytest.fixture
+def grown(servers: Servers) -> Server:
+    """A server above its floor, while all others are gone."""
+    return made(servers)
 
 
 def test_restart_of_nova_compute(cloud: Cloud, grown: Server) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.system import settings
 from tests.system.cloud import Cloud
-from tests.system.conftest import ROOMY, Servers
 from tests.system.second import SecondHost, second_host
-from tests.system.server import BOOT, Server, Size
+from tests.system.server import BOOT, ROOMY, Server, Size
+from tests.system.together import Servers
 from tests.system.waiting import wait_for
 
 GROWN = Size(3, 384)

@@ -74,6 +74,18 @@ def works(server: Server) -> None:
     server.assert_agreed(vcpus, server.held.memory_mb)
 
 
+def settle(servers: list[Server], *, work: bool = True) -> None:
+    """Check that servers settle, and that they can be adjusted."""
+
+    def check(server: Server) -> None:
+        settled(server)
+        if work:
+            works(server)
+
+    with ThreadPoolExecutor(len(servers)) as pool:
+        list(pool.map(check, servers))
+
+
 def hit(servers: list[Server], fault: Callable[[], object]) -> int:
     """Adjust servers, each beginning at another moment, and break something meanwhile.
 
@@ -107,17 +119,14 @@ def test_nova_compute_killed(
         cut += now
         cloud.sh("systemctl start nova-compute")
         wait_for_compute(cloud.container, settings.CONTROLLER)
-        for server in some:
-            settled(server)
-    works(some[0])
+        settle(some, work=False)
+    settle(some)
     report.figure("adjusts cut by kill -9 of nova-compute, all views agreeing afterwards", str(cut))
 
 
 def test_libvirtd_restarted(cloud: Cloud, some: list[Server]) -> None:
     hit(some, lambda: cloud.sh("systemctl restart libvirtd"))
-    for server in some:
-        settled(server)
-        works(server)
+    settle(some)
 
 
 def test_the_queue_away_for_a_while(cloud: Cloud, some: list[Server]) -> None:
@@ -128,9 +137,7 @@ def test_the_queue_away_for_a_while(cloud: Cloud, some: list[Server]) -> None:
         ),
     )
     wait_for_compute(cloud.container, settings.CONTROLLER)
-    for server in some:
-        settled(server)
-        works(server)
+    settle(some)
 
 
 def test_placement_away(cloud: Cloud, some: list[Server]) -> None:
@@ -142,16 +149,12 @@ def test_placement_away(cloud: Cloud, some: list[Server]) -> None:
         assert some[0].figures["vcpus"] == before["libvirt"].vcpus
     finally:
         cloud.sh("systemctl start placement-api")
-    for server in some:
-        settled(server)
-        works(server)
+    settle(some)
 
 
 def test_the_database_restarted(cloud: Cloud, some: list[Server]) -> None:
     hit(some, lambda: cloud.sh("systemctl restart mariadb"))
-    for server in some:
-        settled(server)
-        works(server)
+    settle(some)
 
 
 def test_nova_api_reloaded_with_requests_in_flight(cloud: Cloud, some: list[Server]) -> None:
@@ -163,7 +166,7 @@ def test_nova_api_reloaded_with_requests_in_flight(cloud: Cloud, some: list[Serv
     assert [answer.status for answer in answers] == [202] * NUMBER
     for server, answer in zip(some, answers, strict=True):
         assert server.ended(answer)["result"] == "Success"
-        settled(server)
+    settle(some, work=False)
 
 
 def test_a_full_disk_under_nova(cloud: Cloud) -> None:

@@ -9,8 +9,7 @@ import pytest
 from tests.system import swap
 from tests.system.api import Answer
 from tests.system.cloud import SERVICES, Cloud
-from tests.system.conftest import ROOMY
-from tests.system.server import Server, Size, create
+from tests.system.server import ROOMY, Server, Size, create
 from tests.system.waiting import wait_for
 
 pytestmark = pytest.mark.core
