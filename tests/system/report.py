@@ -59,7 +59,7 @@ class Report:
         """Return the figures and the walks as plain text."""
         lines = [f"{what}: {value}" for what, value in self.figures]
         for title, samples in self.walks.items():
-            lines += ["", f"{title} (seconds, record, guest)"]
+            lines += ["", f"{title}: vCPUs (seconds, record, guest)"]
             lines += [f"{each.seconds:7.1f} {each.record:6} {each.guest:6}" for each in samples]
         return "\n".join(lines) + "\n"
 
@@ -70,7 +70,7 @@ class Report:
             for what, value in self.figures
         )
         plots = "".join(
-            f"<h2>{html.escape(title)}</h2>\n{plot(samples)}\n"
+            f"<h2>{html.escape(title)}: vCPUs</h2>\n{plot(samples)}\n"
             for title, samples in self.walks.items()
         )
         return (

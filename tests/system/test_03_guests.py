@@ -79,9 +79,9 @@ def a_guest_without_balloon_driver_keeps_its_memory(servers: Servers) -> None:
 
 
 test_guest = together(
+    a_guest_without_balloon_driver_keeps_its_memory,  # which takes longest
     a_boot_size_above_the_floor_shrinks_live_to_the_floor,
     an_unplug_said_to_have_timed_out_but_done_is_a_success,
     an_unplug_that_the_guest_ignores_is_a_failure,
     part_of_a_request_that_fails_leaves_true_figures,
-    a_guest_without_balloon_driver_keeps_its_memory,
 )

@@ -14,7 +14,7 @@ from tests.system.server import NO_BALLOON, ROOMY, Server, create
 Servers = Callable[..., Server]
 Scenario = Callable[[Servers], None]
 #: More would only wait for a CPU.
-_AT_ONCE = 4
+_AT_ONCE = 6
 
 
 @contextmanager

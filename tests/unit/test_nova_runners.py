@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,15 @@ def test_native_threads_are_for_the_tests_that_nova_runs_with_them(
     known = environment.NovaEnvironment(release, threading=threading)
     assert known.can_run("nova.tests.unit.xloud")
     assert known.can_run("nova.tests.functional.test_xloud_adjust") is runs_functional
+
+
+def test_what_is_named_against_a_piece_taken_out_is_there() -> None:
+    ours = Path(__file__).parents[2] / "src/nova_tree/additions"
+    named = re.findall(r"nova\.tests(?:\.\w+)+", (environment.HERE / "without.toml").read_text())
+    assert named
+    for name in named:
+        parts = name.split(".")
+        for length in range(len(parts), 0, -1):
+            file = ours.joinpath(*parts[:length]).with_suffix(".py")
+            if file.exists():  # else it is in a file of Nova's
+                assert all(part in file.read_text() for part in parts[length:]), name
