@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.system import settings
 from tests.system.cloud import Cloud
 from tests.system.second import SecondHost, second_host
 from tests.system.server import BOOT, ROOMY, Server, Size
-from tests.system.together import Servers
+from tests.system.together import Scenario, Servers, begun, together
 from tests.system.waiting import wait_for
 
 GROWN = Size(3, 384)
@@ -29,10 +30,15 @@ def second(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
         yield host
 
 
-@pytest.fixture
-def grown(servers: Servers, second: SecondHost) -> Server:
-    """A server above its floor, on the first host."""
-    assert second
+@pytest.fixture(scope="module")
+def outcomes(cloud: Cloud, second: SecondHost) -> Iterator[dict[Scenario, Future[None]]]:
+    """What comes of the moves between two hosts that live."""
+    with begun(cloud, (live_migration_and_back, cold_migration), second) as outcomes:
+        yield outcomes
+
+
+def made(servers: Servers) -> Server:
+    """Return a server above its floor, on the first host."""
     server = servers(availability_zone=f"nova:{FIRST}")
     server.adjust(GROWN.vcpus, GROWN.memory_mb)
     server.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
@@ -65,7 +71,8 @@ def moved(server: Server, second: SecondHost, host: str) -> Server:
     return replace(server, probe=probe)
 
 
-def test_live_migration(grown: Server, second: SecondHost) -> None:
+def live_migration_and_back(servers: Servers, second: SecondHost) -> None:
+    grown = made(servers)
     before = grown.booted()
     grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
     there = moved(grown, second, OTHER)
@@ -79,7 +86,8 @@ def test_live_migration(grown: Server, second: SecondHost) -> None:
     moved(there, second, FIRST).assert_agreed(2, 320)
 
 
-def test_cold_migration_and_back(grown: Server, second: SecondHost) -> None:
+def cold_migration(servers: Servers, second: SecondHost) -> None:
+    grown = made(servers)
     grown.act("migrate", {"host": OTHER})
     grown.wait("VERIFY_RESIZE", 240)
     grown.act("confirmResize")
@@ -89,7 +97,11 @@ def test_cold_migration_and_back(grown: Server, second: SecondHost) -> None:
     there.assert_agreed(*ROOMY.floor)
 
 
-def test_evacuation_of_a_host_that_died(grown: Server, second: SecondHost) -> None:
+test_migration = together(live_migration_and_back, cold_migration)
+
+
+def test_evacuation_of_a_host_that_died(servers: Servers, second: SecondHost) -> None:
+    grown = made(servers)
     grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
     there = moved(grown, second, OTHER)
     second.dies()

@@ -21,9 +21,9 @@ from tests.system.waiting import wait_for
 
 #: Room for many plugs, which QEMU without KVM counts.
 FLAVOR = Flavor(vcpus=32, ram=512, minimum_cpu=1, minimum_memory=256)
-NUMBER = 4
+NUMBER = 6
 #: Within so many seconds of its beginning an adjust is hit.
-_LONG = 6.0
+_LONG = 4.0
 #: Nova counts whole GiB.
 _SMALL_DISK = "1100m"
 _DICE = random.Random(5)  # noqa: S311 the same faults each time

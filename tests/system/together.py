@@ -12,7 +12,7 @@ from tests.system.cloud import Cloud, Flavor
 from tests.system.server import NO_BALLOON, ROOMY, Server, create
 
 Servers = Callable[..., Server]
-Scenario = Callable[[Servers], None]
+Scenario = Callable[..., None]
 #: More would only wait for a CPU.
 _AT_ONCE = 6
 
@@ -38,12 +38,17 @@ def made_servers(cloud: Cloud) -> Iterator[Servers]:
 
 
 @contextmanager
-def begun(cloud: Cloud, scenarios: Sequence[Scenario]) -> Iterator[dict[Scenario, Future[None]]]:
-    """Begin scenarios, some at a time; those that have not begun at the end never do."""
+def begun(
+    cloud: Cloud, scenarios: Sequence[Scenario], *more: object
+) -> Iterator[dict[Scenario, Future[None]]]:
+    """Begin scenarios, some at a time; those that have not begun at the end never do.
+
+    :param more: what they get besides servers
+    """
 
     def run(scenario: Scenario) -> None:
         with made_servers(cloud) as servers:
-            scenario(servers)
+            scenario(servers, *more)
 
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
