@@ -210,13 +210,13 @@ class Server:
         def agreed() -> bool:
             last.clear()
             last.update(self.views())
-            return "guest" in last and last == {**dict.fromkeys(last, wanted), **but}
+            sizes = {**dict.fromkeys(last, wanted), **but}
+            return "guest" in last and last == sizes and self.is_free
 
         try:
             wait_for(f"all views at {wanted}", agreed, seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}: {last}") from None
-        assert self.about["OS-EXT-STS:task_state"] is None
 
 
 def create(
