@@ -79,8 +79,8 @@ class Api:
             endpoint_filter={"service_type": service, "region_name": settings.REGION},
             microversion=microversion,
             raise_exc=False,
-            # a question may be asked again; a wish may not, or a lost one would go unseen
-            connect_retries=3 if method == "GET" else 0,
+            # what comes to the same may be asked again; a wish may not, or a lost one goes unseen
+            connect_retries=3 if method in ("GET", "DELETE") else 0,
             # uwsgi's own HTTP ends a connection without a word: none is used twice
             headers={"Accept": "application/json", "Connection": "close"},
         )
