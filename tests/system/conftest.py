@@ -111,20 +111,25 @@ def servers(cloud: Cloud) -> Iterator[Servers]:
         yield servers
 
 
-@pytest.fixture(scope="module")
-def outcomes(
+@pytest.fixture(scope="session")
+def background(
     cloud: Cloud, request: pytest.FixtureRequest
 ) -> Iterator[dict[Scenario, Future[None]]]:
-    """What comes of those scenarios of the module that were chosen; they run at once."""
+    """What comes of those scenarios that were chosen; they run from the first need of one on."""
     chosen = [
         item.callspec.params["scenario"]
         for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.module is request.module
-        and "outcomes" in item.fixturenames
+        if isinstance(item, pytest.Function) and "outcomes" in item.fixturenames
+        if "background" in item.fixturenames
     ]
     with begun(cloud, chosen) as outcomes:
         yield outcomes
+
+
+@pytest.fixture(scope="module")
+def outcomes(background: dict[Scenario, Future[None]]) -> dict[Scenario, Future[None]]:
+    """What comes of a module's scenarios; a module may have them begun otherwise."""
+    return background
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,10 @@ def agree(servers: Sequence[Server], seconds: float) -> None:
 
     :raises AssertionError: one still differs
     """
-    for server in servers:
+
+    def check(server: Server) -> None:
         status = server.status
         server.assert_agreed(status["current_vcpus"], status["current_memory_mb"], seconds)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(check, servers))

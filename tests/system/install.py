@@ -1,7 +1,7 @@
 """Sets a cloud up in a booted container that has the packages: ``install(container, guest)``.
 
 One step per function, in the order in which they need each other. Services run under Debian's own
-uwsgi settings but for address, number of processes and length of the queue.
+uwsgi settings but for address, number of processes, the queue and the buffer of what is posted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _APIS = {
         "--config-file=/etc/neutron/plugins/ml2/ml2_conf.ini\n",
     ),
 }
+#: xloud-status waits for libvirt as long as that unplugs a vCPU: seconds, without KVM.
+_PROCESSES = {"nova": 4}
 _OURS = ("processes", "threads", "http-socket", "wsgi-file", "listen")
 #: {database: its owner}
 _DATABASES = {
@@ -85,7 +87,9 @@ def _apis(container: Container) -> None:
         ini = container.root / f"etc/lab/{unit}.ini"
         ini.write_text(
             "\n".join(kept) + f"\nhttp-socket = 0.0.0.0:{port}\nwsgi-file = {wsgi}\n"
-            f"processes = 2\nthreads = 1\nlisten = 100\n{more}"
+            f"processes = {_PROCESSES.get(service, 2)}\nthreads = 1\nlisten = 100\n"
+            # else an answer can be lost that was given before the request's body was read
+            f"post-buffering = 8192\n{more}"
         )
         drop_in = container.root / f"etc/systemd/system/{unit}.service.d"
         drop_in.mkdir(exist_ok=True)

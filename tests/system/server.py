@@ -16,6 +16,8 @@ from tests.system.waiting import wait_for
 BOOT, OBEY = 150, 60
 #: Room for a walk: an emulated guest cannot plug more vCPUs in its life than its maximum.
 ROOMY = Flavor(vcpus=16, ram=512, minimum_cpu=1, minimum_memory=256)
+#: With what QEMU without KVM may end when a guest boots with several vCPUs: a fault of its own.
+_QEMU_ENDED = "Assertion `section_index < d->map.sections_nb' failed"
 #: An image.
 NO_BALLOON = "guest-without-balloon"
 _LINE = re.compile(r"GUEST up=(\d+) cpus=(\d+) kb=(\d+) boot_kb=(\d+) boot=(\S+)\s")
@@ -83,9 +85,9 @@ class Server:
         """
         assert answer.request_id
         event = wait_for(
-            f"the end of {answer.request_id}", lambda: self.event(answer.request_id), seconds, 0.2
+            f"the end of {answer.request_id}", lambda: self.event(answer.request_id), seconds
         )
-        wait_for("the end of the task", lambda: self.is_free, seconds, 0.1)
+        wait_for("the end of the task", lambda: self.is_free, seconds)
         return event
 
     @property
@@ -129,7 +131,7 @@ class Server:
             assert now["status"] == status or now["status"] != "ERROR", now.get("fault")
             return now["status"] == status and now["OS-EXT-STS:task_state"] is None
 
-        wait_for(f"{self.id} is {status}", there, seconds, 0.5)
+        wait_for(f"{self.id} is {status}", there, seconds)
 
     @property
     def status(self) -> dict[str, Any]:
@@ -179,6 +181,13 @@ class Server:
     def booted(self, seconds: float = BOOT) -> Guest:
         """Wait until the guest has said what it has."""
         return wait_for(f"a word of the guest of {self.id}", lambda: self.guest, seconds)
+
+    @property
+    def lost_by_qemu(self) -> bool:
+        """Whether its guest was lost by a fault of QEMU's own, as QEMU has logged."""
+        logs = (self.cloud.container.seen / "var/log/libvirt/qemu").glob("*.log")
+        texts = [file.read_text(errors="replace") for file in logs]
+        return any(_QEMU_ENDED in text for text in texts if f"-uuid {self.id}" in text)
 
     # the views ------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 PASSWORD = "lab"  # noqa: S105 no secret: of a cloud that lives for one test run
 REGION = "RegionOne"
 #: CPUs that libvirt, and so Placement's inventory, believes a host has.
-HOST_CPUS = 64
+HOST_CPUS = 128
 Settings = Mapping[str, Mapping[str, object]]
 
 
@@ -151,7 +151,8 @@ def nova(host: Host) -> Settings:
             "rpc_response_timeout": PERIODIC,
             "update_resources_interval": PERIODIC,
             "cpu_allocation_ratio": 1.0,
-            "ram_allocation_ratio": 1.0,
+            # an emulated guest's memory is what it touches
+            "ram_allocation_ratio": 4.0,
             # a small disk that a test can fill counts as one for all its servers
             "disk_allocation_ratio": 64.0,
             "allow_resize_to_same_host": "true",

@@ -8,10 +8,10 @@ from contextlib import nullcontext
 import pytest
 
 from tests.system import walk
-from tests.system.cloud import Cloud, Flavor
+from tests.system.cloud import Flavor
 from tests.system.report import Report
 from tests.system.server import ROOMY, Server, Size
-from tests.system.together import Servers
+from tests.system.together import Servers, together
 
 pytestmark = pytest.mark.core
 WALKER = Flavor(vcpus=32, ram=512, minimum_cpu=1, minimum_memory=256)
@@ -70,7 +70,7 @@ def test_equal_to_current_does_nothing(shared: Server) -> None:
     shared.assert_agreed(held.vcpus, held.memory_mb)
 
 
-def test_to_the_maximum_and_back_to_the_floor(servers: Servers) -> None:
+def to_the_maximum_and_back_to_the_floor(servers: Servers) -> None:
     flavor = Flavor(vcpus=4, ram=384, minimum_cpu=1, minimum_memory=256)
     server = servers(flavor)
     for size in ((4, 384), flavor.floor):
@@ -78,9 +78,11 @@ def test_to_the_maximum_and_back_to_the_floor(servers: Servers) -> None:
         server.assert_agreed(*size)
 
 
-def test_random_walks(
-    cloud: Cloud, servers: Servers, report: Report, pytestconfig: pytest.Config
-) -> None:
+test_extremes = together(to_the_maximum_and_back_to_the_floor)
+
+
+@pytest.mark.usefixtures("background")
+def test_random_walks(servers: Servers, report: Report, pytestconfig: pytest.Config) -> None:
     walks = pytestconfig.getoption("--walks")
     with ThreadPoolExecutor() as pool:
         walkers = list(pool.map(servers, [WALKER] * min(WALKERS, walks)))
@@ -99,4 +101,3 @@ def test_random_walks(
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(walk_all, *pair) for pair in zip(walkers, turns, strict=True)]:
             done.result()
-    assert cloud.tracebacks() == ""

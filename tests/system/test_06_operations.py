@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.system.cloud import Cloud, Flavor
 from tests.system.server import BOOT, ROOMY, Server, Size
-from tests.system.together import Servers, together
+from tests.system.together import Servers, made_servers, together
 
 GROWN = Size(3, 384)
 
@@ -172,10 +174,11 @@ test_operation = together(
 )
 
 
-@pytest.fixture
-def grown(servers: Servers) -> Server:
+@pytest.fixture(scope="module")
+def grown(cloud: Cloud) -> Iterator[Server]:
     """A server above its floor, while all others are gone."""
-    return made(servers)
+    with made_servers(cloud) as servers:
+        yield made(servers)
 
 
 def test_restart_of_nova_compute(cloud: Cloud, grown: Server) -> None:
@@ -185,6 +188,8 @@ def test_restart_of_nova_compute(cloud: Cloud, grown: Server) -> None:
     assert grown.probe.ask("process", grown.id) == process
     assert grown.adjust(*ROOMY.floor)["result"] == "Success"
     grown.assert_agreed(*ROOMY.floor)
+    grown.adjust(GROWN.vcpus, GROWN.memory_mb)
+    grown.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
 
 
 def test_restart_of_the_whole_host(cloud: Cloud, grown: Server) -> None:

@@ -66,7 +66,7 @@ def on(server: Server, host: str) -> bool:
 
 def moved(server: Server, second: SecondHost, host: str) -> Server:
     """Wait until a server is on a host, and return it as it is seen from there."""
-    wait_for(f"the server on {host}", lambda: on(server, host), 240, 1)
+    wait_for(f"the server on {host}", lambda: on(server, host), 240)
     probe = second.probe if host == OTHER else server.cloud.probe
     return replace(server, probe=probe)
 

@@ -21,7 +21,7 @@ from tests.system.waiting import wait_for
 
 #: Room for many plugs, which QEMU without KVM counts.
 FLAVOR = Flavor(vcpus=32, ram=512, minimum_cpu=1, minimum_memory=256)
-NUMBER = 6
+NUMBER = 10
 #: Within so many seconds of its beginning an adjust is hit.
 _LONG = 4.0
 #: Nova counts whole GiB.
