@@ -75,7 +75,7 @@ def test_it_begins_again_only_once(
     cloud: SimpleNamespace, lost: list[bool], deleted: list[str]
 ) -> None:
     lost += [True, True]
-    again, fails_then = pytest.warns(UserWarning), pytest.raises(LostByQemuError)
+    again, fails_then = pytest.warns(UserWarning, match="again"), pytest.raises(LostByQemuError)
     with again, begun(cloud, [fails_if_lost]) as outcomes, fails_then:
         outcomes[fails_if_lost].result()
     assert deleted == ["0", "1"]
