@@ -207,8 +207,8 @@ class Cloud:
         return str(made["server"]["id"])
 
     def servers(self) -> list[dict[str, Any]]:
-        """Return all servers of the cloud, in detail."""
-        found = self.admin.get("/servers/detail?all_tenants=1")["servers"]
+        """Return all servers of the cloud, their names and ids."""
+        found = self.admin.get("/servers?all_tenants=1")["servers"]
         return list(found)
 
     def delete_servers(self, *ids: str) -> None:

@@ -97,7 +97,8 @@ def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
             finally:
                 host.leaves()
         finally:
-            container.stop()
+            # nothing of it is wanted any more
+            container.kill()
 
 
 def connect(first: Container, second: Container) -> None:

@@ -27,4 +27,4 @@ def wait_for(
         waited = time.monotonic() - begun
         assert waited < seconds, f"not within {seconds:.0f} s: {what}"
         # who looks costs those who work: the cloud has two CPUs
-        time.sleep(every or min(max(waited / 10, 0.1), 1))
+        time.sleep(every or min(max(waited / 4, 0.2), 1))
