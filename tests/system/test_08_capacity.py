@@ -85,7 +85,7 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
             server = own[turn % len(own)]
             memory = 128 + 8 * ((turn + number) % 8)
             # not sooner again: each refusal takes the cloud's time too
-            answer = wait_for("a turn", lambda s=server, m=memory: ask(s, m), 300, 2)
+            answer = wait_for("a turn", lambda s=server, m=memory: ask(s, m), 300, 4)
             accepted.append((server, answer))
         return accepted
 
