@@ -25,9 +25,11 @@ import threading
 
 from oslo_log import log as logging
 from oslo_utils import excutils
+from oslo_utils import timeutils
 
 from nova.compute import task_states
 from nova.compute import utils as compute_utils
+import nova.conf
 from nova import exception as nova_exception
 from nova.i18n import _
 from nova import objects
@@ -40,6 +42,7 @@ from nova.xloud import size as xloud_size
 from nova.xloud import tracker
 from nova.xloud import worker
 
+CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 EVENT = 'compute_xloud_adjust'
@@ -47,6 +50,23 @@ EVENT = 'compute_xloud_adjust'
 # The periodic task keeps adjusts of a server away while it corrects what is
 # known of it: as long as that may take, in seconds, a request waits.
 _PATIENCE = 10
+
+
+def _is_late(instance):
+    """Tell whether a message is older than nova-api waits for its reply.
+
+    nova-api saved the server just before it sent the message, and nobody
+    else writes to it as long as it is in the task state of an adjust.
+
+    :param instance: nova.objects.Instance as it came with the message
+    """
+    return timeutils.is_older_than(
+        instance.updated_at or instance.created_at, CONF.rpc_response_timeout)
+
+
+def _taken_over():
+    return exception.AdjustNotSupported(
+        reason=_('the server has been taken over by another operation'))
 
 
 class Adjuster:
@@ -186,14 +206,16 @@ class Adjuster:
             raise exception.AdjustNotSupported(
                 reason=_('it is at work on another adjust of the server'))
         try:
-            # A message may be late: what it says may be long out of date.
-            instance = objects.Instance.get_by_uuid(
-                ctxt, instance.uuid,
-                expected_attrs=['flavor', 'info_cache', 'metadata',
-                                'system_metadata'])
+            if _is_late(instance):
+                # What it says may be long out of date.
+                instance = objects.Instance.get_by_uuid(
+                    ctxt, instance.uuid,
+                    expected_attrs=['flavor', 'info_cache', 'metadata',
+                                    'system_metadata'])
             intent = xloud_intent.Intent(vcpus, memory_mb, persist)
             self._check(instance, intent)
             with self._claim(ctxt, instance, intent):
+                self._note(instance, intent)
                 worker.spawn(self._run, ctxt, instance, intent)
         except BaseException:
             self._leave(instance.uuid)
@@ -203,9 +225,7 @@ class Adjuster:
         if (instance.host != self.manager.host or
                 instance.vm_state not in rpcapi.STATES or
                 instance.task_state != task_states.XLOUD_ADJUSTING):
-            raise exception.AdjustNotSupported(
-                reason=_('the server has been taken over by another '
-                         'operation'))
+            raise _taken_over()
         driver = self.manager.driver
         if not driver.capabilities.get('supports_xloud_adjust', False):
             raise exception.AdjustNotSupported(
@@ -239,6 +259,17 @@ class Adjuster:
                 if claim != before:
                     self.assign(ctxt, instance, before)
 
+    @staticmethod
+    def _note(instance, intent):
+        """Save what is to be done, from where a restart finds it."""
+        intent.write(instance)
+        try:
+            # Who else may write to the server now takes the state from it:
+            # what the message said of it holds if the state does.
+            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
+        except nova_exception.UnexpectedTaskStateError:
+            raise _taken_over()
+
     def _run(self, ctxt, instance, intent):
         """Do the work of an adjust that has begun; the thread's function."""
         try:
@@ -247,11 +278,6 @@ class Adjuster:
         except nova_exception.InstanceNotFound:
             LOG.info('The server was deleted while it was adjusted.',
                      instance=instance)
-        except nova_exception.UnexpectedTaskStateError:
-            # Nothing was done, and what was claimed is not needed.
-            LOG.warning('Another operation has taken over the server before '
-                        'it was adjusted.', instance=instance)
-            self.account(ctxt, instance)
         except Exception:
             LOG.exception('The adjust has failed; the next periodic task '
                           'will end it.', instance=instance)
@@ -260,20 +286,33 @@ class Adjuster:
             self._leave(instance.uuid)
 
     def _adjust_and_tell(self, ctxt, instance, intent):
-        """Adjust, and end the server action with the result."""
+        """Adjust, and end the server action with the result.
+
+        Its event begins beside the work: a call of the conductor takes half
+        a second where oslo.messaging looks for the reply that rarely.
+        """
+        event = compute_utils.EventReporter(
+            ctxt, EVENT, self.manager.host, instance.uuid,
+            graceful_exit=True)
+        told = threading.Event()
+
+        def begin_event():
+            try:
+                event.__enter__()
+            finally:
+                told.set()
+
+        worker.spawn(begin_event)
         try:
-            with compute_utils.EventReporter(
-                    ctxt, EVENT, self.manager.host, instance.uuid,
-                    graceful_exit=True):
+            with contextlib.ExitStack() as in_the_end:
+                in_the_end.push(event.__exit__)
+                in_the_end.callback(told.wait)
                 self._adjust(ctxt, instance, intent)
         except exception.AdjustFailed as error:
             LOG.warning('The adjust has failed: %s', error,
                         instance=instance)
 
     def _adjust(self, ctxt, instance, intent):
-        # From here on a restart finds what was to be done.
-        intent.write(instance)
-        instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
         driver = self.manager.driver
         failure = None
         if guest.size(driver, instance) is not None:

@@ -12,12 +12,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import datetime
 import threading
 import time
 from unittest import mock
 
 import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
+from oslo_utils import timeutils
 
 from nova import exception as nova_exception
 from nova.tests.unit.xloud import base
@@ -168,11 +170,39 @@ class RefusalTestCase(AdjusterTestCase):
             time.sleep(0.1)
             self.spawn.assert_not_called()
         waiting.join()
-        self.spawn.assert_called_once()
+        self.spawn.assert_called()
 
     def test_late_message(self):
-        self.instance.task_state = None
+        now = self.instance
+        self.instance = base.make_instance(
+            size=(1, 1024), task_state='xloud_adjusting',
+            updated_at=timeutils.utcnow() - datetime.timedelta(seconds=61))
+        self.get_by_uuid.side_effect = lambda *args, **kwargs: now
+        now.task_state = None
         self.assertRefused(exception.AdjustNotSupported, 3)
+
+    def test_message_in_time_is_believed(self):
+        self.instance.updated_at = timeutils.utcnow()
+        self.begin(3)
+        self.get_by_uuid.assert_not_called()
+
+    def test_another_operation_has_taken_over(self):
+        for taken_over in (nova_exception.UnexpectedTaskStateError,
+                           nova_exception.UnexpectedDeletingTaskStateError):
+            self.steps = []
+            self.save.side_effect = taken_over(
+                instance_uuid='x', expected={}, actual={})
+            self.assertRefused(exception.AdjustNotSupported, 3)
+            self.assertEqual([('Placement', (3, 2048)),
+                              ('Placement', (2, 2048))], self.steps)
+            self.save.assert_called_with(
+                expected_task_state=['xloud_adjusting'])
+
+    def test_database_is_gone(self):
+        self.save.side_effect = messaging.MessagingTimeout()
+        self.assertRefused(messaging.MessagingTimeout, 3)
+        self.assertEqual([('Placement', (3, 2048)),
+                          ('Placement', (2, 2048))], self.steps)
 
     def test_server_has_moved(self):
         self.instance.host = 'elsewhere'
@@ -183,7 +213,7 @@ class RefusalTestCase(AdjusterTestCase):
         self.assertRefused(exception.AdjustNotSupported, 3)
 
     def test_server_is_gone(self):
-        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
+        self.save.side_effect = nova_exception.InstanceNotFound(
             instance_id='x')
         self.assertRefused(nova_exception.InstanceNotFound, 3)
 
@@ -222,14 +252,17 @@ class RefusalTestCase(AdjusterTestCase):
     def test_claim_is_given_back_when_the_work_cannot_start(self):
         self.spawn.side_effect = RuntimeError('no threads')
         self.assertRaises(RuntimeError, self.begin, 3)
-        self.assertEqual([('Placement', (3, 2048)),
-                          ('Placement', (2, 2048))], self.steps)
+        # what was noted is for the next periodic task
+        self.assertEqual([
+            ('Placement', (3, 2048)), ('save', 'xloud_adjusting'),
+            ('Placement', (2, 2048))], self.steps)
+        self.assertIsNotNone(intent.Intent.of(self.instance))
         self.assertFree()
 
     def test_shrink_has_no_claim_to_give_back(self):
         self.spawn.side_effect = RuntimeError('no threads')
         self.assertRaises(RuntimeError, self.begin, 1)
-        self.assertEqual([], self.steps)
+        self.assertEqual([('save', 'xloud_adjusting')], self.steps)
 
 
 class FailureTestCase(AdjusterTestCase):
@@ -323,14 +356,22 @@ class FailureTestCase(AdjusterTestCase):
         self.assertFree()
 
     def test_database_is_gone_meanwhile(self):
-        self.save.side_effect = messaging.MessagingTimeout()
+        self.save.side_effect = [None, messaging.MessagingTimeout()]
         self.begin(vcpus=3)
-        self.assertEqual([], self.driver.calls)
+        self.assertEqual([('vcpus', 3)], self.driver.calls)
         self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
         self.assertFree()
         self.save.side_effect = None
         self.adjuster.let_go(self.instance)
         self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+
+    def test_begin_of_the_action_cannot_be_told(self):
+        self.started.side_effect = messaging.MessagingTimeout()
+        self.spawn.side_effect = lambda work, *args: threading.Thread(
+            target=work, args=args).start() if not args else work(*args)
+        self.begin(vcpus=3)
+        # the guest was adjusted all the same
+        self.assertSize(Size(3, 2048))
 
     def test_end_of_the_action_cannot_be_told(self):
         self.finished.side_effect = messaging.MessagingTimeout()
@@ -342,24 +383,13 @@ class FailureTestCase(AdjusterTestCase):
         self.assertFree()
 
     def test_server_is_deleted_meanwhile(self):
-        for saves in (0, 1, 2):
+        for saves in (1, 2):
             self.save.side_effect = [None] * saves + [
                 nova_exception.InstanceNotFound(instance_id='x')]
             self.begin(vcpus=3)
             self.assertFree()
             self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
             self.instance.task_state = 'xloud_adjusting'
-
-    def test_another_operation_has_taken_over(self):
-        self.save.side_effect = nova_exception.UnexpectedTaskStateError(
-            instance_uuid='x', expected={}, actual={})
-        self.begin(vcpus=3)
-        self.assertEqual([], self.driver.calls)
-        self.assertEqual([
-            ('Placement', (3, 2048)), ('action', 'ends'),
-            ('Placement', (2, 2048))], self.steps)
-        self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
-        self.assertFree()
 
     def test_another_operation_takes_over_meanwhile(self):
         taken_over = nova_exception.UnexpectedDeletingTaskStateError(
