@@ -15,13 +15,14 @@
 """Adjust a server on its host: all that was asked for, or nothing.
 
 Growth is claimed in Placement before the hypervisor is asked, and what is
-left over is released last. The figures asked for are saved with the instance
-before the guest changes, so that :mod:`nova.xloud.reconcile` can finish what
-a killed nova-compute has left half done.
+left over is released last. The figures asked for were saved with the instance
+by nova-api, so that :mod:`nova.xloud.reconcile` can finish what a killed
+nova-compute has left half done.
 """
 
 import contextlib
 import threading
+import time
 
 from oslo_log import log as logging
 from oslo_utils import excutils
@@ -52,23 +53,6 @@ EVENT = 'compute_xloud_adjust'
 _PATIENCE = 10
 
 
-def _is_late(instance):
-    """Tell whether a message is older than nova-api waits for its reply.
-
-    nova-api saved the server just before it sent the message, and nobody
-    else writes to it as long as it is in the task state of an adjust.
-
-    :param instance: nova.objects.Instance as it came with the message
-    """
-    return timeutils.is_older_than(
-        instance.updated_at or instance.created_at, CONF.rpc_response_timeout)
-
-
-def _taken_over():
-    return exception.AdjustNotSupported(
-        reason=_('the server has been taken over by another operation'))
-
-
 class Adjuster:
     """The adjusts of one compute host."""
 
@@ -79,6 +63,7 @@ class Adjuster:
             resource tracker and clients are looked up when they are needed
         """
         self.manager = manager
+        self._began = time.monotonic()
         self._running = set()
         self._abandoned = set()
         self._drifts = {}
@@ -111,6 +96,24 @@ class Adjuster:
         finally:
             if is_ours:
                 self._leave(instance_uuid)
+
+    def note_start(self):
+        """Note that no adjust of before the start is unfinished any more."""
+        self._began = time.monotonic()
+
+    def _may_be_late(self, instance):
+        """Tell whether a message may say what does not hold any more.
+
+        nova-api has saved the server just before it sent the message, and
+        only this host ends the task state that it has since: after the time
+        for which nova-api waits, or when it starts.
+
+        :param instance: nova.objects.Instance as it came with the message
+        """
+        patience = CONF.rpc_response_timeout
+        return (time.monotonic() - self._began < patience or
+                timeutils.is_older_than(
+                    instance.updated_at or instance.created_at, patience))
 
     def is_abandoned(self, instance_uuid):
         """Tell whether the work on an adjust has ended without an outcome.
@@ -206,26 +209,29 @@ class Adjuster:
             raise exception.AdjustNotSupported(
                 reason=_('it is at work on another adjust of the server'))
         try:
-            if _is_late(instance):
-                # What it says may be long out of date.
+            if self._may_be_late(instance):
                 instance = objects.Instance.get_by_uuid(
                     ctxt, instance.uuid,
                     expected_attrs=['flavor', 'info_cache', 'metadata',
                                     'system_metadata'])
-            intent = xloud_intent.Intent(vcpus, memory_mb, persist)
+            intent = xloud_intent.Intent(
+                vcpus, memory_mb, persist, ctxt.request_id)
             self._check(instance, intent)
             with self._claim(ctxt, instance, intent):
-                self._note(instance, intent)
                 worker.spawn(self._run, ctxt, instance, intent)
         except BaseException:
             self._leave(instance.uuid)
             raise
 
     def _check(self, instance, intent):
+        noted = xloud_intent.Intent.of(instance)
         if (instance.host != self.manager.host or
                 instance.vm_state not in rpcapi.STATES or
-                instance.task_state != task_states.XLOUD_ADJUSTING):
-            raise _taken_over()
+                instance.task_state != task_states.XLOUD_ADJUSTING or
+                noted is None or noted.request_id != intent.request_id):
+            raise exception.AdjustNotSupported(
+                reason=_('the server has been taken over by another '
+                         'operation'))
         driver = self.manager.driver
         if not driver.capabilities.get('supports_xloud_adjust', False):
             raise exception.AdjustNotSupported(
@@ -259,17 +265,6 @@ class Adjuster:
                 if claim != before:
                     self.assign(ctxt, instance, before)
 
-    @staticmethod
-    def _note(instance, intent):
-        """Save what is to be done, from where a restart finds it."""
-        intent.write(instance)
-        try:
-            # Who else may write to the server now takes the state from it:
-            # what the message said of it holds if the state does.
-            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
-        except nova_exception.UnexpectedTaskStateError:
-            raise _taken_over()
-
     def _run(self, ctxt, instance, intent):
         """Do the work of an adjust that has begun; the thread's function."""
         try:
@@ -289,24 +284,26 @@ class Adjuster:
         """Adjust, and end the server action with the result.
 
         Its event begins beside the work: a call of the conductor takes half
-        a second where oslo.messaging looks for the reply that rarely.
+        a second where oslo.messaging (16 and 17) looks for replies so rarely.
         """
         event = compute_utils.EventReporter(
             ctxt, EVENT, self.manager.host, instance.uuid,
             graceful_exit=True)
-        told = threading.Event()
 
         def begin_event():
             try:
                 event.__enter__()
-            finally:
-                told.set()
+            except Exception:
+                LOG.exception('The begin of the adjust could not be told.',
+                              instance=instance)
 
-        worker.spawn(begin_event)
+        # Not one of the pool's, which may all be waiting here
+        telling = threading.Thread(target=begin_event, daemon=True)
+        telling.start()
         try:
             with contextlib.ExitStack() as in_the_end:
                 in_the_end.push(event.__exit__)
-                in_the_end.callback(told.wait)
+                in_the_end.callback(telling.join)
                 self._adjust(ctxt, instance, intent)
         except exception.AdjustFailed as error:
             LOG.warning('The adjust has failed: %s', error,

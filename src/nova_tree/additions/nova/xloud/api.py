@@ -35,6 +35,7 @@ from nova import objects
 from nova import servicegroup
 from nova.xloud import exception
 from nova.xloud import flavors
+from nova.xloud import intent as xloud_intent
 from nova.xloud import quota
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
@@ -96,6 +97,9 @@ class API:
         if not self._host_is_up(instance):
             raise exception.AdjustHostDown(server=instance.uuid)
 
+        # From here on the host finds what is to be done, if it restarts too.
+        xloud_intent.Intent(
+            vcpus, memory_mb, persist, context.request_id).write(instance)
         instance.task_state = task_states.XLOUD_ADJUSTING
         instance.save(expected_task_state=[None])
         try:
@@ -203,6 +207,7 @@ class API:
     @oslo_db_api.wrap_db_retry(max_retries=4, retry_interval=1,
                                retry_on_disconnect=True)
     def _give_back_task_state(self, instance):
+        xloud_intent.Intent.drop(instance)
         instance.task_state = None
         try:
             instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])

@@ -12,10 +12,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an adjust that has begun is to do, saved with the instance.
+"""What an adjust is to do, saved with the instance.
 
-It is there before the guest changes and until the server action has ended, so
-that :mod:`nova.xloud.reconcile` finds what a killed nova-compute has left.
+nova-api saves it together with the task state of an adjust. It is there
+before the guest changes and until the server action has ended, so that
+:mod:`nova.xloud.reconcile` finds what a killed nova-compute has left.
 """
 
 from oslo_serialization import jsonutils
@@ -27,18 +28,20 @@ _KEY = 'xloud_adjusting'
 
 
 class Intent:
-    """What an adjust is to do: sizes before, figures asked for, persist."""
+    """What an adjust is to do: figures asked for, persist, and by whom."""
 
-    def __init__(self, vcpus, memory_mb, persist):
+    def __init__(self, vcpus, memory_mb, persist, request_id=None):
         """Take what was asked for.
 
         :param vcpus: number of vCPUs, or None to leave them alone
         :param memory_mb: memory in MiB, or None to leave it alone
         :param persist: False to adjust the running guest only
+        :param request_id: of the request that the server action belongs to
         """
         self.vcpus = vcpus
         self.memory_mb = memory_mb
         self.persist = persist
+        self.request_id = request_id
 
     @classmethod
     def of(cls, instance):

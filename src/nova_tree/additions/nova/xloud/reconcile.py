@@ -66,6 +66,8 @@ def after_update(function):
             function(manager, context, startup=startup)
         finally:
             reconcile(manager, context, startup)
+            if startup:
+                manager.xloud.note_start()
     return wrapper
 
 
@@ -234,17 +236,17 @@ def _is_settled(instance):
 def _is_half_done(manager, instance, startup):
     """Tell whether an adjust was begun, unless this process works on it.
 
-    An intent is only ever saved by this host. A task state alone may belong
-    to a call that is still on its way; nova-api gives that up after a time.
+    The task state may belong to a call that is still on its way; nova-api
+    gives that up after a time.
     """
-    is_lost = startup or manager.xloud.is_abandoned(instance.uuid)
-    if xloud_intent.Intent.of(instance) is not None:
-        return (instance.task_state == task_states.XLOUD_ADJUSTING or
-                _is_settled(instance))
-    return (instance.task_state == task_states.XLOUD_ADJUSTING and
-            (is_lost or timeutils.is_older_than(
-                instance.updated_at or instance.created_at,
-                2 * CONF.rpc_response_timeout)))
+    if instance.task_state == task_states.XLOUD_ADJUSTING:
+        return (startup or manager.xloud.is_abandoned(instance.uuid) or
+                timeutils.is_older_than(
+                    instance.updated_at or instance.created_at,
+                    2 * CONF.rpc_response_timeout))
+    # An administrator has reset the state meanwhile
+    return (_is_settled(instance) and
+            xloud_intent.Intent.of(instance) is not None)
 
 
 def _size_seen(manager, instance, noted):
@@ -296,22 +298,23 @@ def _recover(manager, context, instance):
         reason = _('The adjust was interrupted, and taken back. The server '
                    'has %(vcpus)s vCPUs and %(memory_mb)s MiB now.'
                    ) % size._asdict()
-    _finish_action(context, instance, reason, has_begun=intent is not None)
+    _finish_action(context, instance, reason, intent)
     manager.xloud.let_go(instance)
 
 
-def _finish_action(context, instance, reason, has_begun):
+def _finish_action(context, instance, reason, intent):
     """Close the server action of an adjust that was interrupted.
 
     :param reason: why it has failed; None if it has not
-    :param has_begun: whether its work had begun, so that the newest action
-        is its own for sure
+    :param intent: Intent of the adjust; None: the newest action is its own
     """
     actions = objects.InstanceActionList.get_by_instance_uuid(
         context, instance.uuid)
     # The newest first
     action = next((one for one in actions
-                   if one.action == instance_actions.XLOUD_ADJUST), None)
+                   if one.action == instance_actions.XLOUD_ADJUST and
+                   (intent is None or
+                    one.request_id == intent.request_id)), None)
     if action is None:
         return
     # Events are found by the request that the action belongs to
@@ -323,7 +326,7 @@ def _finish_action(context, instance, reason, has_begun):
     event_of_ours = next(
         (one for one in started if one.event == adjust.EVENT), None)
     if (event_of_ours is not None and event_of_ours.finish_time and
-            not has_begun):
+            intent is None):
         return
     if event_of_ours is None:
         event.event_start(

@@ -169,12 +169,12 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
                 self.last_event(self.server)['result'], steps)
 
     def test_growth(self):
-        # claim, event, intent, memory, vCPUs, record, Placement, tracker,
-        # event, task state
-        self.assertEqual(10, self._die_at_each_step(self.SMALL, self.LARGE))
+        # claim, memory, vCPUs, record, Placement, tracker, event, task state;
+        # the event begins beside them
+        self.assertEqual(8, self._die_at_each_step(self.SMALL, self.LARGE))
 
     def test_shrink(self):
-        self.assertEqual(9, self._die_at_each_step(self.LARGE, self.SMALL))
+        self.assertEqual(7, self._die_at_each_step(self.LARGE, self.SMALL))
 
 
 class MessageQueueTest(test_vcpu_current.AdjustTestBase):

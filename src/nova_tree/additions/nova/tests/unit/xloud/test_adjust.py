@@ -38,6 +38,7 @@ class AdjusterTestCase(base.HostTestCase):
         self.driver = base.FakeDriver(2, 2048)
         self.manager.driver = self.driver
         self.instance.task_state = 'xloud_adjusting'
+        self.adjuster._began -= 61
         self.steps = []
         self.assign.side_effect = self._assign
         self.finished.side_effect = (
@@ -55,6 +56,8 @@ class AdjusterTestCase(base.HostTestCase):
         self.steps.append(('save', self.instance.task_state))
 
     def begin(self, vcpus=None, memory_mb=None, persist=True):
+        intent.Intent(vcpus, memory_mb, persist,
+                      self.context.request_id).write(self.instance)
         self.adjuster.begin(
             self.context, self.instance, vcpus, memory_mb, persist)
 
@@ -82,8 +85,8 @@ class SuccessTestCase(AdjusterTestCase):
         self.begin(vcpus=3)
         self.assertEqual([
             ('Placement', (3, 2048)), ('save', 'xloud_adjusting'),
-            ('save', 'xloud_adjusting'), ('Placement', (3, 2048)),
-            ('action', 'ends'), ('save', None)], self.steps)
+            ('Placement', (3, 2048)), ('action', 'ends'),
+            ('save', None)], self.steps)
         self.assertEqual([('vcpus', 3)], self.driver.calls)
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())
@@ -93,9 +96,8 @@ class SuccessTestCase(AdjusterTestCase):
     def test_shrink_is_released_last(self):
         self.begin(vcpus=1, memory_mb=1024)
         self.assertEqual([
-            ('save', 'xloud_adjusting'), ('save', 'xloud_adjusting'),
-            ('Placement', (1, 1024)), ('action', 'ends'),
-            ('save', None)], self.steps)
+            ('save', 'xloud_adjusting'), ('Placement', (1, 1024)),
+            ('action', 'ends'), ('save', None)], self.steps)
         self.assertSize(Size(1, 1024))
 
     def test_growth_of_one_and_shrink_of_the_other(self):
@@ -170,39 +172,34 @@ class RefusalTestCase(AdjusterTestCase):
             time.sleep(0.1)
             self.spawn.assert_not_called()
         waiting.join()
-        self.spawn.assert_called()
+        self.spawn.assert_called_once()
+
+    def _message(self, seconds):
+        """Have a message say what the server was so many seconds ago."""
+        now, self.instance = self.instance, base.make_instance(
+            size=(1, 1024), task_state='xloud_adjusting', updated_at=(
+                timeutils.utcnow() - datetime.timedelta(seconds=seconds)))
+        self.get_by_uuid.side_effect = lambda *args, **kwargs: now
+        return now
 
     def test_late_message(self):
-        now = self.instance
-        self.instance = base.make_instance(
-            size=(1, 1024), task_state='xloud_adjusting',
-            updated_at=timeutils.utcnow() - datetime.timedelta(seconds=61))
-        self.get_by_uuid.side_effect = lambda *args, **kwargs: now
-        now.task_state = None
+        self._message(61).task_state = None
+        self.assertRefused(exception.AdjustNotSupported, 3)
+
+    def test_late_message_of_an_adjust_before_this_one(self):
+        intent.Intent(4, None, True, 'req-newer').write(self._message(61))
+        self.assertRefused(exception.AdjustNotSupported, 3)
+
+    def test_message_of_before_the_start(self):
+        self.adjuster.note_start()
+        self._message(0).task_state = None
         self.assertRefused(exception.AdjustNotSupported, 3)
 
     def test_message_in_time_is_believed(self):
-        self.instance.updated_at = timeutils.utcnow()
+        self._message(0)
         self.begin(3)
         self.get_by_uuid.assert_not_called()
-
-    def test_another_operation_has_taken_over(self):
-        for taken_over in (nova_exception.UnexpectedTaskStateError,
-                           nova_exception.UnexpectedDeletingTaskStateError):
-            self.steps = []
-            self.save.side_effect = taken_over(
-                instance_uuid='x', expected={}, actual={})
-            self.assertRefused(exception.AdjustNotSupported, 3)
-            self.assertEqual([('Placement', (3, 2048)),
-                              ('Placement', (2, 2048))], self.steps)
-            self.save.assert_called_with(
-                expected_task_state=['xloud_adjusting'])
-
-    def test_database_is_gone(self):
-        self.save.side_effect = messaging.MessagingTimeout()
-        self.assertRefused(messaging.MessagingTimeout, 3)
-        self.assertEqual([('Placement', (3, 2048)),
-                          ('Placement', (2, 2048))], self.steps)
+        self.assertEqual([('vcpus', 3)], self.driver.calls)
 
     def test_server_has_moved(self):
         self.instance.host = 'elsewhere'
@@ -213,7 +210,8 @@ class RefusalTestCase(AdjusterTestCase):
         self.assertRefused(exception.AdjustNotSupported, 3)
 
     def test_server_is_gone(self):
-        self.save.side_effect = nova_exception.InstanceNotFound(
+        self._message(61)
+        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
             instance_id='x')
         self.assertRefused(nova_exception.InstanceNotFound, 3)
 
@@ -252,17 +250,14 @@ class RefusalTestCase(AdjusterTestCase):
     def test_claim_is_given_back_when_the_work_cannot_start(self):
         self.spawn.side_effect = RuntimeError('no threads')
         self.assertRaises(RuntimeError, self.begin, 3)
-        # what was noted is for the next periodic task
-        self.assertEqual([
-            ('Placement', (3, 2048)), ('save', 'xloud_adjusting'),
-            ('Placement', (2, 2048))], self.steps)
-        self.assertIsNotNone(intent.Intent.of(self.instance))
+        self.assertEqual([('Placement', (3, 2048)),
+                          ('Placement', (2, 2048))], self.steps)
         self.assertFree()
 
     def test_shrink_has_no_claim_to_give_back(self):
         self.spawn.side_effect = RuntimeError('no threads')
         self.assertRaises(RuntimeError, self.begin, 1)
-        self.assertEqual([('save', 'xloud_adjusting')], self.steps)
+        self.assertEqual([], self.steps)
 
 
 class FailureTestCase(AdjusterTestCase):
@@ -356,7 +351,7 @@ class FailureTestCase(AdjusterTestCase):
         self.assertFree()
 
     def test_database_is_gone_meanwhile(self):
-        self.save.side_effect = [None, messaging.MessagingTimeout()]
+        self.save.side_effect = messaging.MessagingTimeout()
         self.begin(vcpus=3)
         self.assertEqual([('vcpus', 3)], self.driver.calls)
         self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
@@ -367,8 +362,6 @@ class FailureTestCase(AdjusterTestCase):
 
     def test_begin_of_the_action_cannot_be_told(self):
         self.started.side_effect = messaging.MessagingTimeout()
-        self.spawn.side_effect = lambda work, *args: threading.Thread(
-            target=work, args=args).start() if not args else work(*args)
         self.begin(vcpus=3)
         # the guest was adjusted all the same
         self.assertSize(Size(3, 2048))
@@ -383,7 +376,7 @@ class FailureTestCase(AdjusterTestCase):
         self.assertFree()
 
     def test_server_is_deleted_meanwhile(self):
-        for saves in (1, 2):
+        for saves in (0, 1):
             self.save.side_effect = [None] * saves + [
                 nova_exception.InstanceNotFound(instance_id='x')]
             self.begin(vcpus=3)
@@ -394,7 +387,7 @@ class FailureTestCase(AdjusterTestCase):
     def test_another_operation_takes_over_meanwhile(self):
         taken_over = nova_exception.UnexpectedDeletingTaskStateError(
             instance_uuid='x', expected={}, actual={})
-        self.save.side_effect = [None, taken_over, None, taken_over, None]
+        self.save.side_effect = [taken_over, None, taken_over, None]
         self.begin(vcpus=3)
         self.assertNotIn('task_state', self.instance.obj_what_changed())
         self.assertEqual(Size(3, 2048), size.recorded(self.instance))

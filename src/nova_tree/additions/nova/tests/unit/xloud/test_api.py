@@ -25,6 +25,7 @@ from nova import objects
 from nova.tests.unit.xloud import base
 from nova.xloud import api
 from nova.xloud import exception
+from nova.xloud import intent
 from nova.xloud import size as xloud_size
 from nova.xloud.size import Size
 
@@ -66,6 +67,10 @@ class AdjustTestCase(APITestCase):
         def check_lock(*args):
             self.assertEqual(task_states.XLOUD_ADJUSTING,
                              self.instance.task_state)
+            self.assertEqual({
+                'vcpus': 3, 'memory_mb': 3072, 'persist': False,
+                'request_id': self.context.request_id,
+            }, vars(intent.Intent.of(self.instance)))
             self.save.assert_called_once_with(expected_task_state=[None])
 
         self.rpc.adjust.side_effect = check_lock
@@ -272,6 +277,7 @@ class AdjustHostTestCase(APITestCase):
             self.assertRaises(type(error), self._adjust, 3)
 
             self.assertIsNone(self.instance.task_state)
+            self.assertIsNone(intent.Intent.of(self.instance))
             self.save.assert_called_with(
                 expected_task_state=[task_states.XLOUD_ADJUSTING])
             self.assertEqual(2, self.save.call_count)

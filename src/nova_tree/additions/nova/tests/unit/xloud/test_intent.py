@@ -25,11 +25,11 @@ class IntentTestCase(test.NoDBTestCase):
 
     def test_it_is_saved_with_the_server(self):
         instance = base.make_instance(size=(2, 2048))
-        xloud_intent.Intent(3, None, False).write(instance)
+        xloud_intent.Intent(3, None, False, 'req').write(instance)
         found = xloud_intent.Intent.of(objects.Instance(
             system_metadata=instance.system_metadata))
-        self.assertEqual((3, None, False), (
-            found.vcpus, found.memory_mb, found.persist))
+        self.assertEqual((3, None, False, 'req'), (
+            found.vcpus, found.memory_mb, found.persist, found.request_id))
 
     def test_nothing_recorded_is_a_property_of_the_image(self):
         instance = base.make_instance(size=(2, 2048))

@@ -251,7 +251,10 @@ class RecoverTestCase(ReconcileTestCase):
         self.instance.task_state = 'xloud_adjusting'
 
     def _intend(self, vcpus, memory_mb=None, persist=True):
-        intent.Intent(vcpus, memory_mb, persist).write(self.instance)
+        """Note an adjust whose work has ended without an outcome."""
+        intent.Intent(vcpus, memory_mb, persist,
+                      'req-of-the-adjust').write(self.instance)
+        self.adjuster._abandoned.add(self.instance.uuid)
 
     def assertRecovered(self, recorded, live=None):
         self.assertIsNone(self.instance.task_state)
@@ -370,6 +373,17 @@ class RecoverTestCase(ReconcileTestCase):
     def test_call_that_may_be_on_its_way(self):
         self.reconcile()
         self.assertLeftAlone()
+        self._intend(3)
+        self.adjuster._abandoned.clear()
+        self.reconcile()
+        self.assertLeftAlone()
+
+    def test_action_that_nova_api_could_not_tell_of(self):
+        self._intend(3)
+        self.action.request_id = 'req-of-an-older-adjust'
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048))
+        self.finished.assert_not_called()
 
     def test_work_that_has_ended_without_an_outcome(self):
         self.adjuster._abandoned.add(self.instance.uuid)
