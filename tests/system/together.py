@@ -1,7 +1,7 @@
 """Scenarios that run at once: each mostly waits, for guests of its own.
 
-QEMU without KVM sometimes loses a guest that boots with several vCPUs, by an assertion of its own
-(about one in a hundred). Then, and only then, a scenario begins again, once, with new guests; a
+QEMU without KVM may lose a guest that boots with several vCPUs, by an assertion of its own (seen
+once in some hundred boots). Then, and only then, a scenario begins again, once, with new guests; a
 warning says so in the end.
 """
 
