@@ -119,8 +119,8 @@ def background(
     chosen = [
         item.callspec.params["scenario"]
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "outcomes" in item.fixturenames
-        if "background" in item.fixturenames
+        if isinstance(item, pytest.Function)
+        and {"background", "outcomes"} <= set(item.fixturenames)
     ]
     with begun(cloud, chosen) as outcomes:
         yield outcomes
