@@ -306,15 +306,16 @@ def _finish_action(context, instance, reason, intent):
     """Close the server action of an adjust that was interrupted.
 
     :param reason: why it has failed; None if it has not
-    :param intent: Intent of the adjust; None: the newest action is its own
+    :param intent: Intent of the adjust; the newest action is its own if
+        there is none, or an earlier build has noted no request in it
     """
+    request_id = intent.request_id if intent is not None else None
     actions = objects.InstanceActionList.get_by_instance_uuid(
         context, instance.uuid)
     # The newest first
     action = next((one for one in actions
                    if one.action == instance_actions.XLOUD_ADJUST and
-                   (intent is None or
-                    one.request_id == intent.request_id)), None)
+                   request_id in (None, one.request_id)), None)
     if action is None:
         return
     # Events are found by the request that the action belongs to

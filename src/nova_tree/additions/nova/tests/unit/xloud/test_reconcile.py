@@ -385,6 +385,12 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertRecovered(Size(2, 2048))
         self.finished.assert_not_called()
 
+    def test_action_of_an_earlier_build(self):
+        intent.Intent(3, None, True).write(self.instance)
+        self.reconcile(startup=True)
+        self.assertRecovered(Size(2, 2048))
+        self.assertAction('2 vCPUs')
+
     def test_work_that_has_ended_without_an_outcome(self):
         self.adjuster._abandoned.add(self.instance.uuid)
         self.reconcile()
