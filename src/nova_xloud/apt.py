@@ -2,12 +2,18 @@
 
 apt runs on a state directory of its own.  Its sources are the host's own Debian ones, asked for
 source packages of the wanted suite, and only the Debian archive's keys are trusted.
+
+An archive may list a source package that it does not serve (yet, or any more): then the newest one
+that it does serve is taken, and the other is told as passed over.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +23,8 @@ from nova_xloud.errors import FetchError, HashError, MissingToolError
 
 PACKAGE = "nova"
 _CURRENT = "current"
+#: In what apt says of a file that it knows of, but does not get.
+_NOT_SERVED = "404  Not Found"
 _KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -32,15 +40,25 @@ def cached(place: Path) -> tuple[Path, ...]:
     record = place / _CURRENT
     if not record.exists():
         return ()
-    digest, _, name = record.read_text().strip().partition("  ")
+    digest, _, name = record.read_text().splitlines()[0].partition("  ")
     dsc = place / name
     if not dsc.exists() or cache.sha256(dsc) != digest:
         raise HashError(f"{dsc} is damaged: its hash is not the one it came with")
     return (dsc, *_listed(dsc))
 
 
+def passed_over(place: Path) -> str:
+    """Return the version that was listed when the present files were fetched, but not served.
+
+    :returns: "" if they are of the newest version that was listed
+    """
+    record = place / _CURRENT
+    lines = record.read_text().splitlines() if record.exists() else []
+    return lines[1] if len(lines) > 1 else ""
+
+
 def download(suite: str, part: Path, place: Path) -> tuple[Path, ...]:
-    """Fetch the newest source package of a suite, and record it as the current one.
+    """Fetch the newest source package that a suite serves, and record it as the current one.
 
     :param suite: a Debian codename
     :param part: a scratch directory on the same file system as ``place``
@@ -52,17 +70,52 @@ def download(suite: str, part: Path, place: Path) -> tuple[Path, ...]:
     options = _private_state(suite, part)
     doing = f"fetching {PACKAGE} from Debian {suite}"
     run(["apt-get", *options, "--error-on=any", "update"], doing)
-    fetched = part / "fetched"
-    fetched.mkdir()
-    source = ["apt-get", *options, "source", "--download-only", PACKAGE]
-    run(["env", "-C", str(fetched), *source], doing)
-    (dsc,) = fetched.glob("*.dsc")
+    dsc, passed = _fetch_newest(options, part, doing)
     for file in (dsc, *_listed(dsc)):
         file.replace(place / file.name)
     record = part / _CURRENT
-    record.write_text(f"{cache.sha256(place / dsc.name)}  {dsc.name}\n")
+    record.write_text(f"{cache.sha256(place / dsc.name)}  {dsc.name}\n{passed}")
     record.replace(place / _CURRENT)
     return cached(place)
+
+
+def _fetch_newest(options: list[str], part: Path, doing: str) -> tuple[Path, str]:
+    """Fetch the newest source package that is served.
+
+    :returns: its .dsc, and the newest version that was listed, if that is another; else ""
+    """
+    try:
+        return _fetch(options, part / "newest", PACKAGE, doing), ""
+    except FetchError as error:
+        if _NOT_SERVED not in str(error):
+            raise
+        newest, *older = _versions(options, doing)
+        for version in older:
+            with contextlib.suppress(FetchError):
+                return _fetch(options, part / version, f"{PACKAGE}={version}", doing), newest
+        raise
+
+
+def _fetch(options: list[str], into: Path, package: str, doing: str) -> Path:
+    """Have apt fetch a source package; return its .dsc."""
+    into.mkdir()
+    source = ["apt-get", *options, "source", "--download-only", package]
+    run(["env", "-C", str(into), *source], doing)
+    (dsc,) = into.glob("*.dsc")
+    return dsc
+
+
+def _versions(options: list[str], doing: str) -> list[str]:
+    """Return the versions of the source package that apt knows, the newest first."""
+    told = run(["apt-cache", *options, "showsrc", "--only-source", PACKAGE], doing)
+    versions = set(re.findall(r"^Version: (\S+)$", told, re.MULTILINE))
+    return sorted(versions, key=functools.cmp_to_key(_compared), reverse=True)
+
+
+def _compared(one: str, other: str) -> int:
+    """Compare two versions as dpkg does; they differ."""
+    newer = subprocess.run(["dpkg", "--compare-versions", one, "gt", other]).returncode == 0
+    return 1 if newer else -1
 
 
 def _listed(dsc: Path) -> list[Path]:

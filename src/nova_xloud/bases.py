@@ -127,6 +127,17 @@ def fetch(name: str, *, refresh: bool = False) -> tuple[Path, ...]:
             raise
 
 
+def passed_over(name: str) -> str:
+    """Return the version of a suite's source package that its archive lists, but did not serve.
+
+    :returns: "" where the newest one was fetched, for a release, and for a directory
+    """
+    wanted = known().get(name)
+    if wanted is None or wanted.sha256:
+        return ""
+    return apt.passed_over(cache.directory() / _place(wanted))
+
+
 def unpack(
     name: str, into: Path, *, refresh: bool = False, only: Collection[str] | None = None
 ) -> Base:

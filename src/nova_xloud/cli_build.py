@@ -94,6 +94,7 @@ def build(
     for target in wanted:
         start = time.monotonic()
         inputs = _inputs(target, revision, refresh)
+        _tell_passed_over(target)
         files = [] if force else builds.intact(target, dist, inputs)
         told = "is up to date"
         if not files:
@@ -193,6 +194,18 @@ def _inputs(target: targets.Target, revision: int, refresh: bool) -> str:
         if path.is_file() and path.suffix != ".pyc":
             told.update(f"{path} {cache.sha256(path)}\n".encode())
     return told.hexdigest()
+
+
+def _tell_passed_over(target: targets.Target) -> None:
+    """Warn where the archive lists a newer source package than the one that is built from."""
+    if newer := bases.passed_over(target.base):
+        click.echo(
+            f"nova-xloud: warning: the archive of {target.base} lists nova {newer}, but did not "
+            f"serve its source. {target.name} is made from the newest that it served: the packages "
+            "fit hosts with that version only, and lack what the newer one mends. "
+            f"Later: `nova-xloud build --refresh {target.name}`.",
+            err=True,
+        )
 
 
 def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> list[Path]:

@@ -95,7 +95,8 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
         with root.overlay([clean], work / "overlay") as merged:
             area = merged / "build"
             area.mkdir()
-            stock = target.relations or library_relations((clean / STOCK_RECORD).read_text())
+            record = (clean / STOCK_RECORD).read_text()
+            stock = target.relations or library_relations(record, material.provided)
             relations = newer_relations(stock, target.depends)
             source = assemble(target, material, revision, relations, area)
             root.give_to_builder(merged, area)
@@ -134,13 +135,21 @@ def assemble(
     return source
 
 
-def library_relations(record: str) -> list[str]:
+def library_relations(record: str, version: str = "") -> list[str]:
     r"""Return what the distribution's python3-nova depends on, by apt's record of it.
 
-    >>> library_relations("Package: python3-nova\nDepends: a (>= 1), b\nSection: python\n")
+    :param record: a paragraph for each version that apt knows, the newest first
+    :param version: the one that is meant; the newest, if apt does not know it
+
+    >>> record = "Version: 2\nDepends: a (>= 1), b\nSection: x\n\nVersion: 1\nDepends: c\n"
+    >>> library_relations(record)
     ['a (>= 1)', 'b']
+    >>> library_relations(record, "1")
+    ['c']
     """
-    found = re.search(r"^Depends: (.*)$", record, re.MULTILINE)
+    paragraphs = record.split("\n\n")
+    meant = [each for each in paragraphs if f"\nVersion: {version}\n" in f"\n{each}\n"]
+    found = re.search(r"^Depends: (.*)$", (meant or paragraphs)[0], re.MULTILINE)
     if found is None:
         raise PackageError("the distribution's archive has no python3-nova with Depends")
     return found[1].split(", ")
@@ -202,8 +211,7 @@ def recipe(target: Target, packaging: Path) -> root.Recipe:
         packages=("build-essential", *needed, *(backports.TOOLS if target.backports else ())),
         hooks=(
             f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',
-            '--customize-hook=chroot "$1" apt-cache show --no-all-versions python3-nova '
-            f'>"$1/{STOCK_RECORD}"',
+            f'--customize-hook=chroot "$1" apt-cache show python3-nova >"$1/{STOCK_RECORD}"',
         ),
     )
 

@@ -13,7 +13,8 @@ import pytest
 from nova_xloud import builds, mirror, root, signing, targets
 from tests.packages.container import booted
 from tests.packages.deb.cloud import use_mirror
-from tests.packages.deb.debs import control_of, field, named
+from tests.packages.deb.lab import stock
+from tests.packages.deb.lab import version as version_of
 from tests.system import lab, swap
 from tests.system.cloud import Cloud, Flavor, host_network
 from tests.system.report import Report, reported
@@ -44,7 +45,7 @@ def built() -> Path:
 @pytest.fixture(scope="session")
 def version(built: Path) -> str:
     """Their version."""
-    return field(control_of(named(list(built.glob("*.deb")), "python3-nova-xloud")), "Version")
+    return version_of(built)
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +67,15 @@ def our_mirror(built: Path, scratch: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def stock_cloud(scratch: Path) -> Iterator[Cloud]:
+def layers(built: Path) -> tuple[Path, ...]:
+    """The cached layers of the cloud, with the Nova that the packages under test stand in for."""
+    return lab.layers(stock(built))
+
+
+@pytest.fixture(scope="session")
+def stock_cloud(layers: tuple[Path, ...], scratch: Path) -> Iterator[Cloud]:
     """The cloud as it is booted, with stock Nova."""
-    with booted(lab.layers(), scratch / "controller") as container, host_network():
+    with booted(layers, scratch / "controller") as container, host_network():
         cloud = Cloud(container)
         yield cloud
         cloud.disconnect()

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nova_xloud import root
 from tests.packages.container import Container
-from tests.system import install, lab, settings
+from tests.system import install, settings
 from tests.system.cloud import SERVICES, Cloud, Probe
 from tests.system.install import wait_for_compute
 from tests.system.waiting import wait_for
@@ -70,9 +70,12 @@ class SecondHost:
 
 
 @contextmanager
-def second_host(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
-    """Boot a second host with our packages; its service and its guests are gone at the end."""
-    with root.overlay(lab.layers(), scratch) as merged:
+def second_host(cloud: Cloud, layers: Sequence[Path], scratch: Path) -> Iterator[SecondHost]:
+    """Boot a second host with our packages; its service and its guests are gone at the end.
+
+    :param layers: those that the first was booted on
+    """
+    with root.overlay(layers, scratch) as merged:
         wants = merged / "etc/systemd/system/multi-user.target.wants"
         for unit in _ALONE:
             (wants / f"{unit}.service").unlink(missing_ok=True)

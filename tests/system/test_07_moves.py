@@ -21,11 +21,11 @@ FIRST, OTHER = settings.CONTROLLER.name, settings.SECOND.name
 
 
 @pytest.fixture(scope="module")
-def second(cloud: Cloud, scratch: Path) -> Iterator[SecondHost]:
+def second(cloud: Cloud, layers: tuple[Path, ...], scratch: Path) -> Iterator[SecondHost]:
     """A second host that computes, beside the first; a server's owner may choose between them."""
     with (
         cloud.policy("os_compute_api:servers:create:forced_host", "role:member"),
-        second_host(cloud, scratch / "second") as host,
+        second_host(cloud, layers, scratch / "second") as host,
     ):
         yield host
 

@@ -34,10 +34,16 @@ for word; do
     case $word in
     -oDir::Etc::sourcelist=*) cat "${word#*=}" > "$ARCHIVE/asked" ;;
     update) [ -e "$ARCHIVE/offline" ] && { echo "E: Could not connect to x"; exit 100; } ;;
-    source) cp "$ARCHIVE"/nova_* . || exit 100 ;;
+    nova | nova=*)
+        grep -qsxF "$word" "$ARCHIVE/not-served" && { echo "E: x  404  Not Found"; exit 100; }
+        cp "$ARCHIVE"/nova_* . || exit 100 ;;
     esac
 done
 exit 0
+"""
+FAKE_APT_CACHE = """\
+#!/bin/sh
+cat "$ARCHIVE/listed"
 """
 
 
@@ -64,8 +70,9 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     etc = tmp_path / "etc"
     for each in (top, tools, etc / "apt" / "sources.list.d"):
         each.mkdir(parents=True)
-    (tools / "apt-get").write_text(FAKE_APT)
-    (tools / "apt-get").chmod(0o755)
+    for name, script in (("apt-get", FAKE_APT), ("apt-cache", FAKE_APT_CACHE)):
+        (tools / name).write_text(script)
+        (tools / name).chmod(0o755)
     (tmp_path / "keyring.gpg").touch()
     (etc / "os-release").write_text("ID=debian\nVERSION_CODENAME=bookworm\n")
     (etc / "apt/sources.list.d/debian.sources").write_text(SOURCES)
@@ -141,6 +148,39 @@ def test_a_failed_refresh_leaves_the_cache_as_it_was(archive: Path) -> None:
     with pytest.raises(NetworkError, match="no answer"):
         bases.fetch("debian:trixie", refresh=True)
     assert bases.fetch("debian:trixie") == files
+
+
+def lists(archive: Path, *versions: str, serves_not: tuple[str, ...]) -> None:
+    """Have an archive list versions, the first the newest, and serve the files of some only."""
+    listed = "".join(f"Package: nova\nVersion: {version}\n\n" for version in sorted(versions))
+    (archive / "listed").write_text(listed)
+    asked = [f"nova={version}" for version in serves_not]
+    (archive / "not-served").write_text("\n".join(["nova", *asked]))
+
+
+def test_what_is_listed_but_not_served_is_passed_over(archive: Path) -> None:
+    lists(archive, "2:31.0.10-1", "2:31.0.9-1", "2:31.0.0-1", serves_not=("2:31.0.9-1",))
+    assert names(bases.fetch("debian:trixie"))[0] == "nova_31.0.0-1.dsc"
+    assert bases.passed_over("debian:trixie") == "2:31.0.10-1"
+    # as long as what is cached is used
+    assert names(bases.fetch("debian:trixie"))[0] == "nova_31.0.0-1.dsc"
+    assert bases.passed_over("debian:trixie") == "2:31.0.10-1"
+    (archive / "not-served").unlink()
+    bases.fetch("debian:trixie", refresh=True)
+    assert bases.passed_over("debian:trixie") == ""
+
+
+@pytest.mark.parametrize("versions", [("2:31.0.0-1",), ("2:31.0.1-1", "2:31.0.0-1")], ids=len)
+def test_an_archive_that_serves_none_is_told_so(archive: Path, versions: tuple[str, ...]) -> None:
+    lists(archive, *versions, serves_not=versions)
+    with pytest.raises(FetchError, match="404  Not Found"):
+        bases.fetch("debian:trixie")
+
+
+def test_nothing_is_passed_over_of_a_release_or_a_directory(archive: Path, tmp_path: Path) -> None:
+    assert bases.passed_over("debian:trixie") == ""
+    assert bases.passed_over("29.4.0") == ""
+    assert bases.passed_over(str(tmp_path)) == ""
 
 
 def test_an_apt_that_fails_otherwise_is_quoted(archive: Path) -> None:

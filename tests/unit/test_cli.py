@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import NOVA_FILE, PATH
 
-from nova_xloud import bases, cli, errors, targets, tree
+from nova_xloud import bases, cli, cli_build, errors, targets, tree
 
 
 def run(*words: object) -> Result:
@@ -166,3 +166,15 @@ def test_a_version_to_stand_in_for_is_checked_before_anything_is_built(tmp_path:
     assert "--provides 3:29" in silent.output
     assert "(nothing was built; what was built before is as it was)" in silent.output
     assert not (tmp_path / "dist").exists()
+
+
+def test_a_source_that_was_passed_over_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bases, "passed_over", {"debian:trixie": "2:31.0.0-6+deb13u3"}.get)
+    cli_build._tell_passed_over(targets.get("29.4.0-wheel"))
+    assert capsys.readouterr().err == ""
+    cli_build._tell_passed_over(targets.get("debian-13"))
+    told = capsys.readouterr().err
+    assert "nova 2:31.0.0-6+deb13u3" in told
+    assert "nova-xloud build --refresh debian-13" in told

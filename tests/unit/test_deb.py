@@ -151,6 +151,26 @@ def test_a_release_has_our_patches_only(material: deb.Material, tmp_path: Path) 
     assert "(2:29.4.0-1+xloud1) trixie;" in (made / "debian/changelog").read_text()
 
 
+RECORDS = (
+    "Package: python3-nova\nVersion: 2:31.0.0-6+deb13u3\nDepends: a (>= 1), b\nSize: 1\n\n"
+    "Package: python3-nova\nVersion: 2:31.0.0-6\nDepends: c\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "relations"),
+    [
+        ("2:31.0.0-6+deb13u3", ["a (>= 1)", "b"]),
+        ("2:31.0.0-6", ["c"]),
+        ("2:29.4.0-1", ["a (>= 1)", "b"]),  # none of the archive's: what fits best is the newest
+    ],
+)
+def test_relations_are_those_of_the_version_that_ours_stands_in_for(
+    version: str, relations: list[str]
+) -> None:
+    assert deb.library_relations(RECORDS, version) == relations
+
+
 def test_a_distribution_without_the_library_is_refused() -> None:
     with pytest.raises(PackageError):
         deb.library_relations("")

@@ -34,9 +34,12 @@ nova-common nova/my-ip string 127.0.0.1
 """
 
 
-def packages(target: targets.Target) -> root.Recipe:
-    """Return what a target's lab is made of: its Debian, with Debian's own Nova."""
-    return root.Recipe(
+def packages(target: targets.Target, built: Path) -> root.Recipe:
+    """Return what a target's lab is made of: its Debian, with Debian's own Nova.
+
+    :param built: the target's packages; where they stand in for Debian's own, it is that version
+    """
+    recipe = root.Recipe(
         name=f"test-{target.suite}",
         suite=target.suite,
         packages=(
@@ -61,6 +64,7 @@ def packages(target: targets.Target) -> root.Recipe:
             '--customize-hook=printf "127.0.0.1 localhost nova-test\\n" >"$1/etc/hosts"',
         ),
     )
+    return labs.pinned(recipe, stock(built)) if target.is_distributions() else recipe
 
 
 def layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
@@ -79,7 +83,8 @@ def layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
 
     release = repr((target.base, target.provides, target.depends, target.backports))
     told = [release, *map(sha256, (*SCRIPTS, HERE / "debs.py", HERE / "standins.py"))]
-    return labs.configured(f"test-{target.name}", root.make(packages(target)), told, configure)
+    lower = root.make(packages(target, built))
+    return labs.configured(f"test-{target.name}", lower, told, configure)
 
 
 def version(built: Path) -> str:
