@@ -82,6 +82,8 @@ class Report:
 
 def plot(samples: Sequence[Sample]) -> str:
     """Return a drawing of a walk in SVG: the record as an area, the guest as a line."""
+    if not samples:
+        return "<p>not seen</p>"
     end = max(each.seconds for each in samples) or 1
     top = max(max(each.record, each.guest) for each in samples)
 

@@ -1,4 +1,4 @@
-"""A server, as all can see it who know something of its size: the five views."""
+"""A server, as all can see it who know something of its size: the views that must agree."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ class Size:
 
     vcpus: int
     memory_mb: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What Nova's database holds of a server.
+
+    :ivar kept: what it has after its next cold start
+    :ivar counted: what its project's quota counts
+    """
+
+    kept: Size
+    counted: Size
 
 
 @dataclass(frozen=True)
@@ -71,12 +83,19 @@ class Server:
         )
 
     def adjust(self, vcpus: int = 0, memory_mb: int = 0, **more: object) -> dict[str, Any]:
-        """Ask for an adjust, expect a 202, wait until the action ends, and return its event."""
-        values = {"current_vcpus": vcpus, "current_memory_mb": memory_mb}
-        body = {name: value for name, value in values.items() if value}
+        """Ask for an adjust, expect a 202, wait until the action ends, and return its event.
+
+        What has succeeded, and is to last, has been accounted for by then.
+        """
+        asked = {"vcpus": vcpus, "memory_mb": memory_mb}
+        asked = {name: value for name, value in asked.items() if value}
+        body = {f"current_{name}": value for name, value in asked.items()}
         answer = self.post({**body, **more})
         assert answer.expect(202) == {}
-        return self.ended(answer)
+        event = self.ended(answer)
+        if event["result"] == "Success" and not more:
+            self.assert_held(**asked)
+        return event
 
     def ended(self, answer: Answer, seconds: float = 120) -> dict[str, Any]:
         """Wait until an accepted adjust has ended, and return its action's last event.
@@ -116,6 +135,18 @@ class Server:
         found = self.cloud.admin.get(f"/servers/{self.id}/os-instance-actions")
         return [each for each in found["instanceActions"] if each["action"] == name]
 
+    def assert_held(self, **values: int) -> None:
+        """Check at once, before any periodic task, that an adjust has been accounted for.
+
+        :param values: of those that were adjusted, by the names of ``Size``
+        :raises AssertionError: Placement, the record or the project's quota has another
+        """
+        record = self.record
+        views = {"Placement": self.held, "record": record.kept, "counted": record.counted}
+        for name, value in values.items():
+            wrong = {view: size for view, size in views.items() if getattr(size, name) != value}
+            assert not wrong, f"{name} is to be {value}: {wrong}"
+
     # what it is -----------------------------------------------------------------------------
 
     @property
@@ -144,6 +175,15 @@ class Server:
     def figures(self) -> dict[str, Any]:
         """What libvirt and QEMU say."""
         return dict(self.probe.ask("figures", self.id))
+
+    @property
+    def record(self) -> Record:
+        """What Nova's database holds."""
+        told = self.cloud.database.ask("record", self.id)
+        known = [told.get(f"xloud_current_{name}") for name in ("vcpus", "memory_mb")]
+        # without a record it has its flavor's maximum
+        kept = Size(self.flavor.vcpus, self.flavor.ram) if None in known else Size(*map(int, known))
+        return Record(kept, Size(*told["counted"]))
 
     @property
     def allocation(self) -> dict[str, dict[str, int]]:
@@ -192,10 +232,12 @@ class Server:
     # the views ------------------------------------------------------------------------------
 
     def views(self) -> dict[str, Size]:
-        """Return the size as all see it who can tell: five views of one thing."""
-        status, libvirt, guest = self.status, self.figures, self.guest
+        """Return the size as all see it who can tell: several views of one thing."""
+        status, libvirt, guest, record = self.status, self.figures, self.guest, self.record
         views = {
             "xloud-status": Size(status["current_vcpus"], status["current_memory_mb"]),
+            "record": record.kept,
+            "counted": record.counted,
             "Placement": self.held,
             "libvirt": Size(libvirt["vcpus"], libvirt["memory_mb"]),
             "QEMU": Size(libvirt["qemu_vcpus"], libvirt["memory_mb"]),

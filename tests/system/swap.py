@@ -6,17 +6,22 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.packages.cloud import Answer, answers
+from tests.packages.cloud import Answer as Polled
+from tests.packages.cloud import answers
 from tests.system import settings
+from tests.system.api import Answer
 from tests.system.cloud import SERVICES, Cloud
 from tests.system.install import wait_for_compute
 from tests.system.server import Server
 from tests.system.waiting import wait_for
 
 RATE = 5
+#: Seconds after a swap within which an adjust works.
+SOON = 30
 
 
 @dataclass(frozen=True)
@@ -31,22 +36,25 @@ class Swapped:
 
     version: str
     seconds: float
-    answers: list[Answer]
+    answers: list[Polled]
     guest_ran_on: bool
     restarted: dict[str, int]
     tracebacks: str
 
     @property
-    def failed(self) -> list[Answer]:
+    def failed(self) -> list[Polled]:
         """The requests that were not answered with the list."""
         return [answer for answer in self.answers if answer.result != 200]
 
 
-def watched(cloud: Cloud, witness: Server, arguments: str) -> Swapped:
+def watched(
+    cloud: Cloud, witness: Server, arguments: str, then: Callable[[], object] = lambda: None
+) -> Swapped:
     """Run apt-get while a client polls the API and a guest runs.
 
     :param witness: the server of that guest
     :param arguments: of apt-get
+    :param then: done as soon as apt-get has ended
     """
     before, guest = witness.probe.ask("process", witness.id), witness.booted()
     cloud.forget_logs()
@@ -55,6 +63,7 @@ def watched(cloud: Cloud, witness: Server, arguments: str) -> Swapped:
     begun = time.monotonic()
     cloud.sh(f"apt-get -y -o Dpkg::Use-Pty=0 {arguments}")
     seconds = time.monotonic() - begun
+    then()
     wait_for_compute(cloud.container, settings.CONTROLLER)
     polled = answers(polling)
     wait_for("a later word of the guest", lambda: witness.booted().up > guest.up)
@@ -105,3 +114,18 @@ def start_polling(cloud: Cloud) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def adjusted_soon(server: Server, **sizes: int) -> None:
+    """Check that a server can be adjusted soon after a swap, from now on.
+
+    :param sizes: what to ask for, by the API's names
+    """
+
+    def accepted() -> Answer | None:
+        answer = server.post(sizes)
+        return answer if answer.status == 202 else None
+
+    begun = time.monotonic()
+    answer = wait_for("an adjust", accepted, SOON)
+    assert server.ended(answer, SOON - (time.monotonic() - begun))["result"] == "Success"

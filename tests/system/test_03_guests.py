@@ -50,6 +50,7 @@ def an_unplug_that_the_guest_ignores_is_a_failure(servers: Servers) -> None:
     event = server.adjust(vcpus=1)
     assert event["result"] == "Error"
     assert "3 vCPUs" in event["details"], event
+    assert server.held == server.record.kept == server.record.counted == Size(3, 256)
     server.assert_agreed(3, 256)
     assert server.about["status"] == "ACTIVE"
 
@@ -61,9 +62,10 @@ def part_of_a_request_that_fails_leaves_true_figures(servers: Servers) -> None:
     booted_at(server, Size(3, 256))
     event = server.adjust(vcpus=1, memory_mb=384)
     assert event["result"] == "Error"
-    true = server.figures
-    server.assert_agreed(true["vcpus"], true["memory_mb"])
-    assert true["vcpus"] == 3
+    true = Size(server.figures["vcpus"], server.figures["memory_mb"])
+    assert server.held == server.record.kept == true
+    server.assert_agreed(true.vcpus, true.memory_mb)
+    assert true.vcpus == 3
 
 
 def a_guest_without_balloon_driver_keeps_its_memory(servers: Servers) -> None:
@@ -71,11 +73,13 @@ def a_guest_without_balloon_driver_keeps_its_memory(servers: Servers) -> None:
     assert server.status["balloon_driver_active"] is False
     # it never gave back what it booted with: recorded as it is by the next looks at it
     has = ROOMY.ram
-    server.assert_agreed(ROOMY.minimum_cpu, has, 2 * periodic())
+    # what it would start with again stays the floor
+    kept = {"record": Size(*ROOMY.floor)}
+    server.assert_agreed(ROOMY.minimum_cpu, has, 2 * periodic(), but=kept)
     event = server.adjust(memory_mb=ROOMY.minimum_memory)
     assert event["result"] == "Error"
     assert f"{has} MiB" in event["details"], event
-    server.assert_agreed(ROOMY.minimum_cpu, has)
+    server.assert_agreed(ROOMY.minimum_cpu, has, but=kept)
 
 
 test_guest = together(

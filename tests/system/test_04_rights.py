@@ -38,7 +38,17 @@ def test_an_overridden_policy_takes_effect(cloud: Cloud, shared: Server) -> None
 
 def test_what_is_refused_has_changed_nothing(shared: Server) -> None:
     before = shared.views()
-    for body in ({}, [], {"current_vcpus": 0}, {"current_vcpus": 17}, {"vcpus": 2}, {"persist": 1}):
+    above = ROOMY.vcpus + 1
+    for body, said in (
+        ({}, ""),
+        ([], ""),
+        ({"current_vcpus": 0}, f"1 to {ROOMY.vcpus}"),
+        ({"current_vcpus": above}, f"1 to {ROOMY.vcpus}"),
+        ({"vcpus": 2}, "vcpus"),
+        ({"current_vcpus": 2, "persist": 1}, "persist"),
+    ):
         told = shared.post(body).expect(400)
-        assert told["badRequest"]["message"]
+        message = told["badRequest"]["message"]
+        assert message
+        assert said in message
     assert shared.views() == before

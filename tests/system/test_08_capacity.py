@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.cloud import Cloud, Flavor
 from tests.system.crowd import SMALL, agree, crowd
-from tests.system.server import Server, create, periodic
+from tests.system.server import Server, Size, create, periodic
 from tests.system.waiting import wait_for
 
 NUMBER = 20
@@ -23,10 +23,17 @@ def many(cloud: Cloud) -> Iterator[list[Server]]:
 
 
 def test_servers_hold_their_floors(cloud: Cloud, many: list[Server]) -> None:
-    used = cloud.used()
-    assert used["VCPU"] >= NUMBER * SMALL.minimum_cpu
-    assert NUMBER * SMALL.vcpus > cloud.free("VCPU") + used["VCPU"], "they would fit by maxima too"
+    assert [server.held for server in many] == [Size(*SMALL.floor)] * NUMBER
+    whole = cloud.free("VCPU") + cloud.used()["VCPU"]
+    assert NUMBER * SMALL.vcpus > whole, "they would fit by maxima too"
     agree(many, periodic())
+    assert_counted(cloud)
+
+
+def assert_counted(cloud: Cloud) -> None:
+    """Check that the host's own tracker counts what Placement does, whatever the servers did."""
+    used = cloud.used()
+    assert cloud.tracked() == {name: used[name] for name in ("VCPU", "MEMORY_MB")}
 
 
 def test_growth_ends_exactly_where_placement_is_full(cloud: Cloud, many: list[Server]) -> None:
@@ -46,6 +53,21 @@ def test_growth_ends_exactly_where_placement_is_full(cloud: Cloud, many: list[Se
         cloud.delete_servers(refused)
     assert first.adjust(*SMALL.floor)["result"] == "Success"
     first.assert_agreed(*SMALL.floor)
+    assert_counted(cloud)
+
+
+def test_memory_is_refused_where_placement_is_full(cloud: Cloud, many: list[Server]) -> None:
+    first = many[0]
+    with cloud.taken({"MEMORY_MB": cloud.free("MEMORY_MB") - 32}):
+        told = first.post({"current_memory_mb": SMALL.ram}).expect(409)
+        message = told["conflictingRequest"]["message"]
+        assert f"{SMALL.ram - SMALL.minimum_memory} more MEMORY_MB" in message
+        assert "32 is free" in message
+        first.assert_agreed(*SMALL.floor)
+        assert first.adjust(memory_mb=SMALL.minimum_memory + 32)["result"] == "Success"
+        assert cloud.free("MEMORY_MB") == 0
+    assert first.adjust(*SMALL.floor)["result"] == "Success"
+    first.assert_agreed(*SMALL.floor)
 
 
 def test_growths_at_once_never_oversell(cloud: Cloud, many: list[Server]) -> None:
@@ -61,6 +83,7 @@ def test_growths_at_once_never_oversell(cloud: Cloud, many: list[Server]) -> Non
         assert cloud.free("VCPU") == 0
         agree(many, periodic())
     assert sum(server.held.vcpus for server in many) == NUMBER * SMALL.minimum_cpu + left
+    assert_counted(cloud)
 
 
 def test_a_server_that_leaves_makes_room(cloud: Cloud, many: list[Server]) -> None:
@@ -78,26 +101,29 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
     requests, clients = 200, 10
     cloud.forget_logs()
 
-    def client(number: int) -> list[tuple[Server, str]]:
+    def client(number: int) -> list[tuple[Server, str, Size]]:
         accepted = []
         own = many[number::clients]
         for turn in range(requests // clients):
             server = own[turn % len(own)]
             # never what the server has: each request that is taken is an action
             memory = SMALL.minimum_memory + 8 * (1 + (turn + number) % 8)
+            # one vCPU more, half way
+            grows = turn // len(own) == requests // NUMBER // 2
+            wish = Size(server.held.vcpus + grows, memory)
             # not sooner again: each refusal takes the cloud's time too
-            answer = wait_for("a turn", lambda s=server, m=memory: ask(s, m), 300, 4)
-            accepted.append((server, answer))
+            answer = wait_for("a turn", lambda s=server, w=wish: ask(s, w), 300, 4)
+            accepted.append((server, answer, wish))
         return accepted
 
-    def ask(server: Server, memory: int) -> str | None:
-        answer = server.post({"current_memory_mb": memory})
+    def ask(server: Server, wish: Size) -> str | None:
+        body = {"current_vcpus": wish.vcpus, "current_memory_mb": wish.memory_mb}
+        answer = server.post(body)
         assert answer.status in (202, 409), answer
         return answer.request_id if answer.status == 202 else None
 
     with ThreadPoolExecutor(clients) as pool:
-        accepted = [pair for pairs in pool.map(client, range(clients)) for pair in pairs]
-    assert len(accepted) == requests
+        accepted = [each for some in pool.map(client, range(clients)) for each in some]
     for server in many:
         wait_for(
             "the end of all its actions",
@@ -106,7 +132,10 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
         )
     agree(many, periodic())
     for server in many:
-        wanted = {request for owner, request in accepted if owner is server}
+        own = [(request, wish) for owner, request, wish in accepted if owner is server]
+        wanted = {request for request, _ in own}
+        # what was asked for last
+        assert server.held == server.record.kept == own[-1][1]
         assert wanted <= {action["request_id"] for action in server.actions()}
         for request in wanted:
             event = server.event(request)

@@ -47,10 +47,10 @@ def looked_at(server: Server, samples: list[Sample]) -> Iterator[None]:
 
     def look() -> None:
         while not ended.wait(_LOOK):
-            record, guest = server.status, server.guest
+            record, guest = server.record, server.guest
             if guest:
                 now = time.monotonic() - begun
-                samples.append(Sample(now, record["current_vcpus"], guest.cpus))
+                samples.append(Sample(now, record.kept.vcpus, guest.cpus))
 
     looking = threading.Thread(target=look)
     looking.start()
