@@ -143,20 +143,23 @@ class Adjuster:
         for uuid in set(self._drifts) - present:
             del self._drifts[uuid]
 
-    def assign(self, ctxt, instance, size):
+    def assign(self, ctxt, instance, size, must_hold=False):
         """Make Placement hold a size for a server of this host.
 
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance
         :param size: nova.xloud.size.Size
-        :raises: AdjustNoCapacity, AdjustAccountingFailed
+        :param must_hold: True for a claim, which the server must not do
+            without
+        :raises: AdjustNoCapacity, AdjustNotAllocated, AdjustAccountingFailed
         """
         node = self.manager.rt.compute_nodes.get(instance.node)
         if node is None:
             raise exception.AdjustAccountingFailed(
                 reason=_('node %s is not known here') % instance.node)
         placement.assign(
-            self.manager.reportclient, ctxt, instance, node.uuid, size)
+            self.manager.reportclient, ctxt, instance, node.uuid, size,
+            must_hold)
 
     def account(self, ctxt, instance):
         """Bring Placement and the tracker to the size of a server.
@@ -203,13 +206,14 @@ class Adjuster:
         :param memory_mb: memory in MiB, or None to leave it alone
         :param persist: False to adjust the running guest only
         :raises: AdjustNotSupported, AdjustNoGuest, AdjustNoCapacity,
-            AdjustAccountingFailed
+            AdjustNotAllocated, AdjustAccountingFailed
         """
-        if not self._take(instance.uuid, _PATIENCE):
+        is_first = self._take(instance.uuid)
+        if not is_first and not self._take(instance.uuid, _PATIENCE):
             raise exception.AdjustNotSupported(
                 reason=_('it is at work on another adjust of the server'))
         try:
-            if self._may_be_late(instance):
+            if not is_first or self._may_be_late(instance):
                 instance = objects.Instance.get_by_uuid(
                     ctxt, instance.uuid,
                     expected_attrs=['flavor', 'info_cache', 'metadata',
@@ -257,7 +261,7 @@ class Adjuster:
             instance, intent.vcpus, intent.memory_mb, intent.persist)
         claim = xloud_size.larger(before, after)
         if claim != before:
-            self.assign(ctxt, instance, claim)
+            self.assign(ctxt, instance, claim, must_hold=True)
         try:
             yield
         except Exception:
@@ -315,6 +319,7 @@ class Adjuster:
         if guest.size(driver, instance) is not None:
             outcome, failure = guest.change(
                 driver, instance, intent.vcpus, intent.memory_mb)
+            self.read_again(instance)
         else:
             # Whatever it had, the next one has the recorded size
             xloud_size.forget_live(instance)
@@ -341,6 +346,17 @@ class Adjuster:
             None if intent.memory_mb is None else old.memory_mb)
         return has
 
+    @staticmethod
+    def read_again(instance):
+        """Read what others may have saved with a server during the work.
+
+        Its system metadata is saved as a whole, and also has what a user
+        gives as the reason of a lock, or a guest as its password.
+
+        :param instance: nova.objects.Instance without unsaved changes
+        """
+        instance.refresh()
+
     def finish(self, ctxt, instance):
         """Save the outcome of an adjust, and account for it.
 
@@ -358,6 +374,7 @@ class Adjuster:
 
         :param instance: nova.objects.Instance
         """
+        self.read_again(instance)
         xloud_intent.Intent.drop(instance)
         instance.task_state = None
         self._save(instance)

@@ -86,23 +86,25 @@ class API:
         asked = {'current_vcpus': vcpus, 'current_memory_mb': memory_mb}
         asked = {key: value for key, value in asked.items()
                  if value is not None}
-        self._check_guest(instance, asked, persist)
-        self._check_bounds(instance, asked)
-        if self._is_current(instance, asked, persist):
-            LOG.debug('Nothing to adjust: %s', asked, instance=instance)
+        growth = self._check(context, instance, asked, persist)
+        if growth is None:
             return
-        quota.check_growth(
-            context, instance, xloud_size.reserved(instance),
-            xloud_size.would_reserve(instance, vcpus, memory_mb, persist))
         if not self._host_is_up(instance):
             raise exception.AdjustHostDown(server=instance.uuid)
 
-        # From here on the host finds what is to be done, if it restarts too.
-        xloud_intent.Intent(
-            vcpus, memory_mb, persist, context.request_id).write(instance)
         instance.task_state = task_states.XLOUD_ADJUSTING
         instance.save(expected_task_state=[None])
         try:
+            # Another operation may have ended since it was read first
+            instance.refresh()
+            growth = self._check(context, instance, asked, persist, growth)
+            if growth is None:
+                self._give_back_task_state(instance)
+                return
+            # From here on the host finds what is to be done, if it restarts.
+            xloud_intent.Intent(
+                vcpus, memory_mb, persist, context.request_id).write(instance)
+            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
             objects.InstanceAction.action_start(
                 context, instance.uuid, instance_actions.XLOUD_ADJUST,
                 want_result=False)
@@ -146,7 +148,31 @@ class API:
             status.update(self._ask_host(context, instance, status))
         return status
 
+    def _check(self, context, instance, asked, persist, passed=None):
+        """Check all that can be decided without the host.
+
+        :param asked: dict of the figures asked for, by their API names
+        :param passed: the growth that quota has allowed already
+        :returns: tuple of two nova.xloud.size.Size, what counts for the
+            server and what will; None if it has what is asked for
+        """
+        self._check_guest(instance, asked, persist)
+        self._check_bounds(instance, asked)
+        if self._is_current(instance, asked, persist):
+            LOG.debug('Nothing to adjust: %s', asked, instance=instance)
+            return None
+        growth = (xloud_size.reserved(instance), xloud_size.would_reserve(
+            instance, asked.get('current_vcpus'),
+            asked.get('current_memory_mb'), persist))
+        if growth != passed:
+            quota.check_growth(context, instance, *growth)
+        return growth
+
     def _check_guest(self, instance, asked, persist):
+        if instance.vm_state not in rpcapi.STATES:
+            raise nova_exception.InstanceInvalidState(
+                attr='vm_state', instance_uuid=instance.uuid,
+                state=instance.vm_state, method='adjust')
         if instance.vm_state == vm_states.STOPPED and not persist:
             raise exception.AdjustNoGuest(server=instance.uuid)
         if instance.vm_state != vm_states.PAUSED:

@@ -81,6 +81,12 @@ class AdjustNoCapacity(AdjustError):
                 "%(resource)s was asked for, %(free)s is free.")
 
 
+class AdjustNotAllocated(AdjustError):
+    msg_fmt = _("Placement holds nothing for server %(server)s on its host, "
+                "so it cannot grow: see 'nova-manage placement "
+                "heal_allocations'.")
+
+
 class AdjustFailed(AdjustError):
     msg_fmt = _("%(reason)s The server has %(vcpus)s vCPUs and "
                 "%(memory_mb)s MiB now.")

@@ -224,6 +224,22 @@ def counted(instance, flavor):
     return flavor
 
 
+def counted_at_create(flavor, image):
+    """Make the flavor that quota is to count for a new server.
+
+    :param flavor: nova.objects.Flavor
+    :param image: dict of the image, as Glance gives it; may be empty
+    :returns: nova.objects.Flavor; without its floors if the image pins the
+        vCPUs, which are then counted at their maximum
+    """
+    policy = ((image or {}).get('properties') or {}).get('hw_cpu_policy')
+    if (xloud_size.has_cpu_floor(flavor) and
+            xloud_size.pins_cpus(flavor, policy)):
+        size = xloud_size.counted(xloud_size.floor(flavor), flavor, policy)
+        return _stand_in(flavor, size)
+    return flavor
+
+
 def counts_floor(check):
     """Decorate Nova's quota check for new servers: they start at the floor.
 

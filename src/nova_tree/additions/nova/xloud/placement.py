@@ -60,7 +60,7 @@ def differs(held, wanted):
                for name, amount in wanted.items())
 
 
-def assign(client, context, instance, provider, size):
+def assign(client, context, instance, provider, size, must_hold=False):
     """Make Placement hold a size for a server, in one atomic step.
 
     Does nothing when it does already, or when the server has no allocation
@@ -71,7 +71,9 @@ def assign(client, context, instance, provider, size):
     :param instance: nova.objects.Instance
     :param provider: UUID of the host's resource provider
     :param size: nova.xloud.size.Size
+    :param must_hold: True for a claim, which the server must not do without
     :raises: AdjustNoCapacity if the host has less free than is asked for
+    :raises: AdjustNotAllocated if it holds nothing although it must
     :raises: AdjustAccountingFailed if Placement cannot be asked
     """
     wanted = amounts(instance, size)
@@ -79,7 +81,8 @@ def assign(client, context, instance, provider, size):
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(_PAUSE * attempt)
-            if _assign_once(client, context, instance, provider, wanted):
+            if _assign_once(client, context, instance, provider, wanted,
+                            must_hold):
                 return
     except (ks_exc.ClientException, nova_exception.NovaException) as error:
         if isinstance(error, exception.AdjustError):
@@ -89,10 +92,12 @@ def assign(client, context, instance, provider, size):
         reason='too many conflicting changes of the allocation')
 
 
-def _assign_once(client, context, instance, provider, wanted):
+def _assign_once(client, context, instance, provider, wanted, must_hold):
     """Try to set the amounts; False when another change was faster."""
     allocation = client.get_allocs_for_consumer(context, instance.uuid)
     held = allocation['allocations'].get(provider, {}).get('resources', {})
+    if must_hold and not held:
+        raise exception.AdjustNotAllocated(server=instance.uuid)
     if not differs(held, wanted):
         return True
     growth = {name: amount - held[name] for name, amount in wanted.items()

@@ -105,6 +105,21 @@ def settle_stopped(manager, context, instance):
         settle(manager, context, instance)
 
 
+def settle_new(manager, context, instance):
+    """Have a new server begin at its floor, as Placement was asked for it.
+
+    nova-api has noted that, unless it is of a release without floors.
+
+    :param manager: nova.compute.manager.ComputeManager
+    :param context: nova.context.RequestContext
+    :param instance: nova.objects.Instance that is about to be claimed
+    """
+    if (xloud_size.has_floor(instance.flavor) and
+            not xloud_size.has_record(instance)):
+        xloud_size.start_at_floor(instance, instance.flavor)
+        instance.save()
+
+
 def settles_revert(function):
     """Decorate ComputeManager._revert_allocation.
 
@@ -284,10 +299,14 @@ def _recover(manager, context, instance):
         guest = xloud_guest.size(manager.driver, instance)
         if guest is not None:
             now = xloud_size.Size(guest.vcpus, guest.memory_mb)
-            is_done = now == xloud_size.replaced(
+            # Memory says nothing while the guest boots
+            is_done = (
+                guest.balloon_driver_active or intent.memory_mb is None
+            ) and now == xloud_size.replaced(
                 now, intent.vcpus, intent.memory_mb)
             if not is_done:
                 now = manager.xloud.take_back(instance, intent)
+            manager.xloud.read_again(instance)
             intent.record(instance, now)
     size = xloud_size.live(instance)
     LOG.warning('An adjust of the server was interrupted; it has %s now.',

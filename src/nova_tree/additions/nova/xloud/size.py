@@ -336,14 +336,18 @@ def follows_flavor(function):
             return function(instance, flavor)
         before = recorded(instance)
         old = stashed(instance)
+        is_resize = instance.flavor.flavorid != flavor.flavorid
+        is_revert = old is not None and _is_old_flavor(instance, flavor)
         function(instance, flavor)
         _drop(instance, _LIVE)
-        if old is not None and _is_old_flavor(instance, flavor):
-            _drop(instance, _OLD)
-            record(instance, fit(old, flavor))
-        else:
+        _drop(instance, _OLD)
+        if is_resize and is_revert:
+            before = old
+        elif is_resize:
             _write(instance, _OLD, before)
-            record(instance, fit(before, flavor))
+        # Else it comes back from a cold migration; what may be stashed is of
+        # a resize that has ended elsewhere.
+        record(instance, fit(before, flavor))
     return wrapper
 
 

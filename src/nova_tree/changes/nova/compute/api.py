@@ -3,7 +3,7 @@
 A flavor's floor is checked again at create, rebuild and resize, since only
 these know the image.
 """
-from nova_xloud.weave import after, before_return, prepend
+from nova_xloud.weave import after, before, before_return, prepend
 
 from nova.xloud import flavors as xloud_flavors
 from nova.xloud import size as xloud_size
@@ -13,6 +13,16 @@ class API:
     @before_return
     def _populate_instance_for_create(instance, flavor):
         xloud_size.start_at_floor(instance, flavor)
+
+    @before("compute_utils.check_num_instances_quota")
+    def _provision_instances(flavor, boot_meta):
+        asked_flavor = flavor
+        flavor = xloud_flavors.counted_at_create(
+            flavor, boot_meta)
+
+    @before("security_group_api.populate_security_groups")
+    def _provision_instances(flavor):
+        flavor = asked_flavor
 
     @prepend
     def _checks_for_create_and_rebuild(flavor, image):

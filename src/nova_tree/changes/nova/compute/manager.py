@@ -2,9 +2,10 @@
 
 It answers the RPC namespace ``xloud``, takes the size of a server through
 resizes, and reconciles at the end of its resource periodic. A guest that has
-ended, or was made anew, is accounted for before its new state is saved.
+ended, or was made anew, is accounted for before its new state is saved. A new
+server begins at its floor, also if an older nova-api has let it in.
 """
-from nova_xloud.weave import after, append, before, decorate
+from nova_xloud.weave import after, append, before, decorate, prepend
 
 from nova.xloud import adjust as xloud_adjust
 from nova.xloud import endpoint as xloud_endpoint
@@ -22,6 +23,18 @@ class ComputeManager:
     @before("instance.vm_state")
     def stop_instance(self, context, instance):
         xloud_reconcile.settle_stopped(self, context, instance)
+
+    @before("instance.vm_state")
+    def _shelve_instance(self, context, instance):
+        xloud_reconcile.settle_stopped(self, context, instance)
+
+    @before("instance.vm_state")
+    def _shelve_offload_instance(self, context, instance):
+        xloud_reconcile.settle_stopped(self, context, instance)
+
+    @prepend
+    def _build_and_run_instance(self, context, instance):
+        xloud_reconcile.settle_new(self, context, instance)
 
     @before("instance.vm_state")
     def _reboot_instance(self, context, instance):

@@ -194,27 +194,29 @@ def _keep(change, value, guest):
                     {'guest': guest.uuid, 'error': error})
 
 
-def set_memory(guest, host, memory_mb):
+def set_memory(guest, host, memory_mb, before_mb):
     """Bring a running guest to an amount of memory, by its balloon.
 
     :param guest: nova.virt.libvirt.guest.Guest
     :param host: nova.virt.libvirt.host.Host
     :param memory_mb: memory in MiB
+    :param before_mb: what it was to have before, in MiB
     :raises: AdjustIncomplete with the true amount
     """
     target = memory_mb * units.Ki
     try:
         guest.set_current_memory(target)
     except libvirt_guest.libvirt.libvirtError as error:
-        raise _memory_incomplete(guest, memory_mb, error.get_error_message())
+        raise _memory_incomplete(guest, memory_mb, before_mb,
+                                 error.get_error_message())
     # The balloon of a paused guest follows when it goes on; it can only grow,
     # and what it grows by is claimed.
     if guest.get_power_state(host) != power_state.PAUSED:
-        _wait_for_memory(guest, memory_mb)
+        _wait_for_memory(guest, memory_mb, before_mb)
     _keep(guest.set_current_memory, target, guest)
 
 
-def _wait_for_memory(guest, memory_mb):
+def _wait_for_memory(guest, memory_mb, before_mb):
     patience = _Patience(CONF.xloud.balloon_timeout)
     driver_patience = _Patience(CONF.xloud.balloon_driver_timeout)
     while True:
@@ -229,21 +231,27 @@ def _wait_for_memory(guest, memory_mb):
         if is_driver_overdue and not _has_driver(statistics):
             reason = _('it has no working balloon driver')
         if reason is not None:
-            raise _memory_incomplete(guest, memory_mb, reason)
+            raise _memory_incomplete(guest, memory_mb, before_mb, reason)
         time.sleep(_PAUSE)
 
 
-def _memory_incomplete(guest, memory_mb, reason):
-    """Leave a guest at the memory that it has; returns the exception."""
-    actual = guest.get_memory_stats()['actual']
+def _memory_incomplete(guest, memory_mb, before_mb, reason):
+    """Leave a guest at the memory that it has; returns the exception.
+
+    One that has no balloon driver yet, since it boots, has all its memory:
+    its driver will find the target of before.
+    """
+    statistics = guest.get_memory_stats()
+    actual = statistics['actual']
+    target = actual if _has_driver(statistics) else before_mb * units.Ki
     try:
         # Or it would go on giving what nobody waits for any more
-        guest.set_current_memory(actual)
+        guest.set_current_memory(target)
     except libvirt_guest.libvirt.libvirtError as error:
         LOG.warning('The balloon of guest %(guest)s keeps its target of '
                     '%(memory)s MiB: %(error)s',
                     {'guest': guest.uuid, 'memory': memory_mb,
                      'error': error})
-    _keep(guest.set_current_memory, actual, guest)
+    _keep(guest.set_current_memory, target, guest)
     return exception.AdjustIncomplete(
         now=_to_mib(actual), asked=memory_mb, unit=_('MiB'), reason=reason)

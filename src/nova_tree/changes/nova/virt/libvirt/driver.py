@@ -3,6 +3,7 @@ from nova_xloud.weave import append, decorate
 
 from nova.virt.libvirt import xloud
 from nova.virt.libvirt import xloud_xml
+from nova.xloud import size as xloud_size
 
 
 class LibvirtDriver:
@@ -22,7 +23,8 @@ class LibvirtDriver:
     def set_current_memory_mb(self, instance, memory_mb):
         """Bring a running guest to an amount of memory."""
         guest = self._host.get_guest(instance)
-        xloud.set_memory(guest, self._host, memory_mb)
+        before = xloud_size.live(instance).memory_mb
+        xloud.set_memory(guest, self._host, memory_mb, before)
 
     def get_current_size(self, instance):
         """Tell the figures of a guest, None if it does not run."""

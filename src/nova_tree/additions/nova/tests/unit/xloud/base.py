@@ -105,6 +105,7 @@ class ServerTestCase(test.NoDBTestCase):
         self.context = context.RequestContext(uuids.user, uuids.project)
         self.instance = make_instance(size=(2, 2048))
         self.save = self.patch('nova.objects.Instance.save')
+        self.refresh = self.patch('nova.objects.Instance.refresh')
         self.get_by_uuid = self.patch(
             'nova.objects.Instance.get_by_uuid',
             side_effect=lambda *args, **kwargs: self.instance)

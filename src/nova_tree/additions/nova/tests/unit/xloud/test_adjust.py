@@ -48,8 +48,10 @@ class AdjusterTestCase(base.HostTestCase):
             'nova.xloud.worker.spawn',
             side_effect=lambda work, *args: work(*args))
 
-    def _assign(self, client, ctxt, instance, provider, wanted):
+    def _assign(self, client, ctxt, instance, provider, wanted, must_hold):
         self.assertEqual(uuids.node, provider)
+        # what is claimed must be held, what is tidied up need not
+        self.assertEqual(self.spawn.call_count == self.spawned, must_hold)
         self.steps.append(('Placement', tuple(wanted)))
 
     def _save(self, expected_task_state=None):
@@ -58,6 +60,7 @@ class AdjusterTestCase(base.HostTestCase):
     def begin(self, vcpus=None, memory_mb=None, persist=True):
         intent.Intent(vcpus, memory_mb, persist,
                       self.context.request_id).write(self.instance)
+        self.spawned = self.spawn.call_count
         self.adjuster.begin(
             self.context, self.instance, vcpus, memory_mb, persist)
 
@@ -139,6 +142,20 @@ class SuccessTestCase(AdjusterTestCase):
         self.assertSize(Size(3, 2048))
         self.assertEqual(('Placement', (3, 2048)), self.steps[-3])
 
+    def test_what_others_have_saved_meanwhile_stays(self):
+        def refresh():
+            # each time with what has come since
+            self.instance.system_metadata['locked_reason'] = 'x' * (
+                self.refresh.call_count)
+
+        self.refresh.side_effect = refresh
+        saved = []
+        self.save.side_effect = lambda **kwargs: saved.append(
+            self.instance.system_metadata['locked_reason'])
+        self.begin(vcpus=3)
+        self.assertEqual(['x', 'xx'], saved)
+        self.assertSize(Size(3, 2048))
+
     def test_event_has_start_host_and_end(self):
         self.begin(vcpus=3)
         self.started.assert_called_once_with(
@@ -173,6 +190,13 @@ class RefusalTestCase(AdjusterTestCase):
             self.spawn.assert_not_called()
         waiting.join()
         self.spawn.assert_called_once()
+        # what has been read before that may not be true any more
+        self.get_by_uuid.assert_called_once()
+
+    def test_server_that_holds_nothing(self):
+        self.assign.side_effect = exception.AdjustNotAllocated(server='x')
+        message = self.assertRefused(exception.AdjustNotAllocated, 3)
+        self.assertIn('heal_allocations', message)
 
     def _message(self, seconds):
         """Have a message say what the server was so many seconds ago."""
@@ -306,6 +330,23 @@ class FailureTestCase(AdjusterTestCase):
         self.driver.failing['memory_mb', 1024] = 2048
         self.begin(vcpus=3, memory_mb=1024)
         self.assertSize(Size(1, 2048), Size(2, 2048))
+
+    def test_guest_that_boots_has_all_its_memory_for_the_moment(self):
+        for asked in (3072, 1024):
+            self.driver.guest = size.GuestSize(2, 4096, False, 0, False)
+            self.driver.failing['memory_mb', asked] = 4096
+            self.instance.task_state = 'xloud_adjusting'
+            self.begin(memory_mb=asked)
+            self.assertSize(Size(2, 2048))
+            self.assertEqual(('Placement', (2, 2048)), self.steps[-3])
+
+    def test_guest_whose_driver_is_gone_keeps_what_it_was_given(self):
+        self.driver.failing['vcpus', 4] = 2
+        self.driver.failing['memory_mb', 2048] = 4096
+        self.driver.guest = self.driver.guest._replace(
+            balloon_driver_active=False)
+        self.begin(vcpus=4, memory_mb=4096)
+        self.assertSize(Size(2, 4096))
 
     def test_guest_dies(self):
         self.driver.failing['vcpus', 4] = None

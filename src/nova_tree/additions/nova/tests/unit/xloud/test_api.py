@@ -71,7 +71,12 @@ class AdjustTestCase(APITestCase):
                 'vcpus': 3, 'memory_mb': 3072, 'persist': False,
                 'request_id': self.context.request_id,
             }, vars(intent.Intent.of(self.instance)))
-            self.save.assert_called_once_with(expected_task_state=[None])
+            # the task state first, then what was read again with it
+            self.assertEqual(
+                [mock.call(expected_task_state=[None]),
+                 mock.call(expected_task_state=[
+                     task_states.XLOUD_ADJUSTING])],
+                self.save.call_args_list)
 
         self.rpc.adjust.side_effect = check_lock
 
@@ -108,6 +113,62 @@ class AdjustTestCase(APITestCase):
         self.is_up.return_value = False
 
         self._refused(nova_exception.TooManyInstances, 3)
+
+    def _ended_meanwhile(self, change):
+        """Have the server be another when it is read again."""
+        self.refresh.side_effect = lambda: change(self.instance)
+
+    def test_the_record_of_an_adjust_that_ended_meanwhile_stays(self):
+        self._ended_meanwhile(
+            lambda instance: xloud_size.record(instance, Size(4, 2048)))
+
+        self._adjust(memory_mb=3072)
+
+        self.assertEqual(Size(4, 2048), xloud_size.recorded(self.instance))
+        self.assertEqual(
+            [mock.call(self.context, self.instance, *growth) for growth in (
+                (Size(2, 2048), Size(2, 3072)),
+                (Size(4, 2048), Size(4, 3072)))],
+            self.check_growth.call_args_list)
+        self.rpc.adjust.assert_called_once()
+
+    def _refused_late(self, change, error, *args, **kwargs):
+        self._ended_meanwhile(change)
+        self.assertRaises(error, self._adjust, *args, **kwargs)
+        self.assertIsNone(self.instance.task_state)
+        self.assertIsNone(intent.Intent.of(self.instance))
+        self.action_start.assert_not_called()
+        self.rpc.adjust.assert_not_called()
+
+    def test_what_has_changed_meanwhile_is_checked(self):
+        def stop(instance):
+            instance.vm_state = vm_states.SUSPENDED
+
+        def resize(instance):
+            instance.flavor = base.make_flavor(
+                vcpus=2, flavorid='two', **base.FLOORS)
+
+        self._refused_late(stop, nova_exception.InstanceInvalidState, 3)
+        self.instance.vm_state = vm_states.ACTIVE
+        self._refused_late(resize, exception.AdjustOutOfBounds, 3)
+
+    def test_quota_is_gone_meanwhile(self):
+        self.check_growth.side_effect = [
+            None, nova_exception.TooManyInstances(
+                overs='cores', req='1', used='20', allowed='20')]
+        self._refused_late(
+            lambda instance: xloud_size.record(instance, Size(1, 2048)),
+            nova_exception.TooManyInstances, 3)
+
+    def test_another_adjust_has_done_it_meanwhile(self):
+        self._ended_meanwhile(
+            lambda instance: xloud_size.record(instance, Size(3, 2048)))
+
+        self._adjust(3)
+
+        self.assertIsNone(self.instance.task_state)
+        self.action_start.assert_not_called()
+        self.rpc.adjust.assert_not_called()
 
     def test_another_adjust_that_came_first_wins(self):
         self.save.side_effect = nova_exception.UnexpectedTaskStateError(
@@ -280,7 +341,7 @@ class AdjustHostTestCase(APITestCase):
             self.assertIsNone(intent.Intent.of(self.instance))
             self.save.assert_called_with(
                 expected_task_state=[task_states.XLOUD_ADJUSTING])
-            self.assertEqual(2, self.save.call_count)
+            self.assertEqual(3, self.save.call_count)
             # the action tells the reason
             self.finished.assert_called_with(
                 self.context, uuids.server, 'api_xloud_adjust',
@@ -291,13 +352,13 @@ class AdjustHostTestCase(APITestCase):
         self.rpc.adjust.side_effect = exception.AdjustAccountingFailed(
             reason='no database')
         gone = db_exc.DBConnectionError()
-        self.save.side_effect = [None, gone, gone, None]
+        self.save.side_effect = [None, None, gone, gone, None]
 
         self.assertRaises(
             exception.AdjustAccountingFailed, self._adjust, 3)
 
         self.assertIsNone(self.instance.task_state)
-        self.assertEqual(4, self.save.call_count)
+        self.assertEqual(5, self.save.call_count)
         self.assertEqual([mock.call(1), mock.call(2)],
                          sleep.call_args_list)
 
@@ -319,7 +380,7 @@ class AdjustHostTestCase(APITestCase):
                     instance_uuid=uuids.server, expected={},
                     actual={'task_state': 'deleting'})):
             self.instance.task_state = None
-            self.save.side_effect = [None, error]
+            self.save.side_effect = [None, None, error]
             self.rpc.adjust.side_effect = refusal
             # the caller is told the refusal, not this
             self.assertRaises(
@@ -333,7 +394,8 @@ class AdjustHostTestCase(APITestCase):
 
         self.assertEqual(task_states.XLOUD_ADJUSTING,
                          self.instance.task_state)
-        self.save.assert_called_once_with(expected_task_state=[None])
+        self.assertIsNotNone(intent.Intent.of(self.instance))
+        self.assertEqual(2, self.save.call_count)
 
 
 class StatusTestCase(APITestCase):

@@ -227,6 +227,28 @@ class CountedTestCase(test.NoDBTestCase):
         self.assertIs(flavor, flavors.counted(mock.sentinel.any, flavor))
 
 
+class CountedAtCreateTestCase(test.NoDBTestCase):
+
+    IMAGE = {'properties': {'hw_cpu_policy': 'dedicated'}}
+
+    def test_an_image_that_pins_cpus_counts_the_maximum(self):
+        flavor = base.make_flavor(**base.FLOORS)
+        counted = flavors.counted_at_create(flavor, self.IMAGE)
+        self.assertEqual((4, 1024), (counted.vcpus, counted.memory_mb))
+        self.assertEqual({}, counted.extra_specs)
+        self.assertEqual(base.FLOORS, flavor.extra_specs)
+
+    def test_other_images_change_nothing(self):
+        flavor = base.make_flavor(**base.FLOORS)
+        for image in (None, {}, {'properties': {'hw_cpu_policy': 'shared'}}):
+            self.assertIs(flavor, flavors.counted_at_create(flavor, image))
+
+    def test_flavors_without_a_floor_are_none_of_our_business(self):
+        flavor = base.make_flavor()
+        self.assertIs(
+            flavor, flavors.counted_at_create(flavor, self.IMAGE))
+
+
 class CountsFloorTestCase(test.NoDBTestCase):
 
     def setUp(self):

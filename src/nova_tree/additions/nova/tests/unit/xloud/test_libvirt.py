@@ -25,6 +25,7 @@ from nova.virt.libvirt import driver
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import xloud
 from nova.xloud import exception
+from nova.xloud import size
 
 
 def _libvirt_error(message, code=fakelibvirt.VIR_ERR_OPERATION_TIMEOUT):
@@ -177,8 +178,8 @@ class SetMemoryTestCase(LibvirtTestCase):
             stats['usable'] = 1
         return stats
 
-    def _set_memory(self, memory_mb):
-        xloud.set_memory(self.guest, self.host, memory_mb)
+    def _set_memory(self, memory_mb, before_mb=2048):
+        xloud.set_memory(self.guest, self.host, memory_mb, before_mb)
 
     def _fails(self, memory_mb):
         error = self.assertRaises(
@@ -211,6 +212,17 @@ class SetMemoryTestCase(LibvirtTestCase):
         self.has_driver = False
         self.assertIn('no working balloon driver', self._fails(1024))
         self.assertTrue(self.now <= 6, self.now)
+
+    def test_guest_that_boots_keeps_the_target_of_before(self):
+        # it has all its memory until its balloon driver is up
+        self.kib = 4096 * 1024
+        self.speed = 0
+        self.has_driver = False
+        error = self.assertRaises(
+            exception.AdjustIncomplete, self._set_memory, 2048, 1024)
+        self.assertIn('has 4096 MiB', str(error))
+        self.assertEqual(
+            (1024 * 1024, 1024 * 1024), (self.target, self.kept))
 
     def test_driver_without_statistics(self):
         self.has_driver = False
@@ -343,10 +355,12 @@ class DriverTestCase(LibvirtTestCase):
         self.driver = mock.Mock(spec=driver.LibvirtDriver, _host=self.host)
 
     def test_methods(self):
+        self.instance.system_metadata = {}
+        size.record(self.instance, size.Size(3, 1024))
         for method, arguments, function, expected in (
                 ('set_current_vcpus', (3,), 'set_vcpus', (self.guest, 3)),
                 ('set_current_memory_mb', (2048,), 'set_memory',
-                 (self.guest, self.host, 2048)),
+                 (self.guest, self.host, 2048, 1024)),
                 ('get_current_size', (), 'get_size',
                  (self.host, self.instance)),
                 ('check_can_adjust', (3, 2048), 'check_can_adjust',

@@ -58,10 +58,11 @@ class AssignTestCase(test.NoDBTestCase):
                 uuids.other: {'resources': {'VCPU': 9}, 'generation': 8}},
             'consumer_generation': 3, 'project_id': 'p', 'user_id': 'u'}
 
-    def _assign(self, vcpus, memory_mb, flavor=None):
+    def _assign(self, vcpus, memory_mb, flavor=None, **claim):
         placement.assign(
             self.client, context.get_admin_context(),
-            base.make_instance(flavor), uuids.host, Size(vcpus, memory_mb))
+            base.make_instance(flavor), uuids.host, Size(vcpus, memory_mb),
+            **claim)
 
     def _put(self):
         return self.client.put.call_args[0][1]
@@ -108,6 +109,11 @@ class AssignTestCase(test.NoDBTestCase):
         self.client.get_allocs_for_consumer.return_value = {
             'allocations': {}}
         self._assign(3, 1024)
+        self.client.put.assert_not_called()
+        error = self.assertRaises(
+            exception.AdjustNotAllocated, self._assign, 3, 1024,
+            must_hold=True)
+        self.assertIn(uuids.server, str(error))
         self.client.put.assert_not_called()
 
     def test_conflict_is_tried_again_with_what_is_true_then(self):

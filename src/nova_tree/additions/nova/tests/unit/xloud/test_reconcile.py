@@ -301,6 +301,35 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertEqual(2048, driver.guest.memory_mb)
         self.assertAction('2 vCPUs and 2048 MiB')
 
+    def test_memory_of_a_guest_that_boots_says_nothing(self):
+        self._intend(None, 4096)
+        driver = base.FakeDriver(2, 4096)
+        driver.guest = driver.guest._replace(balloon_driver_active=False)
+        driver.failing['memory_mb', 2048] = 4096
+        self.manager.driver = driver
+        self.reconcile()
+        self.assertRecovered(Size(2, 2048))
+        self.assertAction('2 vCPUs and 2048 MiB')
+
+    def test_vcpus_of_a_guest_without_balloon_driver_are_its_own(self):
+        self._intend(3)
+        self.guest = self.guest._replace(
+            vcpus=3, balloon_driver_active=False)
+        self.reconcile()
+        self.assertRecovered(Size(3, 2048))
+        self.assertAction(None)
+
+    def test_what_others_have_saved_meanwhile_stays(self):
+        self._intend(3)
+        self.guest = self.guest._replace(vcpus=3)
+        self.refresh.side_effect = lambda: (
+            self.instance.system_metadata.update(locked_reason='x'))
+        self.save.side_effect = lambda **kwargs: self.assertIn(
+            'locked_reason', self.instance.system_metadata)
+        self.reconcile()
+        self.assertRecovered(Size(3, 2048))
+        self.refresh.assert_called()
+
     def test_unplug_is_asked_for_again(self):
         # its end may be known to nobody but the guest
         self._intend(1)
@@ -491,6 +520,20 @@ class SettleTestCase(ReconcileTestCase):
         self.assertAssigned((2, 2048))
         # the manager does
         self.save.assert_not_called()
+
+    def _settle_new(self, instance):
+        reconcile.settle_new(self.manager, self.context, instance)
+
+    def test_new_server_begins_at_its_floor(self):
+        instance = base.make_instance(task_state='scheduling')
+        self._settle_new(instance)
+        self.assertEqual(Size(1, 1024), size.recorded(instance))
+        self.save.assert_called_once_with()
+
+    def test_new_server_that_has_begun_is_left_alone(self):
+        self._settle_new(self.instance)
+        self._settle_new(base.make_instance(base.make_flavor()))
+        self.assertLeftAlone()
 
     def test_server_of_another_host(self):
         self.instance.host = 'elsewhere'

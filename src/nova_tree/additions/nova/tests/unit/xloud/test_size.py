@@ -239,6 +239,24 @@ class ResizeTestCase(test.NoDBTestCase):
         self._resize(instance, self.small)
         self.assertEqual(Size(3, 2048), size.recorded(instance))
 
+    def test_cold_migration_that_comes_back_keeps_the_size(self):
+        instance = base.make_instance(self.small, (3, 2048))
+        instance.old_flavor = self.small
+        self._set_instance_info(instance, self.small)
+        self.assertEqual(Size(3, 2048), size.recorded(instance))
+        self.assertIsNone(size.stashed(instance))
+
+    def test_stash_of_a_resize_that_ended_elsewhere_is_of_no_use(self):
+        instance = base.make_instance(self.small, (2, 2048))
+        self._resize(instance, self.large)
+        # confirmed in another cell, by the conductor
+        instance.old_flavor = None
+        size.record(instance, Size(6, 8192))
+        instance.old_flavor = self.large
+        self._set_instance_info(instance, self.large)
+        self.assertEqual(Size(6, 8192), size.recorded(instance))
+        self.assertIsNone(size.stashed(instance))
+
     def test_of_flavor(self):
         instance = base.make_instance(self.small, (2, 2048))
         self.assertEqual(
