@@ -1,3 +1,4 @@
 """A server that is adjusted is in a task state of its own."""
+from nova.objects import fields
 
-XLOUD_ADJUSTING = 'xloud_adjusting'
+XLOUD_ADJUSTING = fields.InstanceTaskState.XLOUD_ADJUSTING

@@ -27,6 +27,7 @@ from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
 from nova.xloud import endpoint
+from nova.xloud import size as xloud_size
 
 FLOOR = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 
@@ -49,9 +50,9 @@ class XloudAdjustTestBase(integrated_helpers._IntegratedTestBase):
             vcpu=4, memory_mb=4096, disk=1, ephemeral=0,
             extra_spec=extra_specs)
 
-    def _server(self, flavor_id=None):
+    def _server(self, flavor_id=None, image_uuid=None):
         return self._create_server(
-            flavor_id=flavor_id or self.elastic,
+            flavor_id=flavor_id or self.elastic, image_uuid=image_uuid,
             # later microversions ask for it
             networks='none' if self.microversion else None)
 
@@ -323,26 +324,37 @@ class OldHostTest(XloudAdjustTestBase):
 
 
 class OldControllerTest(XloudAdjustTestBase):
-    """A server that was made by a nova-api that knows no floors."""
+    """A server that was made by controllers that know no floors."""
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MockPatch(
-            'nova.xloud.size.start_at_floor'))
+        start = xloud_size.start_at_floor
+
+        def only_on_the_host(instance, flavor):
+            # nova-api has it before it is in the database
+            if 'id' in instance:
+                start(instance, flavor)
+
+        self.useFixture(fixtures.MockPatchObject(
+            xloud_size, 'start_at_floor', only_on_the_host))
         for name in ('vcpus', 'memory_mb'):
             ours = getattr(objects.RequestSpec, name).fget
             self.useFixture(fixtures.MockPatchObject(
                 objects.RequestSpec, name, property(ours.__wrapped__)))
 
-    def test_it_has_its_maximum_and_can_be_adjusted_later(self):
+    def test_it_begins_at_its_floor_and_can_be_adjusted_later(self):
         server = self._server()
-        self.assertEqual((4, 4096), self._size(server))
+        self.assertEqual((1, 1024), self._size(server))
+        # what its scheduler has asked for
         self.assertEqual((4, 4096), self._held(server))
 
+        self.compute.manager.update_available_resource(
+            context.get_admin_context())
+        self.assertEqual((1, 1024), self._held(server))
         self._adjust(server, current_vcpus=2)
 
-        self.assertEqual((2, 4096), self._size(server))
-        self.assertEqual((2, 4096), self._held(server))
+        self.assertEqual((2, 1024), self._size(server))
+        self.assertEqual((2, 1024), self._held(server))
 
 
 class OtherDriverTest(XloudAdjustTestBase):
@@ -419,6 +431,12 @@ class QuotaTest(XloudAdjustTestBase):
         self._limit(servers=10, cores=3, ram=1048576)
         # the fake driver has no CPUs for it, but quota comes first
         self._dedicated_over_quota(flavor)
+
+    def test_cpus_that_an_image_pins_count_at_their_maximum(self):
+        image = self._create_image(
+            metadata={'hw_cpu_policy': 'dedicated'})
+        self._limit(servers=10, cores=3, ram=1048576)
+        self._over_quota(self._server, image_uuid=image['id'])
 
     def _dedicated_over_quota(self, flavor):
         self._over_quota(self._server, flavor)

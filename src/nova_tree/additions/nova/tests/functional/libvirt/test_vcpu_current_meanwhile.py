@@ -1,0 +1,167 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What others do to a server between the steps of an adjust, or left before.
+
+On a fake libvirt; all views of the server are compared afterwards.
+"""
+
+import fixtures
+
+from nova.tests.functional.libvirt import base
+from nova.tests.functional.libvirt import test_vcpu_current
+from nova.virt.libvirt import driver
+from nova.xloud import quota
+from nova.xloud import size as xloud_size
+
+
+class BetweenTest(test_vcpu_current.AdjustTestBase):
+    """Somebody else is faster, or at work at the same time."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot()
+
+    def _before(self, owner, name, do):
+        """Have something done, once, before a function is called."""
+        function = getattr(owner, name)
+        pending = [do]
+
+        def call(*args, **kwargs):
+            while pending:
+                pending.pop()()
+            return function(*args, **kwargs)
+
+        self.useFixture(fixtures.MockPatchObject(owner, name, call))
+
+    def test_adjust_that_ends_while_another_is_checked_is_not_lost(self):
+        self._before(quota, 'check_growth',
+                     lambda: self.adjust(self.server, vcpus=4))
+        self.adjust(self.server, memory_mb=2048)
+        self.assertSize(self.server, 4, 2048)
+        self.assertUsed(4, 2048)
+
+    def test_stop_that_ends_while_an_adjust_is_checked(self):
+        self._before(quota, 'check_growth',
+                     lambda: self.act(self.server, 'suspend', 'SUSPENDED'))
+        self.refused(self.server, 409, current_vcpus=4)
+        self.act(self.server, 'resume', 'ACTIVE')
+        self.assertSize(self.server, 1, 1024)
+
+    def test_reason_of_a_lock_outlives_the_adjust(self):
+        # which also tells notifications of the state that the server is in
+        self._before(
+            driver.LibvirtDriver, 'set_current_vcpus',
+            lambda: self.api.post_server_action(
+                self.server['id'], {'lock': {'locked_reason': 'mine'}}))
+        self.api.api_post('/os-xloud-adjust/%s' % self.server['id'],
+                          {'current_vcpus': 4})
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None})
+        self.assertSize(self.server, 4, 1024)
+        self.assertEqual(
+            'mine', self.api.get_server(self.server['id'])['locked_reason'])
+
+
+class BootingTest(test_vcpu_current.AdjustTestBase):
+    """A guest that boots has all its memory until its driver is up."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot()
+        self.guests.has_balloon_driver = False
+        self.guest(self.server)._def['xloud']['kib'] = 4096 * 1024
+
+    def _boot_on(self):
+        """Let the driver come up, and find the target that it was set."""
+        domain = self.guest(self.server)
+        self.guests.has_balloon_driver = True
+        domain._def['xloud']['kib'] = domain._def['xloud_config']['kib']
+
+    def test_adjust_fails_and_leaves_the_size_as_it_was(self):
+        for memory_mb in (2048, 3072):
+            event = self.adjust(
+                self.server, memory_mb=memory_mb, expected='Error')
+            self.assertIn('no working balloon driver', event['details'])
+            self.assertSize(self.server, 1, 1024, guest=(1, 4096))
+        self.assertUsed(1, 1024)
+        self._boot_on()
+        self.assertSize(self.server, 1, 1024)
+
+    def test_vcpus_are_adjusted_all_the_same(self):
+        self.adjust(self.server, vcpus=3)
+        self._boot_on()
+        self.assertSize(self.server, 3, 1024)
+
+
+class LeftBeforeTest(test_vcpu_current.AdjustTestBase):
+    """What an earlier operation, or an older nova-api, has left."""
+
+    def test_server_that_holds_nothing_does_not_grow(self):
+        server = self.boot()
+        self.placement.delete('/allocations/%s' % server['id'])
+        message = self.refused(server, 409, current_vcpus=4)
+        self.assertIn('heal_allocations', message)
+        self.assertEqual((1, 1024), self.guest_size(server))
+        self.assertIsNone(self.instance(server).task_state)
+
+    def test_shelved_server_has_no_live_size(self):
+        self.flags(shelved_offload_time=-1)
+        server = self.boot()
+        self.adjust(server, vcpus=4, memory_mb=2048, persist=False)
+        self.act(server, 'shelve', 'SHELVED')
+        self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
+        self.act(server, 'shelveOffload', 'SHELVED_OFFLOADED')
+        instance = self.instance(server)
+        self.assertEqual((1, 1024), (instance.vcpus, instance.memory_mb))
+        self.act(server, 'unshelve', 'ACTIVE')
+        self.assertSize(server, 1, 1024)
+
+    def test_server_that_a_stock_nova_api_has_made(self):
+        start = xloud_size.start_at_floor
+
+        def only_on_the_host(instance, flavor):
+            # nova-api has it before it is in the database
+            if 'id' in instance:
+                start(instance, flavor)
+
+        self.useFixture(fixtures.MockPatchObject(
+            xloud_size, 'start_at_floor', only_on_the_host))
+        server = self.boot()
+        self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
+        self.adjust(server, vcpus=2)
+        self.assertSize(server, 2, 1024)
+
+
+class MigratedBeforeTest(base.LibvirtMigrationMixin,
+                         test_vcpu_current.AdjustTestBase):
+
+    def test_cold_migration_that_comes_back_brings_no_older_size(self):
+        self.start_compute('two')
+        self.useFixture(fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver'
+            '.migrate_disk_and_power_off', return_value='{}'))
+        server = self.boot(host='one')
+        # as a confirm in another cell leaves it
+        instance = self.instance(server)
+        instance.system_metadata['xloud_old_vcpus'] = '2'
+        instance.system_metadata['xloud_old_memory_mb'] = '1024'
+        instance.save()
+        self.adjust(server, vcpus=4, memory_mb=4096)
+        self._migrate_server(server)
+        self._revert_resize(server)
+        self.assertSize(server, 4, 4096)
+        self.assertIsNone(xloud_size.stashed(self.instance(server)))
