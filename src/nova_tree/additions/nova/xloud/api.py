@@ -114,13 +114,17 @@ class API:
         try:
             self.rpcapi.adjust(context, instance, vcpus, memory_mb, persist)
         except Exception as error:
-            if not isinstance(error, exception.AdjustTimeout):
-                # Else the host may be at work: it is its to give back.
-                self._give_back_task_state(instance)
             # How it ends is the host's to tell, unless it ends here.
-            with compute_utils.EventReporter(
-                    context, 'api_xloud_adjust', self.host, instance.uuid):
-                raise
+            try:
+                with compute_utils.EventReporter(
+                        context, 'api_xloud_adjust', self.host,
+                        instance.uuid):
+                    raise
+            finally:
+                # Not before its action has ended; and if the host may be at
+                # work, it is the host's to give back.
+                if not isinstance(error, exception.AdjustTimeout):
+                    self._give_back_task_state(instance)
 
     def status(self, context, instance):
         """Tell a server's size and its bounds.

@@ -334,11 +334,16 @@ class AdjustHostTestCase(APITestCase):
             self.save.reset_mock()
             self.instance.task_state = None
             self.rpc.adjust.side_effect = error
+            still = []
+            self.finished.side_effect = lambda *args, **kwargs: still.append(
+                self.instance.task_state)
 
             self.assertRaises(type(error), self._adjust, 3)
 
             self.assertIsNone(self.instance.task_state)
             self.assertIsNone(intent.Intent.of(self.instance))
+            # when its action has ended, and not before
+            self.assertEqual(['xloud_adjusting'], still)
             self.save.assert_called_with(
                 expected_task_state=[task_states.XLOUD_ADJUSTING])
             self.assertEqual(3, self.save.call_count)
