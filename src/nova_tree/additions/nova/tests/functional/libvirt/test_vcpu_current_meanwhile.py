@@ -19,6 +19,7 @@ On a fake libvirt; all views of the server are compared afterwards.
 
 import fixtures
 
+from nova import context as nova_context
 from nova.tests.functional.libvirt import base
 from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import driver
@@ -129,6 +130,23 @@ class LeftBeforeTest(test_vcpu_current.AdjustTestBase):
         self.act(server, 'unshelve', 'ACTIVE')
         self.assertSize(server, 1, 1024)
 
+    def test_server_that_is_offloaded_at_once_has_no_live_size(self):
+        # as those are that boot from a volume
+        server = self.boot()
+        self.adjust(server, vcpus=4, memory_mb=2048, persist=False)
+        instance = self.instance(server)
+        instance.task_state = 'shelving'
+        instance.save()
+        self.computes['one'].manager.shelve_offload_instance(
+            nova_context.get_admin_context(), instance,
+            clean_shutdown=False, accel_uuids=[])
+        instance = self.instance(server)
+        self.assertEqual('shelved_offloaded', instance.vm_state)
+        self.assertEqual((1, 1024), (instance.vcpus, instance.memory_mb))
+        self.assertUsed(0, 0)
+        self.act(server, 'unshelve', 'ACTIVE')
+        self.assertSize(server, 1, 1024)
+
     def test_server_that_a_stock_nova_api_has_made(self):
         start = xloud_size.start_at_floor
 
@@ -165,3 +183,22 @@ class MigratedBeforeTest(base.LibvirtMigrationMixin,
         self._revert_resize(server)
         self.assertSize(server, 4, 4096)
         self.assertIsNone(xloud_size.stashed(self.instance(server)))
+
+
+class PinnedByImageTest(test_vcpu_current.AdjustTestBase):
+    """The image pins the CPUs of a flavor that says nothing of it."""
+
+    ADDITIONAL_FILTERS = test_vcpu_current.PinnedTest.ADDITIONAL_FILTERS
+    configure = test_vcpu_current.PinnedTest.configure
+    pcpus = test_vcpu_current.PinnedTest.pcpus
+
+    def test_server_begins_at_its_floor_with_all_its_cpus(self):
+        image = self._create_image(metadata={'hw_cpu_policy': 'dedicated'})
+        server = self.boot(
+            self.create_flavor(2, 2048, {'minimum_cpu': '1'}),
+            image_uuid=image['id'])
+        self.assertEqual((1, 2048), self.guest_size(server))
+        self.adjust(server, vcpus=2)
+        self.assertEqual((2, 2048), self.guest_size(server))
+        self.assertEqual(2, self.pcpus(server))
+        self.assertEqual((2, 2048), self.used())
