@@ -211,13 +211,34 @@ class AdjustErrorTest(XloudAdjustTestBase):
         self.policy.set_rules({
             'os_compute_api:xloud:adjust': ''}, overwrite=False)
 
-    def test_a_bad_body_is_400(self):
-        for body in ({}, {'persist': True}, {'current_vcpus': 'two'},
-                     {'current_vcpus': None}, {'current_vcpus': 1.5},
-                     {'current_vcpus': True}, {'current_vcpus': '-2'},
-                     {'current_vcpus': 2, 'persist': 'yes'},
-                     {'current_vcpus': 2, 'vcpus': 2}):
-            self._refused(400, self.server, **body)
+    def test_a_bad_body_is_400_and_says_what_is_wrong(self):
+        for body, said in (
+                ({}, ('{}',)),
+                ({'persist': True}, ("{'persist': True}",)),
+                ({'current_vcpus': 'two'}, ('current_vcpus', 'two')),
+                ({'current_vcpus': None}, ('current_vcpus', 'None')),
+                ({'current_vcpus': 1.5}, ('current_vcpus', '1.5')),
+                ({'current_vcpus': True}, ('current_vcpus', 'True')),
+                ({'current_vcpus': '-2'}, ('current_vcpus', '-2')),
+                ({'current_vcpus': -2}, ('current_vcpus', '-2')),
+                ({'current_memory_mb': '2 GiB'},
+                 ('current_memory_mb', '2 GiB')),
+                ({'current_memory_mb': []}, ('current_memory_mb', '[]')),
+                ({'current_vcpus': 2, 'persist': 'yes'},
+                 ('persist', 'yes')),
+                ({'current_vcpus': 2, 'vcpus': 3}, ("'vcpus'",))):
+            message = self._refused(400, self.server, **body)
+            for each in said:
+                self.assertIn(each, message)
+
+    def test_a_body_that_is_no_object_is_400(self):
+        for body in ([], 'two', 2):
+            before = self._views(self.server)
+            response = self.admin_api.api_request(
+                '/os-xloud-adjust/%s' % self.server['id'], method='POST',
+                body=jsonutils.dumps(body))
+            self.assertEqual(400, response.status_code, body)
+            self.assertEqual(before, self._views(self.server))
 
     def test_out_of_bounds_is_400_and_says_the_bounds(self):
         for value in (0, 5):
@@ -231,8 +252,10 @@ class AdjustErrorTest(XloudAdjustTestBase):
             self.assertIn('1024 to 4096 MiB', message)
 
     def test_one_bad_value_refuses_both(self):
-        self._refused(400, self.server, current_vcpus=2,
-                      current_memory_mb=9999)
+        message = self._refused(400, self.server, current_vcpus=2,
+                                current_memory_mb=9999)
+        self.assertIn('current_memory_mb 9999', message)
+        self.assertIn('1024 to 4096 MiB', message)
 
     def test_no_floor_is_400_and_says_which_extra_spec_is_missing(self):
         server = self._server(self._flavor(minimum_cpu='1'))

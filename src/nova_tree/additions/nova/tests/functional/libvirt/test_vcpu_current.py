@@ -28,6 +28,7 @@ from oslo_serialization import jsonutils
 from nova.cmd import manage
 from nova import context as nova_context
 from nova import objects
+from nova.scheduler.client import report
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client as api_client
@@ -155,7 +156,12 @@ class AdjustTestBase(base.ServersTestBase):
             '/servers/%s/xloud-status' % server['id']).body['xloud_status']
 
     def used(self, host='one'):
-        node = self.computes[host].manager.rt.compute_nodes[host]
+        """Return the figures of a host that its tracker has saved.
+
+        They are what filters and weighers see.
+        """
+        node, = objects.ComputeNodeList.get_all_by_host(
+            nova_context.get_admin_context(), host)
         return (node.vcpus_used, node.memory_mb_used -
                 base.CONF.reserved_host_memory_mb)
 
@@ -302,6 +308,48 @@ class AdjustTest(AdjustTestBase):
         self.assertSize(server, 1, 1024)
         self.adjust(server, vcpus=2)
         self.assertSize(server, 2, 1024)
+
+    def test_host_has_no_memory_left(self):
+        stock = self._get_provider_inventory(
+            self.compute_rp_uuids['one'])['MEMORY_MB']
+        self.flags(reserved_host_memory_mb=stock['total'] - 3072)
+        self.run_periodics()
+        server = self.boot()
+        self.boot(self.create_flavor(1, 512, {}))
+        message = self.refused(server, 409, current_memory_mb=4096)
+        self.assertIn('3072 more MEMORY_MB', message)
+        self.assertIn('1536 is free', message)
+        self.assertSize(server, 1, 1024)
+        self.assertUsed(2, 1024 + 512)
+        self.adjust(server, memory_mb=1024 + 1536)
+        self.assertSize(server, 1, 1024 + 1536)
+
+    def test_allocation_changes_while_it_is_claimed(self):
+        server = self.boot()
+        read = report.SchedulerReportClient.get_allocs_for_consumer
+        url = '/allocations/%s' % server['id']
+        generations = []
+
+        def change_after_read(client, *args):
+            allocation = read(client, *args)
+            generations.append(allocation['consumer_generation'])
+            if len(generations) == 1:
+                # somebody else gives the server more disk
+                other = jsonutils.loads(jsonutils.dumps(allocation))
+                held, = other['allocations'].values()
+                held['resources']['DISK_GB'] += 1
+                self.assertEqual(204, self.placement.put(
+                    url, other, version='1.28').status)
+            return allocation
+
+        with mock.patch.object(report.SchedulerReportClient,
+                               'get_allocs_for_consumer', change_after_read):
+            self.adjust(server, vcpus=3, memory_mb=2048)
+        self.assertGreater(generations[1], generations[0])
+        self.assertSize(server, 3, 2048)
+        self.assertUsed(3, 2048)
+        held, = self.placement.get(url).body['allocations'].values()
+        self.assertEqual(2, held['resources']['DISK_GB'])
 
     def test_server_without_persist(self):
         server = self.boot()

@@ -162,12 +162,13 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
         self.assertUsed(3, 2048)
 
 
-class MoveTest(base.LibvirtMigrationMixin,
-               test_vcpu_current.AdjustTestBase):
-    """Two hosts: every operation keeps its promise."""
+class MoveTestBase(base.LibvirtMigrationMixin,
+                   test_vcpu_current.AdjustTestBase):
+    """Two hosts, of which the first has a server."""
 
     def setUp(self):
         super().setUp()
+        self.migration_fails = False
         self.start_compute('two')
         self.useFixture(base.fixtures.MockPatch(
             'nova.virt.libvirt.driver.LibvirtDriver'
@@ -175,6 +176,27 @@ class MoveTest(base.LibvirtMigrationMixin,
         self.server = self.boot(host='one')
         self.src = self.computes['one']
         self.dest = self.computes['two']
+
+    def _migrate_stub(self, domain, destination, params, flags):
+        if not self.migration_fails:
+            return super()._migrate_stub(domain, destination, params, flags)
+        self.guest(self.server).fail_job()
+        self.migrate_stub_ran = True
+
+    def evacuate(self):
+        self.src.stop()
+        self.force_down('one')
+        self._evacuate_server(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+
+    def force_down(self, host):
+        service = self.api.get_services(
+            binary='nova-compute', host=host)[0]
+        self.api.put_service(service['id'], {'forced_down': True})
+
+
+class MoveTest(MoveTestBase):
+    """Every operation keeps its promise."""
 
     def test_live_migration(self):
         self.adjust(self.server, vcpus=3, memory_mb=2048)
@@ -209,6 +231,30 @@ class MoveTest(base.LibvirtMigrationMixin,
         self.run_periodics()
         self.assertEqual((3, 2048), self.used('one'))
         self.assertEqual((0, 0), self.used('two'))
+
+    def test_resize_to_no_floor_gives_the_maximum(self):
+        self.adjust(self.server, vcpus=2)
+        self.assertSize(self.server, 2, 1024)
+        self._resize_server(self.server, self.create_flavor(4, 4096, {}))
+        self.assertEqual('two', self.instance(self.server).host)
+        self.assertSize(self.server, 4, 4096)
+        self.assertEqual((4, 4096), self.guest_size(self.server))
+        root = self.defined(self.server)
+        self.assertEqual('4', root.findtext('vcpu'))
+        self.assertIsNone(root.find('vcpu').get('current'))
+        self.assertIsNone(root.find('vcpus'))
+        self.assertEqual(str(4 << 20), root.findtext('memory'))
+        self.assertIsNone(root.find('currentMemory'))
+        self.assertUsed(2, 1024, host='one')
+        self.assertUsed(4, 4096, host='two')
+        self._revert_resize(self.server)
+        self.assertEqual('one', self.instance(self.server).host)
+        self.assertSize(self.server, 2, 1024)
+        root = self.defined(self.server)
+        self.assertEqual('2', root.find('vcpu').get('current'))
+        self.assertEqual(str(1 << 20), root.findtext('currentMemory'))
+        self.assertUsed(2, 1024, host='one')
+        self.assertUsed(0, 0, host='two')
 
     def test_resize_without_persist(self):
         self.adjust(self.server, vcpus=3, persist=False)
@@ -270,23 +316,15 @@ class MoveTest(base.LibvirtMigrationMixin,
         self.act(self.server, 'unshelve', 'ACTIVE')
         self.assertSize(self.server, 3, 2048)
 
-    def _evacuate(self):
-        self.src.stop()
-        service = self.api.get_services(
-            binary='nova-compute', host='one')[0]
-        self.api.put_service(service['id'], {'forced_down': True})
-        self._evacuate_server(self.server)
-        self.assertEqual('two', self.instance(self.server).host)
-
     def test_evacuate(self):
         self.adjust(self.server, vcpus=3, memory_mb=2048)
-        self._evacuate()
+        self.evacuate()
         self.assertSize(self.server, 3, 2048)
 
     def test_evacuate_without_persist(self):
         self.adjust(self.server, vcpus=2, memory_mb=2048)
         self.adjust(self.server, vcpus=4, persist=False)
-        self._evacuate()
+        self.evacuate()
         self.assertSize(self.server, 2, 2048)
         self.computes['two'].manager.update_available_resource(
             nova_context.get_admin_context())
@@ -297,7 +335,7 @@ class MoveTest(base.LibvirtMigrationMixin,
         intent.Intent(3, None, True).write(instance)
         instance.task_state = 'xloud_adjusting'
         instance.save()
-        self._evacuate()
+        self.evacuate()
         self.computes['two'].manager.update_available_resource(
             nova_context.get_admin_context())
         self.assertSize(self.server, 1, 1024)

@@ -125,12 +125,25 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
         self.server = self.boot()
         self.death = self.useFixture(SuddenDeath())
 
-    def _post(self, vcpus, memory_mb):
+    def _post(self, vcpus, memory_mb, persist=True):
         return self.api.api_request(
             '/os-xloud-adjust/%s' % self.server['id'], method='POST',
             body=jsonutils.dumps({
                 'current_vcpus': vcpus,
-                'current_memory_mb': memory_mb})).status_code
+                'current_memory_mb': memory_mb,
+                'persist': persist})).status_code
+
+    def _check(self, before, size, persist):
+        """Compare all views of an adjust that has ended.
+
+        :param before: the size that the server had
+        :param size: the size that its guest has
+        """
+        kept = size if persist else before
+        held = tuple(map(max, size, kept))
+        self.assertSize(
+            self.server, *kept, guest=size, kept=kept, held=held)
+        self.assertUsed(*held)
 
     def _wait_for_end(self):
         """Wait until the host is done with the server, or dead."""
@@ -141,18 +154,21 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
 
         self._wait_for_assert(find)
 
-    def _die_at_each_step(self, before, after):
-        """Adjust from one size to another, killed once before each step."""
+    def _die_at_each_step(self, before, after, persist=True):
+        """Adjust from one size to another, killed once before each step.
+
+        :returns: the number of steps
+        """
         for number in itertools.count():
             self.death.restart()
             if self.guest_size(self.server) != before:
                 self.adjust(self.server, *before)
             self.assertSize(self.server, *before)
             self.death.restart(dies_before=number)
-            self._post(*after)
+            self._post(*after, persist=persist)
             self._wait_for_end()
             if not self.death.is_dead:
-                self.assertSize(self.server, *after)
+                self._check(before, after, persist)
                 return number
             steps = self.death.steps
             has_ended = self.instance(self.server).task_state is None
@@ -162,8 +178,7 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
             self.restart_compute_service('one')
             size = self.guest_size(self.server)
             self.assertIn(size, (before, after), steps)
-            self.assertSize(self.server, *size)
-            self.assertUsed(*size)
+            self._check(before, size, persist)
             self.assertEqual(
                 'Success' if size == after else 'Error',
                 self.last_event(self.server)['result'], steps)
@@ -175,6 +190,18 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
 
     def test_shrink(self):
         self.assertEqual(7, self._die_at_each_step(self.LARGE, self.SMALL))
+
+    def test_growth_without_persist(self):
+        self.assertEqual(8, self._die_at_each_step(
+            self.SMALL, self.LARGE, persist=False))
+
+    def test_shrink_without_persist(self):
+        # what is held stays, so the tracker has nothing to count anew
+        self.assertEqual(6, self._die_at_each_step(
+            self.LARGE, self.SMALL, persist=False))
+
+    def test_more_vcpus_and_less_memory(self):
+        self.assertEqual(8, self._die_at_each_step((1, 2048), (3, 1024)))
 
 
 class MessageQueueTest(test_vcpu_current.AdjustTestBase):
@@ -221,23 +248,61 @@ class MessageQueueTest(test_vcpu_current.AdjustTestBase):
         self.assertSize(self.server, 2, 1024)
 
 
-class MeanwhileTest(test_vcpu_current.AdjustTestBase):
-    """What happens to a server while its guest takes its time."""
+class MeanwhileTestBase(test_vcpu_current.AdjustTestBase):
+    """A server whose guest takes its time."""
 
     def setUp(self):
         super().setUp()
         self.server = self.boot()
+        self.is_asked = threading.Event()
         self.may_go_on = threading.Event()
+        self.addCleanup(self.may_go_on.set)
+
+    def begin(self, vcpus):
+        """Ask for an adjust, which waits for ``may_go_on``."""
         change = driver.LibvirtDriver.set_current_vcpus
 
         def wait(virt_driver, instance, vcpus):
+            self.is_asked.set()
             self.may_go_on.wait(60)
             change(virt_driver, instance, vcpus)
 
         self.useFixture(fixtures.MockPatchObject(
             driver.LibvirtDriver, 'set_current_vcpus', wait))
-        self.api.api_post(
-            '/os-xloud-adjust/%s' % self.server['id'], {'current_vcpus': 3})
+        self.api.api_post('/os-xloud-adjust/%s' % self.server['id'],
+                          {'current_vcpus': vcpus})
+        self.assertTrue(self.is_asked.wait(60))
+
+    def end(self):
+        self.may_go_on.set()
+        self.assertEqual('Success', self.last_event(self.server)['result'])
+
+
+class ShrinkMeanwhileTest(MeanwhileTestBase):
+    """What a guest has is held until it has given it up."""
+
+    def test_release_comes_last(self):
+        self.adjust(self.server, vcpus=3)
+        self.begin(vcpus=1)
+        self.assertEqual((3, 1024), self.guest_size(self.server))
+        self.assertEqual((3, 1024), self.held(self.server))
+        self.assertUsed(3, 1024)
+        self.run_periodics()
+        self.assertEqual((3, 1024), self.held(self.server))
+        self.assertUsed(3, 1024)
+        self.end()
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None})
+        self.assertSize(self.server, 1, 1024)
+        self.assertUsed(1, 1024)
+
+
+class MeanwhileTest(MeanwhileTestBase):
+    """What happens to a server that grows."""
+
+    def setUp(self):
+        super().setUp()
+        self.begin(vcpus=3)
 
     def test_all_else_is_refused(self):
         self.refused(self.server, 409, current_vcpus=2)
@@ -247,8 +312,9 @@ class MeanwhileTest(test_vcpu_current.AdjustTestBase):
         self.assertEqual(409, error.response.status_code)
         self.run_periodics()
         self.assertEqual((3, 1024), self.held(self.server))
-        self.may_go_on.set()
-        self.assertEqual('Success', self.last_event(self.server)['result'])
+        self.end()
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None})
         self.assertSize(self.server, 3, 1024)
 
     def test_it_can_be_deleted(self):
