@@ -1,0 +1,168 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which of two hosts the scheduler chooses, on a fake libvirt."""
+
+from unittest import mock
+
+from nova.tests.functional.libvirt import base
+from nova.tests.functional.libvirt import test_vcpu_current
+
+
+class WeigherTest(test_vcpu_current.AdjustTestBase):
+    """Weighers see a server that has grown as large as it is."""
+
+    def weigh_by(self, resource):
+        """Have one weigher decide alone."""
+        for name in ('cpu', 'ram', 'disk', 'io_ops'):
+            self.flags(group='filter_scheduler', **{
+                '%s_weight_multiplier' % name: float(name == resource)})
+        # Each scheduler reads it when it starts
+        self.scheduler.stop()
+        self.scheduler = self._setup_scheduler_service()
+
+    def host_chosen(self):
+        return self.instance(self.boot(self.small)).host
+
+    def setUp(self):
+        super().setUp()
+        self.start_compute('two')
+        self.small = self.create_flavor(1, 512, {})
+        self.server = self.boot(host='one')
+        self.boot(self.create_flavor(3, 3072, {}), host='two')
+
+    def test_vcpus(self):
+        self.weigh_by('cpu')
+        self.assertEqual('one', self.host_chosen())
+        self.adjust(self.server, vcpus=4)
+        self.assertEqual('two', self.host_chosen())
+
+    def test_memory(self):
+        self.weigh_by('ram')
+        self.assertEqual('one', self.host_chosen())
+        self.adjust(self.server, memory_mb=4096)
+        self.assertEqual('two', self.host_chosen())
+
+
+class MixedCloudTest(base.LibvirtMigrationMixin,
+                     test_vcpu_current.AdjustTestBase):
+    """Of two hosts only the first can adjust servers."""
+
+    def setUp(self):
+        super().setUp()
+        with mock.patch('nova.virt.libvirt.xloud_xml.can_adjust',
+                        return_value=False):
+            self.start_compute('two')
+        self.useFixture(base.fixtures.MockPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver'
+            '.migrate_disk_and_power_off', return_value='{}'))
+        self.src = self.computes['one']
+        self.dest = self.computes['two']
+        self.plain = self.create_flavor(1, 1024, {})
+
+    def disable(self, host):
+        service = self.api.get_services(
+            binary='nova-compute', host=host)[0]
+        self.api.put_service(service['id'], {'status': 'disabled'})
+
+    def try_move(self, server, action, details=None):
+        """Ask for a move that finds no host.
+
+        The casts of these tests are calls, so the caller is told.
+        """
+        self.api.post_server_action(
+            server['id'], {action: details}, check_response_status=[500])
+
+    def assertNoHost(self, server, action, event):
+        """The action has failed because no host was found."""
+        found = self._wait_for_action_fail_completion(server, action, event)
+        self.assertIn('NoValidHost', found['traceback'])
+        self._wait_for_server_parameter(
+            server, {'OS-EXT-STS:task_state': None})
+
+    def test_only_one_host_is_able(self):
+        able = {host: 'CUSTOM_XLOUD_ADJUST' in self._get_provider_traits(
+            self.compute_rp_uuids[host]) for host in ('one', 'two')}
+        self.assertEqual({'one': True, 'two': False}, able)
+
+    def test_all_servers_with_a_floor_go_to_the_one_that_is_able(self):
+        body = self._build_server(flavor_id=self.flavor, networks='none')
+        body.update(min_count=6, max_count=6)
+        self.api.post_server({'server': body})
+        hosts = []
+        for server in self.api.get_servers():
+            self._wait_for_state_change(server, 'ACTIVE')
+            hosts.append(self.instance(server).host)
+        self.assertEqual(['one'] * 6, hosts)
+        # others go where most is free
+        self.assertEqual('two', self.instance(self.boot(self.plain)).host)
+        self.boot(self.create_flavor(2, 1024, {}), host='one')
+        self.boot(expected_state='ERROR')
+
+    def test_cold_migration(self):
+        server = self.boot()
+        self.try_move(server, 'migrate')
+        self.assertNoHost(server, 'migrate', 'conductor_migrate_server')
+        self.assertSize(server, 1, 1024)
+        plain = self.boot(self.plain, host='one')
+        self._migrate_server(plain)
+        self.assertEqual('two', self.instance(plain).host)
+
+    def test_live_migration(self):
+        self.server = self.boot()
+        self.try_move(self.server, 'os-migrateLive', {
+            'host': None, 'block_migration': 'auto'})
+        self._wait_for_migration_status(self.server, ['error'])
+        self.assertNoHost(self.server, 'live-migration',
+                          'conductor_live_migrate_instance')
+        self.assertSize(self.server, 1, 1024)
+        self.server = self.boot(self.plain, host='one')
+        self._live_migrate(self.server)
+        self.assertEqual('two', self.instance(self.server).host)
+
+    def test_unshelve(self):
+        server = self.boot()
+        plain = self.boot(self.plain, host='one')
+        for each in (server, plain):
+            self._shelve_server(each)
+        self.disable('one')
+        self.api.post_server_action(server['id'], {'unshelve': None})
+        self.assertNoHost(server, 'unshelve', 'schedule_instances')
+        self.assertEqual(
+            'SHELVED_OFFLOADED', self.api.get_server(server['id'])['status'])
+        self.assertEqual(
+            {}, self._get_allocations_by_server_uuid(server['id']))
+        self._unshelve_server(plain)
+        self.assertEqual('two', self.instance(plain).host)
+
+    def test_resize_to_a_floor(self):
+        self.flags(allow_resize_to_same_host=True)
+        server = self.boot(self.plain, host='two')
+        # where it is more is free
+        self.boot(self.create_flavor(4, 4096, {}), host='one')
+        self._resize_server(server, self.flavor)
+        self._confirm_resize(server)
+        self.assertEqual('one', self.instance(server).host)
+        self.assertSize(server, 1, 1024)
+
+    def test_resize_to_a_floor_finds_no_host(self):
+        self.flags(allow_resize_to_same_host=True)
+        server = self.boot(self.plain, host='two')
+        self.disable('one')
+        self.try_move(server, 'resize', {'flavorRef': self.flavor})
+        self.assertNoHost(server, 'resize', 'conductor_migrate_server')
+        instance = self.instance(server)
+        self.assertEqual(('two', self.plain), (
+            instance.host, instance.flavor.flavorid))
+        self.assertEqual((1, 1024), self.held(server))
