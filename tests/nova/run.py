@@ -2,22 +2,25 @@
 
 ``python -m tests.nova.run`` is what ``make test-nova`` calls. A suite is a table
 in suites.toml. With ``--against-base`` each test that failed runs again, alone,
-on the tree and on the pristine base in the same environment: one that fails on
-the base too, or passes alone, is shown but not counted.
+on the tree and on the pristine base in the same environment: one of Nova's that
+fails on the base too, or passes alone, is shown but not counted. One of ours must
+run and pass: it counts when it passes alone, and when it is skipped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from nova_xloud import bases
 from tests.nova.environment import NovaEnvironment, pinned_releases
-from tests.nova.runs import Outcome, passes_alone, run_suite, suites, weave_tree
+from tests.nova.runs import PARTS, Outcome, passes_alone, run_suite, suites, weave_tree
 from tests.nova.workplace import workplace
 
 RELEASES = ("29.4.0", "34.0.0")
+DEFAULT = ("ours", "touched")
 
 
 def describe(release: str, outcome: Outcome) -> str:
@@ -57,6 +60,65 @@ def judge(environment: NovaEnvironment, outcome: Outcome, tree: Path, work: Path
     return again - known
 
 
+def wrong_of(
+    environment: NovaEnvironment,
+    outcome: Outcome,
+    ours: Sequence[str],
+    tree: Path,
+    work: Path,
+    *,
+    against_base: bool,
+) -> set[str]:
+    """Return the tests that count as failed.
+
+    :param ours: patterns of our own tests, which neither may be skipped nor fail at times
+    :param tree: where they ran
+    :param work: a directory for the base and the output
+    :param against_base: do not count those of Nova's that fail on the base too, or pass alone
+    """
+    of_ours = outcome.matched(*ours)
+    failed = outcome.failures
+    if against_base:
+        if not failed and not outcome.broken:
+            click.echo("  nothing failed on the tree: nothing to compare with the base")
+        if failed:
+            failed = judge(environment, outcome, tree, work) | (failed & of_ours)
+    return failed | {name for name in of_ours if outcome.tests[name] == "skip"}
+
+
+def say_idle(outcome: Outcome, patterns: Sequence[str], ours: Sequence[str]) -> bool:
+    """Print the patterns that no test matched; say whether one of ours is among them.
+
+    Not every release has every module of Nova's; every tree has all of ours.
+    """
+    idle = [pattern for pattern in patterns if not outcome.matched(pattern)]
+    for pattern in idle:
+        missed = "NO TEST matched" if pattern in ours else "no test of this release matches"
+        click.echo(f"  {missed} {pattern}")
+    return any(pattern in ours for pattern in idle)
+
+
+def chosen_patterns(names: Sequence[str], tests: Sequence[str]) -> list[str]:
+    """Return the regular expressions of the tests to run.
+
+    :param names: suites; none means ours and touched
+    :param tests: expressions that are to be run instead of suites
+    :raises click.UsageError: for a suite, or an expression, that cannot be
+    """
+    if tests:
+        beginnings = tuple(f"nova.tests.{part}." for part in PARTS)
+        if names:
+            raise click.UsageError("either --suite or --test")
+        if wrong := [test for test in tests if not test.startswith(beginnings)]:
+            raise click.UsageError(f"{wrong[0]!r} begins with none of: {', '.join(beginnings)}")
+        return list(tests)
+    known = suites()
+    if wrong := [name for name in names if name not in known]:
+        raise click.UsageError(f"no suite {wrong[0]!r}; there are: {', '.join(known)}")
+    # those of one suite may be those of another, too
+    return list(dict.fromkeys(test for name in names or DEFAULT for test in known[name]))
+
+
 def has_test(tree: Path, test: str) -> bool:
     """Say whether a tree has the module and the class of a test."""
     module, name, _ = test.partition("(")[0].rsplit(".", 2)
@@ -66,7 +128,10 @@ def has_test(tree: Path, test: str) -> bool:
 
 @click.command()
 @click.option(
-    "--suite", "names", multiple=True, help="a table of suites.toml; default: ours, touched"
+    "--suite", "names", multiple=True, help=f"a table of suites.toml; default: {', '.join(DEFAULT)}"
+)
+@click.option(
+    "--test", "tests", multiple=True, metavar="REGEX", help="what a test's id begins with, no suite"
 )
 @click.option("--release", "releases", multiple=True, help=f"default: {', '.join(RELEASES)}")
 @click.option("--all-pinned", is_flag=True, help="every release that has a pinned environment")
@@ -76,6 +141,7 @@ def has_test(tree: Path, test: str) -> bool:
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(
     names: tuple[str, ...],
+    tests: tuple[str, ...],
     releases: tuple[str, ...],
     all_pinned: bool,
     against_base: bool,
@@ -84,12 +150,8 @@ def main(
     keep: Path | None,
 ) -> None:
     """Run suites of Nova's test tree on woven trees; exit 1 if a test fails."""
-    known = suites()
-    chosen = names or ("ours", "touched")
-    for name in chosen:
-        if name not in known:
-            raise click.UsageError(f"no suite {name!r}; there are: {', '.join(known)}")
-    patterns = [pattern for name in chosen for pattern in known[name]]
+    patterns = chosen_patterns(names, tests)
+    ours = suites()["ours"]
     wanted = tuple(pinned_releases()) if all_pinned else releases or RELEASES
     passed = failed = skipped = 0
     broken = False
@@ -105,19 +167,13 @@ def main(
             weave_tree(release, tree)
             outcome = run_suite(environment, tree, able, work / f"logs-{release}", workers)
             click.echo(describe(release, outcome))
-            wrong = outcome.failures
-            if against_base and wrong:
-                wrong = judge(environment, outcome, tree, work)
+            wrong = wrong_of(environment, outcome, ours, tree, work, against_base=against_base)
             for name in sorted(wrong):
                 click.echo(f"  FAILED {outcome.tests[name]}: {name}")
             passed += outcome.count("success", "xfail")
             failed += len(wrong)
-            skipped += outcome.count("skip")
-            # Not every release has every module of Nova's; every tree has all of ours.
-            idle = [p for p in known["ours"] if p in able and not outcome.matched(p)]
-            for pattern in idle:
-                click.echo(f"  NO TEST matched {pattern}")
-            broken = broken or bool(outcome.broken or idle)
+            skipped += outcome.count("skip") - sum(outcome.tests[name] == "skip" for name in wrong)
+            broken = say_idle(outcome, able, ours) or bool(outcome.broken) or broken
         click.echo(f"Nova: {passed} passed, {failed} failed, {skipped} skipped")
         if failed or broken:
             raise SystemExit(1)

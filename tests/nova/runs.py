@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.nova.environment import HERE, NovaEnvironment
 
 GOOD = ("success", "skip", "xfail")
+PARTS = ("unit", "functional")
 
 
 @dataclass
@@ -38,9 +39,9 @@ class Outcome:
         """The ids of the tests that did not end well."""
         return {name for name, state in self.tests.items() if state not in GOOD}
 
-    def matched(self, pattern: str) -> bool:
-        """Say whether a test ran whose id ``pattern`` matches from the start."""
-        return any(re.match(pattern, name) for name in self.tests)
+    def matched(self, *patterns: str) -> set[str]:
+        """Return the ids of the tests that one of ``patterns`` matches from the start."""
+        return {name for name in self.tests if any(re.match(each, name) for each in patterns)}
 
 
 class BrokenTreeError(Exception):
@@ -91,7 +92,7 @@ def run_suite(
     shutil.rmtree(repository, ignore_errors=True)
     repository.mkdir()
     start = time.monotonic()
-    for part in ("unit", "functional"):
+    for part in PARTS:
         wanted = [p for p in patterns if p.startswith(f"nova.tests.{part}.")]
         if not wanted:
             continue

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from click import ClickException
+from click import ClickException, UsageError
 
 from nova_xloud import bases
-from tests.nova import environment, pristine, run, runs
+from tests.nova import covered, environment, pristine, run, runs
 from tests.nova.pieces import pieces, without
 from tests.nova.runs import BrokenTreeError
 from tests.nova.workplace import workplace
@@ -132,6 +133,85 @@ def test_what_failed_runs_again_alone_and_on_the_base(
     assert f"unstable, passes alone: {name}unstable" in said
     assert f"fails on the base too: {name}known" in said
     assert "of 4 that failed, 3 fail alone on the tree, 1 on the base" in said
+
+
+OURS = "nova.tests.unit.xloud"
+NOVAS = "nova.tests.unit.test_utils"
+
+
+def wrong_of(
+    monkeypatch: pytest.MonkeyPatch, outcome: runs.Outcome, *, against_base: bool
+) -> set[str]:
+    """Judge an outcome as if each test that failed passed alone."""
+
+    def judge(*args: object) -> set[str]:
+        return set()
+
+    monkeypatch.setattr(run, "judge", judge)
+    place = Path("unused")
+    return run.wrong_of(
+        environment.NovaEnvironment("29.4.0"),
+        outcome,
+        [OURS],
+        place,
+        place,
+        against_base=against_base,
+    )
+
+
+@pytest.mark.parametrize("against_base", [False, True])
+def test_one_of_ours_that_is_skipped_has_failed(
+    monkeypatch: pytest.MonkeyPatch, *, against_base: bool
+) -> None:
+    ours = f"{OURS}.test_size.Case.test"
+    outcome = runs.Outcome(tests={ours: "skip", f"{NOVAS}.Case.test": "skip"})
+    assert wrong_of(monkeypatch, outcome, against_base=against_base) == {ours}
+
+
+def test_one_of_ours_that_passes_alone_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, novas = f"{OURS}.test_size.Case.test", f"{NOVAS}.Case.test"
+    outcome = runs.Outcome(tests={ours: "fail", novas: "fail"})
+    assert wrong_of(monkeypatch, outcome, against_base=True) == {ours}
+    assert wrong_of(monkeypatch, outcome, against_base=False) == {ours, novas}
+
+
+def test_it_is_said_when_there_is_nothing_to_compare(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = runs.Outcome(tests={f"{NOVAS}.Case.test": "success"})
+    said = "nothing failed on the tree: nothing to compare with the base"
+    assert wrong_of(monkeypatch, outcome, against_base=False) == set()
+    assert said not in capsys.readouterr().out
+    assert wrong_of(monkeypatch, outcome, against_base=True) == set()
+    assert said in capsys.readouterr().out
+
+
+def test_a_pattern_without_a_test_is_said_and_of_ours_is_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    outcome = runs.Outcome(tests={f"{OURS}.test_size.Case.test": "success"})
+    assert not run.say_idle(outcome, [OURS, NOVAS], [OURS])
+    assert capsys.readouterr().out == f"  no test of this release matches {NOVAS}\n"
+    assert run.say_idle(outcome, ["nova.tests.unit.gone"], ["nova.tests.unit.gone"])
+    assert capsys.readouterr().out == "  NO TEST matched nova.tests.unit.gone\n"
+
+
+def test_tests_are_run_instead_of_suites() -> None:
+    known = runs.suites()
+    assert run.chosen_patterns((), (NOVAS, OURS)) == [NOVAS, OURS]
+    both = run.chosen_patterns((), ())
+    assert set(both) == {*known["ours"], *known["touched"]}
+    assert len(run.chosen_patterns(("touched", "deep"), ())) == len(
+        {*known["touched"], *known["deep"]}
+    )
+    for names, tests in ((("ours",), (OURS,)), (("theirs",), ()), ((), ("test_size",))):
+        with pytest.raises(UsageError):
+            run.chosen_patterns(names, tests)
+
+
+def test_each_module_is_judged_by_itself() -> None:
+    told = json.dumps({"files": {"a.py": {"summary": {"percent_covered": 94.99}}}})
+    assert covered.shares(told, ["a.py", "b.py"]) == {"a.py": 94.99, "b.py": 0.0}
 
 
 def test_what_a_command_made_goes_away_unless_it_failed(tmp_path: Path) -> None:
