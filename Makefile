@@ -58,8 +58,8 @@ test-bases: setup ## the real bases: every anchor holds in all ten
 
 test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor, coverage (root)
 	$(BIN)/python -m tests.nova.style
-	$(BIN)/python -m tests.nova.run --release 29.4.0
-	$(BIN)/python -m tests.nova.run --release 34.0.0 --suite ours
+	$(BIN)/python -m tests.nova.run --release 29.4.0 --against-base
+	$(BIN)/python -m tests.nova.run --release 34.0.0 --suite ours --against-base
 	$(BIN)/python -m tests.nova.pristine
 	$(BIN)/python -m tests.nova.covered
 
@@ -73,9 +73,10 @@ test-nova-without: setup ## each change, taken out alone, makes a test fail (roo
 test-nova-docs: setup ## Nova's documents with ours in them build without a warning (root)
 	$(BIN)/python -m tests.nova.documents
 
-test-nova-all: setup ## the wide run: whole packages on DEEP_RELEASES; what fails runs on the base too (root; an hour each)
-	$(BIN)/python -m tests.nova.run --suite ours --suite deep --against-base \
+test-nova-all: setup ## the wide run: whole packages, and servers without a floor, on DEEP_RELEASES (root; an hour each)
+	$(BIN)/python -m tests.nova.run --suite ours --suite touched --suite deep --against-base \
 	    $(DEEP_RELEASES:%=--release %)
+	$(BIN)/python -m tests.nova.pristine $(DEEP_RELEASES:%=--release %)
 
 test-packages: packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
 	$(BIN)/python -m pytest tests/packages

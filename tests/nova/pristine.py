@@ -18,6 +18,7 @@ from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
 from tests.nova.workplace import workplace
 
+RELEASES = ("29.4.0", "34.0.0")
 FUNCTIONAL = "nova/tests/functional"
 # What the tests need on the base: they import nothing of ours.
 FILES = (
@@ -88,7 +89,7 @@ def compare(release: str, work: Path) -> int:
 
 
 @click.command()
-@click.option("--release", "releases", multiple=True, default=("29.4.0",), show_default=True)
+@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(releases: tuple[str, ...], keep: Path | None) -> None:
     """Compare servers without a floor with pristine Nova's; exit 1 if anything differs."""
