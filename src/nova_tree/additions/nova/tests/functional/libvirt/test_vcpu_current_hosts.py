@@ -120,13 +120,13 @@ class MixedCloudTest(base.LibvirtMigrationMixin,
         self.assertEqual('two', self.instance(plain).host)
 
     def test_live_migration(self):
-        server = self.boot()
-        self.try_move(server, 'os-migrateLive', {
+        self.server = self.boot()
+        self.try_move(self.server, 'os-migrateLive', {
             'host': None, 'block_migration': 'auto'})
-        self._wait_for_migration_status(server, ['error'])
-        self.assertNoHost(
-            server, 'live-migration', 'conductor_live_migrate_instance')
-        self.assertSize(server, 1, 1024)
+        self._wait_for_migration_status(self.server, ['error'])
+        self.assertNoHost(self.server, 'live-migration',
+                          'conductor_live_migrate_instance')
+        self.assertSize(self.server, 1, 1024)
         self.server = self.boot(self.plain, host='one')
         self._live_migrate(self.server)
         self.assertEqual('two', self.instance(self.server).host)
