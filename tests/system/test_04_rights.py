@@ -40,7 +40,7 @@ def test_what_is_refused_has_changed_nothing(shared: Server) -> None:
     before = shared.views()
     above = ROOMY.vcpus + 1
     for body, said in (
-        ({}, ""),
+        ({}, f"1 to {ROOMY.vcpus}"),
         ([], ""),
         ({"current_vcpus": 0}, f"1 to {ROOMY.vcpus}"),
         ({"current_vcpus": above}, f"1 to {ROOMY.vcpus}"),

@@ -191,6 +191,9 @@ class API:
 
     def _check_bounds(self, instance, asked):
         flavor = instance.flavor
+        if not asked:
+            raise exception.AdjustNothing(
+                flavor=flavor.name, **xloud_size.bounds(flavor)._asdict())
         floor = xloud_size.floor(flavor)
         maximum = xloud_size.maximum(flavor)
         for key, value in asked.items():

@@ -30,6 +30,13 @@ class AdjustError(exception.NovaException):
     code = 409
 
 
+class AdjustNothing(AdjustError):
+    msg_fmt = _("Neither current_vcpus nor current_memory_mb was asked for; "
+                "flavor %(flavor)s allows %(min_vcpus)s to %(max_vcpus)s "
+                "vCPUs and %(min_memory_mb)s to %(max_memory_mb)s MiB.")
+    code = 400
+
+
 class AdjustNoFloor(AdjustError):
     msg_fmt = _("%(key)s %(asked)s was asked for, but flavor %(flavor)s has "
                 "no extra spec '%(spec)s': servers of this flavor stay at "

@@ -213,8 +213,9 @@ class AdjustErrorTest(XloudAdjustTestBase):
 
     def test_a_bad_body_is_400_and_says_what_is_wrong(self):
         for body, said in (
-                ({}, ('{}',)),
-                ({'persist': True}, ("{'persist': True}",)),
+                ({}, ('current_vcpus', 'current_memory_mb',
+                      '1 to 4 vCPUs', '1024 to 4096 MiB')),
+                ({'persist': True}, ('Neither', '1 to 4 vCPUs')),
                 ({'current_vcpus': 'two'}, ('current_vcpus', 'two')),
                 ({'current_vcpus': None}, ('current_vcpus', 'None')),
                 ({'current_vcpus': 1.5}, ('current_vcpus', '1.5')),

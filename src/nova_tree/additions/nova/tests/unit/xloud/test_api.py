@@ -288,6 +288,11 @@ class AdjustBoundsTestCase(APITestCase):
             self.assertIn('current_memory_mb %d was' % value, message)
             self.assertIn('1024 to 4096 MiB', message)
 
+    def test_neither_value_names_the_bounds(self):
+        message = self._refused(exception.AdjustNothing)
+        self.assertIn('current_vcpus nor current_memory_mb', message)
+        self.assertIn('1 to 4 vCPUs and 1024 to 4096 MiB', message)
+
     def test_the_bounds_themselves_are_fine(self):
         for vcpus, memory_mb in ((1, 1024), (4, 4096)):
             self.instance.task_state = None

@@ -14,8 +14,8 @@
 
 """Schemas of the calls that adjust servers and show their sizes."""
 
-# Bounds are not here: a value out of bounds is answered with the bounds of
-# the server's flavor.
+# Neither the bounds nor that there is a value are checked here: the answer
+# names the bounds of the server's flavor.
 _amount = {
     'type': ['integer', 'string'],
     'pattern': '^[0-9]+\\Z',
@@ -29,10 +29,6 @@ adjust = {
         'current_memory_mb': _amount,
         'persist': {'type': 'boolean'},
     },
-    'anyOf': [
-        {'required': ['current_vcpus']},
-        {'required': ['current_memory_mb']},
-    ],
     'additionalProperties': False,
 }
 

@@ -90,11 +90,10 @@ class AdjustTestCase(XloudAdjustTestCase):
                         api_version_request.max_api_version().get_string()):
             self.assertEqual({}, self._post({'current_vcpus': 3}, version))
             self.assertRaises(
-                exception.ValidationError, self._post, {}, version)
+                exception.ValidationError, self._post, {'vcpus': 3}, version)
 
     def test_a_bad_body_is_400_before_the_server_is_looked_for(self):
-        for body in (None, [], 'current_vcpus', 3, {},
-                     {'persist': True},
+        for body in (None, [], 'current_vcpus', 3,
                      {'current_vcpus': 3, 'name': 'other'},
                      {'xloud_adjust': {'current_vcpus': 3}},
                      {'current_vcpus': None},
