@@ -36,7 +36,7 @@ def until(server: Server, seen: Callable[[Guest], bool], act: Callable[[], objec
     return time.monotonic() - begun
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
     """The report of the figures."""
     with reported(REPORTS, "bench-system") as report:

@@ -15,7 +15,7 @@ from tests.packages.container import booted
 from tests.packages.deb.cloud import use_mirror
 from tests.packages.deb.lab import stock
 from tests.packages.deb.lab import version as version_of
-from tests.system import lab, swap
+from tests.system import lab, machine, swap
 from tests.system.cloud import Cloud, Flavor, host_network
 from tests.system.report import Report, reported
 from tests.system.server import ROOMY, Server, create
@@ -117,6 +117,14 @@ def report() -> Iterator[Report]:
     """What the run is told to show; written at the end."""
     with reported(REPORTS, "system") as report:
         yield report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _taken(report: Report, layers: tuple[Path, ...]) -> Iterator[None]:
+    """Report what the run takes, once its lab is there."""
+    assert layers
+    with machine.watched(report):
+        yield
 
 
 @pytest.fixture

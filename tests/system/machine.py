@@ -1,0 +1,46 @@
+"""What a run takes of the machine: time, and memory."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.system.report import Report
+
+_LOOK = 2.0
+_KIB_PER_GIB = 1024 * 1024
+
+
+def available() -> int:
+    """Return the KiB of memory that a process could still get."""
+    found = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+@contextmanager
+def watched(report: Report) -> Iterator[None]:
+    """Report how long the block takes, and how much memory at most."""
+    begun, before = time.monotonic(), available()
+    least = [before]
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(_LOOK):
+            least[0] = min(least[0], available())
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        looking.join()
+        report.figure("the whole run", f"{(time.monotonic() - begun) / 60:.1f} min")
+        report.figure(
+            "memory that it took at most", f"{(before - least[0]) / _KIB_PER_GIB:.1f} GiB"
+        )
