@@ -199,9 +199,9 @@ class Cloud(ABC):
         return int(status), text
 
     def adjust(self) -> tuple[int, str]:
-        """Ask for an adjustment without a value, past keystone: 400 by our code, else 404."""
-        path = f"/noauth/os-xloud-adjust/{SERVER}"
-        return self.request("POST", path, "{}", token="admin:project")  # noqa: S106 no secret
+        """Ask for an adjustment by no number, past keystone: 400 by our code, else 404."""
+        path, body = f"/noauth/os-xloud-adjust/{SERVER}", '{"current_vcpus": "?"}'
+        return self.request("POST", path, body, token="admin:project")  # noqa: S106 no secret
 
     def wait_for_api(self) -> None:
         """Wait until the API answers, at most two minutes."""

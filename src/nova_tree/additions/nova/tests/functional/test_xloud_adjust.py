@@ -457,10 +457,10 @@ class QuotaTest(XloudAdjustTestBase):
         self._dedicated_over_quota(flavor)
 
     def test_cpus_that_an_image_pins_count_at_their_maximum(self):
-        image = self._create_image(
-            metadata={'hw_cpu_policy': 'dedicated'})
+        image = xloud_fixtures.create_image(
+            self.glance, hw_cpu_policy='dedicated')
         self._limit(servers=10, cores=3, ram=1048576)
-        self._over_quota(self._server, image_uuid=image['id'])
+        self._over_quota(self._server, image_uuid=image)
 
     def _dedicated_over_quota(self, flavor):
         self._over_quota(self._server, flavor)

@@ -20,6 +20,7 @@ On a fake libvirt; all views of the server are compared afterwards.
 import fixtures
 
 from nova import context as nova_context
+from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.libvirt import base
 from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import driver
@@ -193,10 +194,11 @@ class PinnedByImageTest(test_vcpu_current.AdjustTestBase):
     pcpus = test_vcpu_current.PinnedTest.pcpus
 
     def test_server_begins_at_its_floor_with_all_its_cpus(self):
-        image = self._create_image(metadata={'hw_cpu_policy': 'dedicated'})
+        image = xloud_fixtures.create_image(
+            self.glance, hw_cpu_policy='dedicated')
         server = self.boot(
             self.create_flavor(2, 2048, {'minimum_cpu': '1'}),
-            image_uuid=image['id'])
+            image_uuid=image)
         self.assertEqual((1, 2048), self.guest_size(server))
         self.adjust(server, vcpus=2)
         self.assertEqual((2, 2048), self.guest_size(server))
