@@ -198,7 +198,7 @@ def test_how_many_fit(cloud: Cloud, report: Report) -> None:
     whole = Flavor(vcpus=4, ram=128)
     floored = Flavor(vcpus=4, ram=128, minimum_cpu=1)
     counted = {}
-    with cloud.taken({"VCPU": cloud.free("VCPU") - room}):
+    with cloud.taken("VCPU", cloud.free("VCPU") - room):
         for flavor in (whole, floored):
             made: list[str] = []
             while True:

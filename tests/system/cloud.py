@@ -248,36 +248,44 @@ class Cloud:
         found = self.admin.get("/os-hypervisors/detail", microversion="2.87")["hypervisors"]
         (about,) = (each for each in found if each["hypervisor_hostname"] == host)
         # it begins with what the host keeps for itself
-        reserved = self.admin.placement(
-            f"/resource_providers/{self.provider(host)}/inventories/MEMORY_MB"
-        )["reserved"]
+        reserved = self.inventory("MEMORY_MB", host)["reserved"]
         return {"VCPU": about["vcpus_used"], "MEMORY_MB": about["memory_mb_used"] - reserved}
 
     @contextmanager
-    def taken(self, resources: Mapping[str, int]) -> Iterator[None]:
-        """Have somebody else, whom Nova does not know, hold resources of the host for a while."""
-        path = f"/allocations/{uuid.uuid4()}"
-        allocation = {
-            "allocations": {self.provider(): {"resources": dict(resources)}},
-            "project_id": str(uuid.uuid4()),
-            "user_id": str(uuid.uuid4()),
-            "consumer_generation": None,
-            "consumer_type": "OTHER",
-        }
+    def taken(self, resource: str, amount: int) -> Iterator[None]:
+        """Have others, whom Nova does not know, hold some of the host for a while."""
         ask = functools.partial(
             self.admin.request, service="placement", microversion=PLACEMENT_VERSION
         )
-        ask("PUT", path, allocation).expect(204)
+        most = self.inventory(resource)["max_unit"]
+        paths = []
         try:
+            # nobody can have more of it than that
+            for begun in range(0, amount, most):
+                path = f"/allocations/{uuid.uuid4()}"
+                resources = {resource: min(most, amount - begun)}
+                allocation = {
+                    "allocations": {self.provider(): {"resources": resources}},
+                    "project_id": str(uuid.uuid4()),
+                    "user_id": str(uuid.uuid4()),
+                    "consumer_generation": None,
+                    "consumer_type": "OTHER",
+                }
+                ask("PUT", path, allocation).expect(204)
+                paths.append(path)
             yield
         finally:
-            ask("DELETE", path).expect(204)
+            for path in paths:
+                ask("DELETE", path).expect(204)
+
+    def inventory(self, resource: str, host: str = settings.CONTROLLER.name) -> dict[str, Any]:
+        """Return what Placement knows a host to have of a resource."""
+        path = f"/resource_providers/{self.provider(host)}/inventories/{resource}"
+        return dict(self.admin.placement(path))
 
     def free(self, resource: str) -> int:
         """Return how much of a resource Placement could still give away on the host."""
-        about = self.admin.placement(
-            f"/resource_providers/{self.provider()}/inventories/{resource}"
-        )
+        about = self.inventory(resource)
         whole = int((about["total"] - about["reserved"]) * about["allocation_ratio"])
         return whole - self.used()[resource]
 

@@ -39,7 +39,7 @@ def assert_counted(cloud: Cloud) -> None:
 def test_growth_ends_exactly_where_placement_is_full(cloud: Cloud, many: list[Server]) -> None:
     first = many[0]
     left = 2
-    with cloud.taken({"VCPU": cloud.free("VCPU") - left}):
+    with cloud.taken("VCPU", cloud.free("VCPU") - left):
         told = first.post({"current_vcpus": SMALL.minimum_cpu + left + 1}).expect(409)
         message = told["conflictingRequest"]["message"]
         assert f"{left + 1} more VCPU" in message, message
@@ -58,7 +58,7 @@ def test_growth_ends_exactly_where_placement_is_full(cloud: Cloud, many: list[Se
 
 def test_memory_is_refused_where_placement_is_full(cloud: Cloud, many: list[Server]) -> None:
     first = many[0]
-    with cloud.taken({"MEMORY_MB": cloud.free("MEMORY_MB") - 32}):
+    with cloud.taken("MEMORY_MB", cloud.free("MEMORY_MB") - 32):
         told = first.post({"current_memory_mb": SMALL.ram}).expect(409)
         message = told["conflictingRequest"]["message"]
         assert f"{SMALL.ram - SMALL.minimum_memory} more MEMORY_MB" in message
@@ -72,7 +72,7 @@ def test_memory_is_refused_where_placement_is_full(cloud: Cloud, many: list[Serv
 
 def test_growths_at_once_never_oversell(cloud: Cloud, many: list[Server]) -> None:
     left = 4
-    with cloud.taken({"VCPU": cloud.free("VCPU") - left}):
+    with cloud.taken("VCPU", cloud.free("VCPU") - left):
         with ThreadPoolExecutor(NUMBER) as pool:
             wish = {"current_vcpus": SMALL.minimum_cpu + 1}
             answers = list(pool.map(lambda server: server.post(wish), many))

@@ -39,12 +39,19 @@ class _Step:
         self._old = old
         self._new = new
 
+    def is_done(self, has):
+        """Tell whether a guest has what it was to get.
+
+        :param has: nova.xloud.size.GuestSize, None without a running guest
+        """
+        return has is not None and getattr(has, self.name) == self._new
+
     def says_what_it_has(self, has):
         """Tell whether the figure of a guest without balloon driver counts.
 
         Its memory does not: it may be booting, with all of it for the moment.
         """
-        return self.name != 'memory_mb' or has.memory_mb == self._new
+        return self.name != 'memory_mb' or self.is_done(has)
 
     def take(self):
         self._change(self._instance, self._new)
@@ -98,6 +105,10 @@ def change(driver, instance, vcpus, memory_mb):
             step.take()
         except Exception as error:
             step.log_refusal(error)
+            if step.is_done(size(driver, instance)):
+                # Whatever was said of it, by a libvirt that was restarted
+                taken.append(step)
+                continue
             kept = [step] + [each for each in taken if not each.take_back()]
             return _left(driver, instance, old, kept), _reason(error)
         taken.append(step)

@@ -366,6 +366,21 @@ class FailureTestCase(AdjusterTestCase):
         self.begin(vcpus=4)
         self.assertIn('what?', self.failure())
 
+    def test_guest_has_it_although_the_hypervisor_failed(self):
+        change = self.driver.set_current_vcpus
+
+        def change_and_fail(instance, vcpus):
+            change(instance, vcpus)
+            raise ValueError('connection lost')
+
+        self.driver.set_current_vcpus = change_and_fail
+        # the other step is done too, and neither is taken back
+        self.begin(vcpus=1, memory_mb=1024)
+        self.assertEqual(
+            [('vcpus', 1), ('memory_mb', 1024)], self.driver.calls)
+        self.assertSize(Size(1, 1024))
+        self.assertIsNone(self.failure())
+
     def test_placement_fails_at_the_release(self):
         self.assign.side_effect = exception.AdjustAccountingFailed(
             reason='down')
