@@ -27,7 +27,6 @@ from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
 from nova.xloud import endpoint
-from nova.xloud import size as xloud_size
 
 FLOOR = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 
@@ -352,15 +351,7 @@ class OldControllerTest(XloudAdjustTestBase):
 
     def setUp(self):
         super().setUp()
-        start = xloud_size.start_at_floor
-
-        def only_on_the_host(instance, flavor):
-            # nova-api has it before it is in the database
-            if 'id' in instance:
-                start(instance, flavor)
-
-        self.useFixture(fixtures.MockPatchObject(
-            xloud_size, 'start_at_floor', only_on_the_host))
+        self.useFixture(xloud_fixtures.StockAPI())
         for name in ('vcpus', 'memory_mb'):
             ours = getattr(objects.RequestSpec, name).fget
             self.useFixture(fixtures.MockPatchObject(

@@ -149,15 +149,7 @@ class LeftBeforeTest(test_vcpu_current.AdjustTestBase):
         self.assertSize(server, 1, 1024)
 
     def test_server_that_a_stock_nova_api_has_made(self):
-        start = xloud_size.start_at_floor
-
-        def only_on_the_host(instance, flavor):
-            # nova-api has it before it is in the database
-            if 'id' in instance:
-                start(instance, flavor)
-
-        self.useFixture(fixtures.MockPatchObject(
-            xloud_size, 'start_at_floor', only_on_the_host))
+        self.useFixture(xloud_fixtures.StockAPI())
         server = self.boot()
         self.assertSize(server, 1, 1024)
         self.assertUsed(1, 1024)
