@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.system.report import Report
+from tests.system.waiting import looking
 
 _LOOK = 2.0
 _KIB_PER_GIB = 1024 * 1024
@@ -27,19 +27,14 @@ def watched(report: Report) -> Iterator[None]:
     """Report how long the block takes, and how much memory at most."""
     begun, before = time.monotonic(), available()
     least = [before]
-    ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(_LOOK):
-            least[0] = min(least[0], available())
+        least[0] = min(least[0], available())
 
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
     try:
-        yield
+        with looking(look, _LOOK):
+            yield
     finally:
-        ended.set()
-        looking.join()
         report.figure("the whole run", f"{(time.monotonic() - begun) / 60:.1f} min")
         report.figure(
             "memory that it took at most", f"{(before - least[0]) / _KIB_PER_GIB:.1f} GiB"

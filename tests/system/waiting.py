@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 Wanted = TypeVar("Wanted")
@@ -28,3 +30,24 @@ def wait_for(
         assert waited < seconds, f"not within {seconds:.0f} s: {what}"
         # who looks costs those who work: the cloud has two CPUs
         time.sleep(every or min(max(waited / 4, 0.2), 1))
+
+
+@contextmanager
+def looking(look: Callable[[], None], every: float) -> Iterator[None]:
+    """Look again and again for as long as the block runs.
+
+    :param every: seconds before each look
+    """
+    ended = threading.Event()
+
+    def look_on() -> None:
+        while not ended.wait(every):
+            look()
+
+    thread = threading.Thread(target=look_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from tests.system.cloud import Flavor
 from tests.system.report import Sample
 from tests.system.server import Server, Size
+from tests.system.waiting import looking
 
 STEPS = 10
 _LOOK = 0.5
@@ -42,23 +42,16 @@ def steps(flavor: Flavor, seed: int, plugs: int) -> list[Size]:
 @contextmanager
 def looked_at(server: Server, samples: list[Sample]) -> Iterator[None]:
     """Note a server's record and its guest's own vCPUs for as long as the block runs."""
-    ended = threading.Event()
     begun = time.monotonic()
 
     def look() -> None:
-        while not ended.wait(_LOOK):
-            record, guest = server.record, server.guest
-            if guest:
-                now = time.monotonic() - begun
-                samples.append(Sample(now, record.kept.vcpus, guest.cpus))
+        record, guest = server.record, server.guest
+        if guest:
+            now = time.monotonic() - begun
+            samples.append(Sample(now, record.kept.vcpus, guest.cpus))
 
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
+    with looking(look, _LOOK):
         yield
-    finally:
-        ended.set()
-        looking.join()
 
 
 def taken(server: Server, seed: int, plugs: int) -> None:

@@ -211,6 +211,12 @@ def _stand_in(flavor, size):
     return copy
 
 
+def _at_floor(flavor, image_policy=None):
+    """Make the flavor that counts for a server that begins at its floor."""
+    return _stand_in(flavor, xloud_size.counted(
+        xloud_size.floor(flavor), flavor, image_policy))
+
+
 def counted(instance, flavor):
     """Make the flavor that quota is to count for a server that exists.
 
@@ -229,14 +235,13 @@ def counted_at_create(flavor, image):
 
     :param flavor: nova.objects.Flavor
     :param image: dict of the image, as Glance gives it; may be empty
-    :returns: nova.objects.Flavor; without its floors if the image pins the
-        vCPUs, which are then counted at their maximum
+    :returns: nova.objects.Flavor; without its floors if it or the image pins
+        the vCPUs, which are then counted at their maximum
     """
     policy = ((image or {}).get('properties') or {}).get('hw_cpu_policy')
     if (xloud_size.has_cpu_floor(flavor) and
             xloud_size.pins_cpus(flavor, policy)):
-        size = xloud_size.counted(xloud_size.floor(flavor), flavor, policy)
-        return _stand_in(flavor, size)
+        return _at_floor(flavor, policy)
     return flavor
 
 
@@ -249,7 +254,6 @@ def counts_floor(check):
     @functools.wraps(check)
     def wrapper(context, flavor, *args, **kwargs):
         if xloud_size.has_floor(flavor):
-            flavor = _stand_in(flavor, xloud_size.counted(
-                xloud_size.floor(flavor), flavor))
+            flavor = _at_floor(flavor)
         return check(context, flavor, *args, **kwargs)
     return wrapper
