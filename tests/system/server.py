@@ -116,14 +116,19 @@ class Server:
 
     def event(self, request_id: str) -> dict[str, Any] | None:
         """Return the last event of a request's action, None as long as the action goes on."""
-        path = f"/servers/{self.id}/os-instance-actions/{request_id}"
-        answer = self.cloud.admin.request("GET", path)
-        if answer.status == 404:  # equal to current: nothing to do, nothing recorded
+        told = self.told(request_id)
+        if told is None:  # equal to current: nothing to do, nothing recorded
             return None
-        events = answer.expect(200)["instanceAction"]["events"]
+        events = told["events"]
         if not events or any(event["finish_time"] is None for event in events):
             return None
         return dict(events[-1])
+
+    def told(self, request_id: str) -> dict[str, Any] | None:
+        """Return what a request's action tells, None if there is none."""
+        path = f"/servers/{self.id}/os-instance-actions/{request_id}"
+        answer = self.cloud.admin.request("GET", path)
+        return None if answer.status == 404 else dict(answer.expect(200)["instanceAction"])
 
     def act(self, action: str, value: object = None) -> None:
         """Ask for one of Nova's own server actions."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.system import settings
 from tests.system.cloud import Cloud
 from tests.system.second import SecondHost, second_host
 from tests.system.server import BOOT, ROOMY, Server, Size
-from tests.system.together import Scenario, Servers, begun, together
+from tests.system.together import Scenario, Servers, begun, made_servers, together
 from tests.system.waiting import wait_for
 
 GROWN = Size(3, 384)
@@ -31,8 +31,18 @@ def second(cloud: Cloud, layers: tuple[Path, ...], scratch: Path) -> Iterator[Se
 
 
 @pytest.fixture(scope="module")
-def outcomes(cloud: Cloud, second: SecondHost) -> Iterator[dict[Scenario, Future[None]]]:
+def evacuee(cloud: Cloud, second: SecondHost) -> Iterator[Future[Server]]:
+    """A server above its floor that has moved to the second host, while others do."""
+    with made_servers(cloud) as servers, ThreadPoolExecutor(1) as pool:
+        yield pool.submit(sent_away, servers, second)
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    cloud: Cloud, second: SecondHost, evacuee: Future[Server]
+) -> Iterator[dict[Scenario, Future[None]]]:
     """What comes of the moves between two hosts that live."""
+    assert evacuee
     with begun(cloud, (live_migration_and_back, cold_migration), second) as outcomes:
         yield outcomes
 
@@ -71,6 +81,13 @@ def moved(server: Server, second: SecondHost, host: str) -> Server:
     return replace(server, probe=probe)
 
 
+def sent_away(servers: Servers, second: SecondHost) -> Server:
+    """Return a server above its floor, on the second host."""
+    grown = made(servers)
+    grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
+    return moved(grown, second, OTHER)
+
+
 def live_migration_and_back(servers: Servers, second: SecondHost) -> None:
     grown = made(servers)
     before = grown.booted()
@@ -100,10 +117,9 @@ def cold_migration(servers: Servers, second: SecondHost) -> None:
 test_migration = together(live_migration_and_back, cold_migration)
 
 
-def test_evacuation_of_a_host_that_died(servers: Servers, second: SecondHost) -> None:
-    grown = made(servers)
-    grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
-    there = moved(grown, second, OTHER)
+def test_evacuation_of_a_host_that_died(second: SecondHost, evacuee: Future[Server]) -> None:
+    there = evacuee.result()
+    there.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
     second.dies()
     there.act("evacuate", {"host": FIRST})
     back = moved(replace(there, died_on=OTHER), second, FIRST)

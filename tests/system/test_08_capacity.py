@@ -113,7 +113,7 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
             grows = turn // len(own) == requests // NUMBER // 2
             wish = Size(server.held.vcpus + grows, memory)
             # not sooner again: each refusal takes the cloud's time too
-            answer = wait_for("a turn", lambda s=server, w=wish: ask(s, w), 300, 2)
+            answer = wait_for("a turn", lambda s=server, w=wish: ask(s, w), 300, 1)
             accepted.append((server, answer, wish))
         return accepted
 

@@ -48,11 +48,6 @@ LOG = logging.getLogger(__name__)
 
 EVENT = 'compute_xloud_adjust'
 
-# The periodic task keeps adjusts of a server away while it corrects what is
-# known of it: as long as that may take, in seconds, a request waits.
-_PATIENCE = 10
-
-
 class Adjuster:
     """The adjusts of one compute host."""
 
@@ -209,7 +204,11 @@ class Adjuster:
             AdjustNotAllocated, AdjustAccountingFailed
         """
         is_first = self._take(instance.uuid)
-        if not is_first and not self._take(instance.uuid, _PATIENCE):
+        # The periodic task keeps adjusts of a server away while it corrects
+        # what is known of it; on a busy host it stands in line for the
+        # tracker then. Half of nova-api's own patience is for all the rest.
+        if not is_first and not self._take(
+                instance.uuid, CONF.rpc_response_timeout / 2):
             raise exception.AdjustNotSupported(
                 reason=_('it is at work on another adjust of the server'))
         try:

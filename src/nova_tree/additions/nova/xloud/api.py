@@ -27,12 +27,12 @@ from nova.compute import api as compute_api
 from nova.compute import instance_actions
 from nova.compute import rpcapi as compute_rpcapi
 from nova.compute import task_states
-from nova.compute import utils as compute_utils
 from nova.compute import vm_states
 import nova.conf
 from nova import exception as nova_exception
 from nova import objects
 from nova import servicegroup
+from nova.xloud import action
 from nova.xloud import exception
 from nova.xloud import flavors
 from nova.xloud import intent as xloud_intent
@@ -42,6 +42,8 @@ from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
+
+EVENT = 'api_xloud_adjust'
 
 # vm_states in which there is a guest that the host can be asked about
 _HAS_GUEST = (vm_states.ACTIVE, vm_states.PAUSED, vm_states.RESCUED,
@@ -108,23 +110,11 @@ class API:
             objects.InstanceAction.action_start(
                 context, instance.uuid, instance_actions.XLOUD_ADJUST,
                 want_result=False)
-        except Exception:
-            with excutils.save_and_reraise_exception():
-                self._give_back_task_state(instance)
-        try:
             self.rpcapi.adjust(context, instance, vcpus, memory_mb, persist)
         except Exception as error:
             # How it ends is the host's to tell, unless it ends here.
-            try:
-                with compute_utils.EventReporter(
-                        context, 'api_xloud_adjust', self.host,
-                        instance.uuid):
-                    raise
-            finally:
-                # Not before its action has ended; and if the host may be at
-                # work, it is the host's to give back.
-                if not isinstance(error, exception.AdjustTimeout):
-                    self._give_back_task_state(instance)
+            with excutils.save_and_reraise_exception():
+                self._end(context, instance, error)
 
     def status(self, context, instance):
         """Tell a server's size and its bounds.
@@ -236,9 +226,24 @@ class API:
         # A newer host may tell more than the API shows.
         return {key: value for key, value in answer.items() if key in known}
 
-    # A database that is restarted soon answers again
+    # A database that is restarted soon answers again; it may have been what
+    # the adjust has failed of.
     @oslo_db_api.wrap_db_retry(max_retries=4, retry_interval=1,
                                retry_on_disconnect=True)
+    def _end(self, context, instance, error):
+        """End an adjust that the host has not begun, as far as is known.
+
+        Its action first: without the task state nobody looks for it again.
+
+        :param error: the exception that it has failed with
+        """
+        action.finish(context, instance, context.request_id, EVENT, self.host,
+                      error, error.__traceback__)
+        # If the host may be at work, the task state is the host's to give
+        # back.
+        if not isinstance(error, exception.AdjustTimeout):
+            self._give_back_task_state(instance)
+
     def _give_back_task_state(self, instance):
         xloud_intent.Intent.drop(instance)
         instance.task_state = None

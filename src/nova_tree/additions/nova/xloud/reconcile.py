@@ -26,13 +26,13 @@ from keystoneauth1 import exceptions as ks_exc
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
-from nova.compute import instance_actions
 from nova.compute import task_states
 from nova.compute import vm_states
 import nova.conf
 from nova import exception as nova_exception
 from nova.i18n import _
 from nova import objects
+from nova.xloud import action
 from nova.xloud import adjust
 from nova.xloud import guest as xloud_guest
 from nova.xloud import intent as xloud_intent
@@ -317,41 +317,7 @@ def _recover(manager, context, instance):
         reason = _('The adjust was interrupted, and taken back. The server '
                    'has %(vcpus)s vCPUs and %(memory_mb)s MiB now.'
                    ) % size._asdict()
-    _finish_action(context, instance, reason, intent)
+    action.finish(
+        context, instance, intent.request_id if intent is not None else None,
+        adjust.EVENT, instance.host, reason)
     manager.xloud.let_go(instance)
-
-
-def _finish_action(context, instance, reason, intent):
-    """Close the server action of an adjust that was interrupted.
-
-    :param reason: why it has failed; None if it has not
-    :param intent: Intent of the adjust; the newest action is its own if
-        there is none, or an earlier build has noted no request in it
-    """
-    request_id = intent.request_id if intent is not None else None
-    actions = objects.InstanceActionList.get_by_instance_uuid(
-        context, instance.uuid)
-    # The newest first
-    action = next((one for one in actions
-                   if one.action == instance_actions.XLOUD_ADJUST and
-                   request_id in (None, one.request_id)), None)
-    if action is None:
-        return
-    # Events are found by the request that the action belongs to
-    context = context.elevated()
-    context.request_id = action.request_id
-    event = objects.InstanceActionEvent
-    started = objects.InstanceActionEventList.get_by_action(
-        context, action.id)
-    event_of_ours = next(
-        (one for one in started if one.event == adjust.EVENT), None)
-    if (event_of_ours is not None and event_of_ours.finish_time and
-            intent is None):
-        return
-    if event_of_ours is None:
-        event.event_start(
-            context, instance.uuid, adjust.EVENT, want_result=False,
-            host=instance.host)
-    event.event_finish_with_failure(
-        context, instance.uuid, adjust.EVENT, exc_val=reason,
-        exc_tb=reason, want_result=False)

@@ -14,7 +14,10 @@
 
 """Adjusting servers as users see it, on a driver that can do it all."""
 
+from unittest import mock
+
 import fixtures
+from oslo_db import exception as db_exc
 from oslo_limit import fixture as limit_fixture
 import oslo_messaging as messaging
 from oslo_serialization import jsonutils
@@ -330,8 +333,26 @@ class OldHostTest(XloudAdjustTestBase):
         super()._setup_services()
 
     def test_a_host_that_is_too_old_is_409(self):
-        server = self._server()
+        self._assert_refused(self._server())
 
+    def test_its_action_ends_though_the_database_is_restarted_then(self):
+        server = self._server()
+        start = objects.InstanceActionEvent.event_start
+        lost = [db_exc.DBConnectionError()]
+
+        def event_start(*args, **kwargs):
+            if lost:
+                raise lost.pop()
+            return start(*args, **kwargs)
+
+        with mock.patch.object(
+                objects.InstanceActionEvent, 'event_start', event_start):
+            self._assert_refused(server)
+        self.assertEqual([], lost)
+        self.assertIsNone(self.admin_api.get_server(
+            server['id'])['OS-EXT-STS:task_state'])
+
+    def _assert_refused(self, server):
         self.assertIn('cannot adjust servers', self._refused(
             409, server, current_vcpus=2))
 

@@ -98,6 +98,9 @@ class ServerTestCase(test.NoDBTestCase):
     """A server of 2 of 1..4 vCPUs and 2 of 1..4 GiB; nothing is saved.
 
     :ivar instance: the server; what is read again is the same
+    :ivar action: the server action of its adjust, which may be None
+    :ivar newer: its actions since then
+    :ivar events: those of the action that have been told
     """
 
     def setUp(self):
@@ -113,6 +116,17 @@ class ServerTestCase(test.NoDBTestCase):
             'nova.objects.InstanceActionEvent.event_start')
         self.finished = self.patch(
             'nova.objects.InstanceActionEvent.event_finish_with_failure')
+        self.action = objects.InstanceAction(
+            id=1, action='xloud_adjust', request_id='req-of-the-adjust')
+        self.newer = []
+        self.patch(
+            'nova.objects.InstanceActionList.get_by_instance_uuid',
+            side_effect=lambda *args, **kwargs: self.newer + (
+                [self.action] if self.action else []))
+        self.events = []
+        self.patch(
+            'nova.objects.InstanceActionEventList.get_by_action',
+            side_effect=lambda *args: self.events)
 
     def patch(self, name, **kwargs):
         return self.useFixture(fixtures.MockPatch(name, **kwargs)).mock

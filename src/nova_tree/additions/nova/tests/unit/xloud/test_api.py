@@ -12,6 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import types
 from unittest import mock
 
 from oslo_db import exception as db_exc
@@ -34,8 +35,12 @@ class APITestCase(base.ServerTestCase):
 
     def setUp(self):
         super().setUp()
+        # There is none before it is told
+        self.begun, self.action = self.action, None
+        self.begun.request_id = self.context.request_id
         self.action_start = self.patch(
-            'nova.objects.InstanceAction.action_start')
+            'nova.objects.InstanceAction.action_start',
+            side_effect=self._begin_action)
         self.check_growth = self.patch('nova.xloud.quota.check_growth')
         self.rpc = self.patch(
             'nova.compute.rpcapi.ComputeAPI.xloud').return_value
@@ -46,6 +51,9 @@ class APITestCase(base.ServerTestCase):
         self.service = objects.Service(binary='nova-compute')
         self.instance.services = objects.ServiceList(objects=[
             objects.Service(binary='other'), self.service])
+
+    def _begin_action(self, *args, **kwargs):
+        self.action = self.begun
 
     def _adjust(self, vcpus=None, memory_mb=None, persist=True):
         self.api.adjust(
@@ -352,10 +360,48 @@ class AdjustHostTestCase(APITestCase):
             self.save.assert_called_with(
                 expected_task_state=[task_states.XLOUD_ADJUSTING])
             self.assertEqual(3, self.save.call_count)
-            # the action tells the reason
-            self.finished.assert_called_with(
-                self.context, uuids.server, 'api_xloud_adjust',
-                exc_val=error, exc_tb=mock.ANY, want_result=False)
+            self.assertTold(error)
+
+    def assertTold(self, error):
+        """Assert that the action tells the reason, as its end."""
+        self.finished.assert_called_with(
+            mock.ANY, uuids.server, 'api_xloud_adjust',
+            exc_val=error, exc_tb=mock.ANY, want_result=False)
+        self.assertIsInstance(
+            self.finished.call_args[1]['exc_tb'], types.TracebackType)
+        context = self.finished.call_args[0][0]
+        self.assertEqual(self.context.request_id, context.request_id)
+
+    @mock.patch('time.sleep')
+    def test_a_database_that_is_restarted_is_told_the_end(self, sleep):
+        """Of the action too, which nobody would look for any more."""
+        refusal = exception.AdjustAccountingFailed(reason='no database')
+        self.rpc.adjust.side_effect = refusal
+        gone = db_exc.DBConnectionError()
+        for function in (self.started, self.finished):
+            with self.subTest(function):
+                self.instance.task_state = None
+                function.side_effect = [gone, None]
+
+                self.assertRaises(
+                    exception.AdjustAccountingFailed, self._adjust, 3)
+
+                self.assertTold(refusal)
+                self.assertIsNone(self.instance.task_state)
+                function.side_effect = None
+
+    @mock.patch('time.sleep')
+    def test_a_database_that_does_not_return_leaves_it_to_the_host(
+            self, sleep):
+        self.rpc.adjust.side_effect = exception.AdjustAccountingFailed(
+            reason='no database')
+        self.finished.side_effect = db_exc.DBConnectionError()
+
+        self.assertRaises(db_exc.DBConnectionError, self._adjust, 3)
+
+        # by which its periodic task finds the action, and ends it
+        self.assertEqual('xloud_adjusting', self.instance.task_state)
+        self.assertIsNotNone(intent.Intent.of(self.instance))
 
     @mock.patch('time.sleep')
     def test_a_database_that_is_restarted_gives_it_back(self, sleep):
@@ -373,11 +419,31 @@ class AdjustHostTestCase(APITestCase):
                          sleep.call_args_list)
 
     def test_an_action_that_cannot_be_told_gives_the_task_state_back(self):
-        self.action_start.side_effect = db_exc.DBConnectionError()
+        gone = db_exc.DBConnectionError()
+        self.action_start.side_effect = gone
 
         self.assertRaises(db_exc.DBConnectionError, self._adjust, 3)
 
         self.assertIsNone(self.instance.task_state)
+        self.finished.assert_not_called()
+        self._assert_not_asked()
+
+    def test_an_action_that_was_told_all_the_same_ends(self):
+        gone = db_exc.DBConnectionError()
+
+        def lose(*args, **kwargs):
+            self.action = self.begun
+            raise gone
+
+        self.action_start.side_effect = lose
+
+        self.assertRaises(db_exc.DBConnectionError, self._adjust, 3)
+
+        self.assertTold(gone)
+        self.assertIsNone(self.instance.task_state)
+        self._assert_not_asked()
+
+    def _assert_not_asked(self):
         self.save.assert_called_with(
             expected_task_state=[task_states.XLOUD_ADJUSTING])
         self.rpc.adjust.assert_not_called()
@@ -406,6 +472,7 @@ class AdjustHostTestCase(APITestCase):
                          self.instance.task_state)
         self.assertIsNotNone(intent.Intent.of(self.instance))
         self.assertEqual(2, self.save.call_count)
+        self.assertTold(self.rpc.adjust.side_effect)
 
 
 class StatusTestCase(APITestCase):

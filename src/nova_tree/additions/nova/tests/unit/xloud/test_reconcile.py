@@ -52,17 +52,6 @@ class ReconcileTestCase(base.HostTestCase):
             'nova.objects.InstanceList.get_by_host',
             side_effect=lambda *args, **kwargs: [
                 self.instance, base.make_instance(base.make_flavor())])
-        self.action = objects.InstanceAction(
-            id=1, action='xloud_adjust', request_id='req-of-the-adjust')
-        self.newer = []
-        self.patch(
-            'nova.objects.InstanceActionList.get_by_instance_uuid',
-            side_effect=lambda *args, **kwargs: self.newer + (
-                [self.action] if self.action else []))
-        self.events = []
-        self.patch(
-            'nova.objects.InstanceActionEventList.get_by_action',
-            side_effect=lambda *args: self.events)
 
     def reconcile(self, startup=False):
         reconcile.reconcile(self.manager, self.context, startup)

@@ -1,0 +1,88 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+from unittest import mock
+
+from oslo_utils.fixture import uuidsentinel as uuids
+from oslo_utils import timeutils
+
+from nova import objects
+from nova.tests.unit.xloud import base
+from nova.xloud import action
+
+REQUEST = 'req-of-the-adjust'
+
+
+class FinishTestCase(base.ServerTestCase):
+
+    def _finish(self, request_id=REQUEST, error='why', **kwargs):
+        action.finish(self.context, self.instance, request_id, 'event',
+                      'host', error, **kwargs)
+
+    def assertFinished(self, error, traceback):
+        self.finished.assert_called_once_with(
+            mock.ANY, uuids.server, 'event', exc_val=error, exc_tb=traceback,
+            want_result=False)
+        self.assertEqual(REQUEST, self.finished.call_args[0][0].request_id)
+
+    def test_event_is_begun_and_finished(self):
+        self._finish()
+        self.started.assert_called_once_with(
+            mock.ANY, uuids.server, 'event', want_result=False, host='host')
+        self.assertEqual(REQUEST, self.started.call_args[0][0].request_id)
+        self.assertFinished('why', 'why')
+
+    def test_exception_has_a_traceback(self):
+        error = ValueError('why')
+        self._finish(error=error, traceback=mock.sentinel.traceback)
+        self.assertFinished(error, mock.sentinel.traceback)
+
+    def test_success(self):
+        self._finish(error=None)
+        self.assertFinished(None, None)
+
+    def test_event_that_was_begun_is_not_begun_again(self):
+        self.events = [mock.Mock(event='other'),
+                       mock.Mock(event='event', finish_time=None)]
+        self._finish()
+        self.started.assert_not_called()
+        self.assertFinished('why', 'why')
+
+    def test_end_may_be_told_again(self):
+        self.events = [
+            mock.Mock(event='event', finish_time=timeutils.utcnow())]
+        self._finish()
+        self.assertFinished('why', 'why')
+
+    def test_without_a_request_the_newest_is_meant(self):
+        self.newer = [objects.InstanceAction(id=2, action='reboot')]
+        self._finish(request_id=None)
+        self.assertFinished('why', 'why')
+
+    def test_without_a_request_an_end_is_left_alone(self):
+        self.events = [
+            mock.Mock(event='event', finish_time=timeutils.utcnow())]
+        self._finish(request_id=None)
+        self.started.assert_not_called()
+        self.finished.assert_not_called()
+
+    def test_no_such_action(self):
+        for other in (None, objects.InstanceAction(
+                          id=2, action='xloud_adjust', request_id='req-x'),
+                      objects.InstanceAction(
+                          id=2, action='reboot', request_id=REQUEST)):
+            self.action = other
+            self._finish()
+        self.started.assert_not_called()
+        self.finished.assert_not_called()
