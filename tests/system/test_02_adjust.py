@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-
 import pytest
 
-from tests.system import walk
-from tests.system.cloud import Flavor
-from tests.system.report import Report
 from tests.system.server import ROOMY, Server, Size
-from tests.system.together import Servers, together
 
-pytestmark = pytest.mark.core
-WALKER = Flavor(vcpus=32, ram=512, minimum_cpu=1, minimum_memory=256)
-#: Servers that walk at once; each walks several times.
-WALKERS = 10
+# which is a time in which scenarios of other modules wait for their guests
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("background")]
 
 
 def test_a_server_boots_at_its_floor(shared: Server) -> None:
@@ -68,37 +59,3 @@ def test_equal_to_current_does_nothing(shared: Server) -> None:
     assert shared.post(body).expect(202) == {}
     assert shared.actions() == before
     shared.assert_agreed(held.vcpus, held.memory_mb)
-
-
-def to_the_maximum_and_back_to_the_floor(servers: Servers) -> None:
-    flavor = Flavor(vcpus=4, ram=384, minimum_cpu=1, minimum_memory=256)
-    server = servers(flavor)
-    for size in ((4, 384), flavor.floor):
-        assert server.adjust(*size)["result"] == "Success"
-        server.assert_agreed(*size)
-
-
-test_extremes = together(to_the_maximum_and_back_to_the_floor)
-
-
-@pytest.mark.usefixtures("background")
-def test_random_walks(servers: Servers, report: Report, pytestconfig: pytest.Config) -> None:
-    walks = pytestconfig.getoption("--walks")
-    with ThreadPoolExecutor(WALKERS) as pool:
-        walkers = list(pool.map(servers, [WALKER] * min(WALKERS, walks)))
-    turns = [range(number, walks, len(walkers)) for number in range(len(walkers))]
-    plugs = (WALKER.vcpus - 1) // max(len(turn) for turn in turns)
-
-    def walk_all(server: Server, seeds: range) -> None:
-        for seed in seeds:
-            if seed != seeds.start:
-                server.adjust(*WALKER.floor)
-                server.assert_agreed(*WALKER.floor)
-            # one is enough for the report: to look holds up the API, during an unplug for seconds
-            look = seed == 0
-            with walk.looked_at(server, report.walk("random walk")) if look else nullcontext():
-                walk.taken(server, seed, plugs)
-
-    with ThreadPoolExecutor(WALKERS) as pool:
-        for done in [pool.submit(walk_all, *pair) for pair in zip(walkers, turns, strict=True)]:
-            done.result()

@@ -7,7 +7,7 @@ import pytest
 from tests.system.cloud import Cloud
 from tests.system.server import ROOMY, Server, Size
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("background")]
 WISH = {"current_vcpus": 2}
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.system.cloud import Cloud
 from tests.system.server import Server, Size
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("background")]
 #: What each sends, and the size afterwards. No header of a microversion is sent with them.
 HORIZON = (
     ({"current_vcpus": 2}, Size(2, 256)),
