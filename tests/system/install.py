@@ -27,9 +27,8 @@ _APIS = {
         "--config-file=/etc/neutron/plugins/ml2/ml2_conf.ini\n",
     ),
 }
-#: An adjust waits for its host, and xloud-status for libvirt as long as that unplugs a vCPU:
-#: seconds, without KVM.
-_PROCESSES = {"nova": 8}
+#: xloud-status waits for libvirt as long as that unplugs a vCPU: seconds, without KVM.
+_PROCESSES = {"nova": 4}
 _OURS = ("processes", "threads", "http-socket", "wsgi-file", "listen")
 #: {database: its owner}
 _DATABASES = {

@@ -144,4 +144,5 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
             event = server.event(request)
             assert event is not None
             assert event["result"] == "Success", event
-    assert cloud.tracebacks() == ""
+    crashed = cloud.tracebacks()
+    assert not crashed, crashed

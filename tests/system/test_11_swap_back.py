@@ -29,9 +29,9 @@ def assert_unnoticed(swapped: swap.Swapped) -> None:
     """Check what users and guests must not notice of a swap."""
     assert swapped.guest_ran_on
     assert swapped.answers
-    assert swapped.failed == []
+    assert not swapped.failed, f"{swapped.failed}\n{swapped.tracebacks}"
     assert swapped.restarted == dict.fromkeys(SERVICES, 1)
-    assert swapped.tracebacks == ""
+    assert not swapped.tracebacks, swapped.tracebacks
 
 
 def test_back_to_stock(cloud: Cloud, witness: Server) -> None:

@@ -48,6 +48,7 @@ LOG = logging.getLogger(__name__)
 
 EVENT = 'compute_xloud_adjust'
 
+
 class Adjuster:
     """The adjusts of one compute host."""
 

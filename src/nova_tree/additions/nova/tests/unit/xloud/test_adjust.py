@@ -23,7 +23,6 @@ from oslo_utils import timeutils
 
 from nova import exception as nova_exception
 from nova.tests.unit.xloud import base
-from nova.xloud import adjust
 from nova.xloud import exception
 from nova.xloud import intent
 from nova.xloud import size
