@@ -289,13 +289,11 @@ class Server:
                 agree_on(self._own_views())
                 and "guest" in last
                 and agree_on(self._asked_views())
+                and but.keys() <= last.keys()
                 and self.is_free
             )
 
-        try:
-            wait_for(f"all views at {wanted}", agreed, seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {last}") from None
+        wait_for(f"all views at {wanted}", agreed, seconds, seen=lambda: last)
 
 
 def create(

@@ -93,26 +93,27 @@ def shelve_and_unshelve(servers: Servers) -> None:
     server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
 
 
+def resized_to(flavor: Flavor, server: Server) -> Server:
+    """Resize a server, and return it with its new flavor, neither confirmed nor reverted."""
+    server.act("resize", {"flavorRef": server.cloud.flavor(flavor)})
+    server.wait("VERIFY_RESIZE", 240)
+    return replace(server, flavor=flavor)
+
+
 def resize_and_revert(servers: Servers) -> None:
     server = made(servers)
     other = Flavor(vcpus=2, ram=320, minimum_cpu=1, minimum_memory=256)
-    server.act("resize", {"flavorRef": server.cloud.flavor(other)})
-    server.wait("VERIFY_RESIZE", 240)
-    resized = replace(server, flavor=other)
-    resized.assert_agreed(2, 320, BOOT)
+    resized_to(other, server).assert_agreed(2, 320, BOOT)
     server.act("revertResize")
     server.wait("ACTIVE", 240)
     server.assert_agreed(GROWN.vcpus, GROWN.memory_mb, BOOT)
 
 
 def resize_and_confirm(servers: Servers) -> None:
-    server = made(servers)
     other = Flavor(vcpus=8, ram=448, minimum_cpu=4, minimum_memory=256)
-    server.act("resize", {"flavorRef": server.cloud.flavor(other)})
-    server.wait("VERIFY_RESIZE", 240)
-    server.act("confirmResize")
-    server.wait("ACTIVE", 240)
-    resized = replace(server, flavor=other)
+    resized = resized_to(other, made(servers))
+    resized.act("confirmResize")
+    resized.wait("ACTIVE", 240)
     resized.assert_agreed(4, GROWN.memory_mb, BOOT)
     assert resized.adjust(5, 320)["result"] == "Success"
     resized.assert_agreed(5, 320)

@@ -81,26 +81,28 @@ def moved(server: Server, second: SecondHost, host: str) -> Server:
     return replace(server, probe=probe)
 
 
+def live_migrated(server: Server, second: SecondHost, host: str) -> Server:
+    """Have a server migrate live to a host, and return it as it is seen from there."""
+    server.act("os-migrateLive", {"host": host, "block_migration": "auto"})
+    return moved(server, second, host)
+
+
 def sent_away(servers: Servers, second: SecondHost) -> Server:
     """Return a server above its floor, on the second host."""
-    grown = made(servers)
-    grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
-    return moved(grown, second, OTHER)
+    return live_migrated(made(servers), second, OTHER)
 
 
 def live_migration_and_back(servers: Servers, second: SecondHost) -> None:
     grown = made(servers)
     before = grown.booted()
-    grown.act("os-migrateLive", {"host": OTHER, "block_migration": "auto"})
-    there = moved(grown, second, OTHER)
+    there = live_migrated(grown, second, OTHER)
     there.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
     # it went on: it never booted again
     wait_for("a later word of the guest", lambda: there.booted().up > before.up)
     assert there.booted().boot == before.boot
     assert there.adjust(2, 320)["result"] == "Success"
     there.assert_agreed(2, 320)
-    there.act("os-migrateLive", {"host": FIRST, "block_migration": "auto"})
-    moved(there, second, FIRST).assert_agreed(2, 320)
+    live_migrated(there, second, FIRST).assert_agreed(2, 320)
 
 
 def cold_migration(servers: Servers, second: SecondHost) -> None:

@@ -84,19 +84,14 @@ def settled(server: Server) -> Size:
     status = server.status
     size = Size(status["current_vcpus"], status["current_memory_mb"])
     server.assert_agreed(size.vcpus, size.memory_mb, left())
-    try:
-        wait_for("the end of all actions", lambda: not open_actions(server), left())
-    except AssertionError as error:
-        raise AssertionError(f"{error}: {open_actions(server)}") from None
+    requests = [action["request_id"] for action in server.actions()]
+    wait_for(
+        "the end of all actions",
+        lambda: all(server.event(each) for each in requests),
+        left(),
+        seen=lambda: [server.told(each) for each in requests if not server.event(each)],
+    )
     return size
-
-
-def open_actions(server: Server) -> list[object]:
-    """Return the server's adjusts of which no end has been told, and what has been told."""
-    adjusts = server.actions()
-    return [
-        server.told(each["request_id"]) for each in adjusts if not server.event(each["request_id"])
-    ]
 
 
 def assert_told(server: Server, size: Size, asked: Asked, answers: Collection[int]) -> None:

@@ -12,13 +12,18 @@ Wanted = TypeVar("Wanted")
 
 
 def wait_for(
-    what: str, look: Callable[[], Wanted | None], seconds: float = 60, every: float = 0
+    what: str,
+    look: Callable[[], Wanted | None],
+    seconds: float = 60,
+    every: float = 0,
+    seen: Callable[[], object] | None = None,
 ) -> Wanted:
     """Look until there is something, and return it.
 
     :param what: what is waited for, for the failure's text
     :param look: returns None, False or nothing in it as long as it is not there
     :param every: seconds between two looks; 0: more, the longer it takes
+    :param seen: tells what there is instead, for the failure's text
     :raises AssertionError: it did not come in time
     """
     begun = time.monotonic()
@@ -27,7 +32,9 @@ def wait_for(
         if found:
             return found
         waited = time.monotonic() - begun
-        assert waited < seconds, f"not within {seconds:.0f} s: {what}"
+        if waited >= seconds:
+            instead = f": {seen()}" if seen else ""
+            raise AssertionError(f"not within {seconds:.0f} s: {what}{instead}")
         # who looks costs those who work: the cloud has two CPUs
         time.sleep(every or min(max(waited / 4, 0.2), 1))
 

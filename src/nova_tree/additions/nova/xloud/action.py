@@ -38,12 +38,15 @@ def finish(context, instance, request_id, name, host, error, traceback=None):
         has not
     :param traceback: traceback of the exception
     """
-    actions = objects.InstanceActionList.get_by_instance_uuid(
-        context, instance.uuid)
-    # The newest first
-    action = next((one for one in actions
-                   if one.action == instance_actions.XLOUD_ADJUST and
-                   request_id in (None, one.request_id)), None)
+    if request_id is None:
+        # The newest first
+        actions = objects.InstanceActionList.get_by_instance_uuid(
+            context, instance.uuid)
+    else:
+        actions = [objects.InstanceAction.get_by_request_id(
+            context, instance.uuid, request_id)]
+    action = next((one for one in actions if one is not None and
+                   one.action == instance_actions.XLOUD_ADJUST), None)
     if action is None:
         return
     # Events are found by the request that the action belongs to

@@ -123,6 +123,11 @@ class ServerTestCase(test.NoDBTestCase):
             'nova.objects.InstanceActionList.get_by_instance_uuid',
             side_effect=lambda *args, **kwargs: self.newer + (
                 [self.action] if self.action else []))
+        self.patch(
+            'nova.objects.InstanceAction.get_by_request_id',
+            side_effect=lambda context, uuid, request_id: (
+                self.action if self.action and
+                self.action.request_id == request_id else None))
         self.events = []
         self.patch(
             'nova.objects.InstanceActionEventList.get_by_action',
