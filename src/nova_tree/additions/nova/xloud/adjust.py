@@ -165,13 +165,12 @@ class Adjuster:
         """
         self.account_to_placement(ctxt, instance)
         if tracker.is_counted(self.manager.rt, instance):
-            # To update it looks at all that the host has
+            # Its periodic task may have it locked for long
             return
         try:
-            self.manager.rt.update_usage(ctxt, instance, instance.node)
+            tracker.update_usage(self.manager.rt, ctxt, instance)
         except Exception:
-            # It reports to Placement as well. The tracker counts anew in
-            # its next periodic task.
+            # It counts anew, and saves, in its next periodic task
             LOG.exception('The tracker could not be updated.',
                           instance=instance)
 

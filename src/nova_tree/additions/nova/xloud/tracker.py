@@ -14,10 +14,13 @@
 
 """The resource tracker counts servers with a floor by their size.
 
-Decorators of methods of nova.compute.resource_tracker.ResourceTracker.
+Decorators of methods of nova.compute.resource_tracker.ResourceTracker, and
+what its own methods for such servers do.
 """
 
 import functools
+
+from oslo_utils import excutils
 
 from nova import objects
 from nova.xloud import size as xloud_size
@@ -51,6 +54,53 @@ def is_counted(tracker, instance):
     :param instance: nova.objects.Instance with a floor
     """
     return tracker.xloud_counted.get(instance.uuid) == _to_count(instance)
+
+
+def update_usage(tracker, context, instance):
+    """Have the tracker, and the compute node's record, follow a server's size.
+
+    Nova's own update_usage reports all that the node has to Placement, which
+    knows the size already, and lets every other server wait meanwhile. Here
+    the lock is given back between counting and saving: of adjusts that end
+    together the first saves for all.
+
+    :param tracker: nova.compute.resource_tracker.ResourceTracker
+    :param context: nova.context.RequestContext
+    :param instance: nova.objects.Instance with a floor
+    """
+    tracker.xloud_count(context, instance)
+    tracker.xloud_save(instance.node)
+
+
+def count(tracker, context, instance):
+    """Count what a server has now, if it is counted here at all.
+
+    :param tracker: nova.compute.resource_tracker.ResourceTracker, locked
+    :param context: nova.context.RequestContext
+    :param instance: nova.objects.Instance with a floor
+    """
+    if (instance.uuid in tracker.tracked_instances and
+            instance.node in tracker.compute_nodes):
+        tracker._update_usage_from_instance(context, instance, instance.node)
+
+
+def save(tracker, nodename):
+    """Save what is counted of a node, unless that is saved already.
+
+    :param tracker: nova.compute.resource_tracker.ResourceTracker, locked
+    :param nodename: name of the node
+    """
+    node = tracker.compute_nodes.get(nodename)
+    if node is None:
+        return
+    saved = tracker.old_resources[nodename]
+    if tracker._resource_change(node):
+        try:
+            node.save()
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                # It has noted the node as saved
+                tracker.old_resources[nodename] = saved
 
 
 def follows_size(function):

@@ -21,3 +21,11 @@ class ResourceTracker:
     @decorate
     @xloud_tracker.notes_instances
     def _update_usage_from_instances(self): ...
+
+    @utils.synchronized(COMPUTE_RESOURCE_SEMAPHORE, fair=True)
+    def xloud_count(self, context, instance):
+        xloud_tracker.count(self, context, instance)
+
+    @utils.synchronized(COMPUTE_RESOURCE_SEMAPHORE, fair=True)
+    def xloud_save(self, nodename):
+        xloud_tracker.save(self, nodename)

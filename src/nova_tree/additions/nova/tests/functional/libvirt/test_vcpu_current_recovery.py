@@ -26,7 +26,6 @@ import fixtures
 import oslo_messaging as messaging
 from oslo_serialization import jsonutils
 
-from nova.compute import resource_tracker
 from nova import exception
 from nova import objects
 from nova.tests.functional.api import client as api_client
@@ -36,6 +35,7 @@ from nova.xloud import adjust
 from nova.xloud import exception as xloud_exception
 from nova.xloud import placement
 from nova.xloud import rpcapi
+from nova.xloud import tracker
 
 
 class Death(BaseException):
@@ -61,7 +61,7 @@ class SuddenDeath(fixtures.Fixture):
                 (objects.InstanceActionEvent, 'event_finish_with_failure'),
                 (driver.LibvirtDriver, 'set_current_vcpus'),
                 (driver.LibvirtDriver, 'set_current_memory_mb'),
-                (resource_tracker.ResourceTracker, 'update_usage')):
+                (tracker, 'update_usage')):
             self._wrap(owner, name, self._step)
         self._wrap(adjust.Adjuster, '_run', self._work)
         self._wrap(adjust.Adjuster, 'begin', self._begin)

@@ -92,8 +92,9 @@ class SuccessTestCase(AdjusterTestCase):
         self.assertEqual([('vcpus', 3)], self.driver.calls)
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())
-        self.manager.rt.update_usage.assert_called_once_with(
-            self.context, self.instance, 'node')
+        self.manager.rt.xloud_count.assert_called_once_with(
+            self.context, self.instance)
+        self.manager.rt.xloud_save.assert_called_once_with('node')
 
     def test_shrink_is_released_last(self):
         self.begin(vcpus=1, memory_mb=1024)
@@ -387,10 +388,10 @@ class FailureTestCase(AdjusterTestCase):
         self.begin(vcpus=1)
         self.assertSize(Size(1, 2048))
         self.assertIsNone(self.failure())
-        self.manager.rt.update_usage.assert_called_once()
+        self.manager.rt.xloud_count.assert_called_once()
 
     def test_tracker_fails(self):
-        self.manager.rt.update_usage.side_effect = ValueError
+        self.manager.rt.xloud_save.side_effect = ValueError
         self.begin(vcpus=3)
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())

@@ -487,15 +487,15 @@ class SettleTestCase(ReconcileTestCase):
     def test_live_size_that_was_forgotten_is_accounted_for(self):
         self._settle()
         self.assertAssigned((2, 2048))
-        self.manager.rt.update_usage.assert_called_once_with(
-            mock.ANY, self.instance, 'node')
+        self.manager.rt.xloud_count.assert_called_once_with(
+            mock.ANY, self.instance)
 
     def test_tracker_that_counts_it_already_is_left_alone(self):
         self.manager.rt.xloud_counted[self.instance.uuid] = (
             'one', Size(2, 2048))
         self._settle()
         self.assertAssigned((2, 2048))
-        self.manager.rt.update_usage.assert_not_called()
+        self.manager.rt.xloud_count.assert_not_called()
 
     def test_live_size_that_stays_is_kept(self):
         size.record_live(self.instance, Size(3, 2048))
@@ -540,7 +540,7 @@ class SettleTestCase(ReconcileTestCase):
     def test_operation_ends_whatever_happens(self):
         self.assign.side_effect = ValueError
         self._settle()
-        self.manager.rt.update_usage.assert_not_called()
+        self.manager.rt.xloud_count.assert_not_called()
 
 
 class DecoratorsTestCase(ReconcileTestCase):

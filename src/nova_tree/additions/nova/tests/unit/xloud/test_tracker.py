@@ -12,9 +12,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import contextlib
 from unittest import mock
 
 import fixtures
+import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova.compute import resource_tracker
@@ -24,9 +26,11 @@ from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud import size
 from nova.xloud.size import Size
+from nova.xloud import tracker
 
 
 class TrackerTestCase(test.NoDBTestCase):
+    """A tracker of one node, and a server of one vCPU and 1024 MiB."""
 
     def setUp(self):
         super().setUp()
@@ -55,6 +59,9 @@ class TrackerTestCase(test.NoDBTestCase):
         self.assertEqual(
             (vcpus, memory_mb),
             (self.node.vcpus_used, self.node.memory_mb_used))
+
+
+class CountTestCase(TrackerTestCase):
 
     def test_server_counts_by_its_size(self):
         self._track()
@@ -116,3 +123,79 @@ class TrackerTestCase(test.NoDBTestCase):
             {'node': [self.instance]}, self.tracker.xloud_instances)
         self.assertEqual(
             [self.instance.uuid], list(self.tracker.xloud_counted))
+
+
+class UpdateUsageTestCase(TrackerTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.node.hypervisor_hostname = 'node'
+        self.save = self.useFixture(fixtures.MockPatchObject(
+            objects.ComputeNode, 'save')).mock
+        self._track()
+        self.update()
+        self.save.reset_mock()
+
+    def update(self):
+        tracker.update_usage(self.tracker, self.context, self.instance)
+
+    def test_size_is_counted_and_saved(self):
+        size.record(self.instance, Size(3, 2048))
+        self.update()
+        self.assertUsed(3, 2048)
+        self.save.assert_called_once_with()
+
+    def test_placement_is_not_asked(self):
+        size.record(self.instance, Size(3, 2048))
+        self.update()
+        self.assertEqual([], self.tracker.reportclient.mock_calls)
+
+    def test_what_is_saved_is_not_saved_again(self):
+        self.update()
+        self.save.assert_not_called()
+
+    def test_first_one_saves_for_all(self):
+        for vcpus in (2, 3):
+            size.record(self.instance, Size(vcpus, 2048))
+            self.tracker.xloud_count(self.context, self.instance)
+        self.tracker.xloud_save('node')
+        self.tracker.xloud_save('node')
+        self.save.assert_called_once_with()
+
+    def test_others_have_the_lock_between_counting_and_saving(self):
+        locked = []
+        self.useFixture(fixtures.MockPatch(
+            'oslo_concurrency.lockutils.internal_fair_lock',
+        )).mock.return_value.write_lock.side_effect = (
+            lambda: self._note(locked))
+        self.save.side_effect = lambda: locked.append('saved')
+        size.record(self.instance, Size(3, 2048))
+        self.update()
+        self.assertEqual(
+            ['taken', 'given', 'taken', 'saved', 'given'], locked)
+
+    @contextlib.contextmanager
+    def _note(self, locked):
+        locked.append('taken')
+        yield
+        locked.append('given')
+
+    def test_next_one_saves_what_could_not_be_saved(self):
+        self.save.side_effect = [messaging.MessagingTimeout(), None]
+        size.record(self.instance, Size(3, 2048))
+        self.assertRaises(messaging.MessagingTimeout, self.update)
+        self.assertUsed(3, 2048)
+        self.update()
+        self.assertEqual(2, self.save.call_count)
+
+    def test_server_that_has_gone_is_not_counted(self):
+        self.tracker.tracked_instances.clear()
+        size.record(self.instance, Size(3, 2048))
+        self.update()
+        self.assertUsed(1, 1024)
+        self.save.assert_not_called()
+
+    def test_node_that_is_not_known_yet(self):
+        self.tracker.compute_nodes.clear()
+        self.update()
+        self.save.assert_not_called()
