@@ -284,9 +284,12 @@ class Server:
 
         def agreed() -> bool:
             last.clear()
+            own = self._own_views()
+            # which no patience brings back
+            assert own["libvirt"].vcpus is not None or not self.lost_by_qemu, "lost by QEMU"
             # the services are asked when the others agree: to answer takes the guests' time
             return (
-                agree_on(self._own_views())
+                agree_on(own)
                 and "guest" in last
                 and agree_on(self._asked_views())
                 and but.keys() <= last.keys()
