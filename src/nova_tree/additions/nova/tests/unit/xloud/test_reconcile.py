@@ -13,6 +13,7 @@
 # under the License.
 
 import datetime
+import threading
 from unittest import mock
 
 from keystoneauth1 import exceptions as ks_exc
@@ -231,6 +232,50 @@ class ApartTestCase(ReconcileTestCase):
         self.read = other
         self.reconcile()
         self.assertEqual(Size(3, 1024), size.live(other))
+
+
+class SideBySideTestCase(ReconcileTestCase):
+    """Each look at a guest waits for as many others as go at once."""
+
+    def setUp(self):
+        super().setUp()
+        self.looking = []
+        self.most = 0
+        self.seen = []
+        self.manager.driver.get_current_size.side_effect = self._look
+
+    def _look(self, instance):
+        self.looking.append(instance.uuid)
+        self.most = max(self.most, len(self.looking))
+        self.meeting.wait(30)
+        self.looking.remove(instance.uuid)
+        self.seen.append(instance.uuid)
+        return self.guest
+
+    def _reconcile(self, number, at_once):
+        self.meeting = threading.Barrier(at_once)
+        servers = [base.make_instance(size=(2, 2048),
+                                      uuid=getattr(uuids, 'server%d' % one))
+                   for one in range(number)]
+        self.manager.rt.xloud_instances = {'node': servers}
+        self.reconcile()
+        self.assertEqual(sorted(server.uuid for server in servers),
+                         sorted(self.seen))
+        self.assertEqual(at_once, self.most)
+
+    def test_few_servers(self):
+        self._reconcile(3, at_once=3)
+
+    def test_many_servers_go_ten_at_a_time(self):
+        self._reconcile(20, at_once=10)
+
+    def test_thread_cannot_be_started(self):
+        with mock.patch.object(threading.Thread, 'start',
+                               side_effect=RuntimeError):
+            self.manager.rt.xloud_instances['node'].append(self.instance)
+            self.reconcile()
+        # the next periodic task tries again
+        self.assertEqual([], self.seen)
 
 
 class RecoverTestCase(ReconcileTestCase):
