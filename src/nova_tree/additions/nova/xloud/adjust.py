@@ -61,7 +61,7 @@ class Adjuster:
         self.manager = manager
         self._began = time.monotonic()
         self._running = set()
-        self._abandoned = set()
+        self._abandoned = {}
         self._drifts = {}
         self._lock = threading.Condition()
 
@@ -111,12 +111,15 @@ class Adjuster:
                 timeutils.is_older_than(
                     instance.updated_at or instance.created_at, patience))
 
-    def is_abandoned(self, instance_uuid):
+    def is_abandoned(self, instance):
         """Tell whether the work on an adjust has ended without an outcome.
 
-        :param instance_uuid: UUID of the server
+        :param instance: nova.objects.Instance in task state xloud_adjusting
         """
-        return instance_uuid in self._abandoned
+        intent = xloud_intent.Intent.of(instance)
+        # A reply that was lost may have hidden that the adjust had ended
+        return (intent is not None and instance.uuid in self._abandoned and
+                self._abandoned[instance.uuid] == intent.request_id)
 
     def note_drift(self, instance_uuid, drift, looks=1):
         """Note by how many MiB a guest is off what it should have.
@@ -279,7 +282,7 @@ class Adjuster:
         except Exception:
             LOG.exception('The adjust has failed; the next periodic task '
                           'will end it.', instance=instance)
-            self._abandoned.add(instance.uuid)
+            self._abandoned[instance.uuid] = intent.request_id
         finally:
             self._leave(instance.uuid)
 
@@ -377,7 +380,7 @@ class Adjuster:
         xloud_intent.Intent.drop(instance)
         instance.task_state = None
         self._save(instance)
-        self._abandoned.discard(instance.uuid)
+        self._abandoned.pop(instance.uuid, None)
 
     @staticmethod
     def _save(instance):

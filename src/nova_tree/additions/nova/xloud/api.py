@@ -101,7 +101,7 @@ class API:
             instance.refresh()
             growth = self._check(context, instance, asked, persist, growth)
             if growth is None:
-                self._give_back_task_state(instance)
+                self._give_back_task_state(context, instance)
                 return
             # From here on the host finds what is to be done, if it restarts.
             xloud_intent.Intent(
@@ -111,8 +111,10 @@ class API:
                 context, instance.uuid, instance_actions.XLOUD_ADJUST,
                 want_result=False)
             self.rpcapi.adjust(context, instance, vcpus, memory_mb, persist)
+        except exception.AdjustTimeout:
+            # The host may be at work: how it ends is the host's to tell
+            raise
         except Exception as error:
-            # How it ends is the host's to tell, unless it ends here.
             with excutils.save_and_reraise_exception():
                 self._end(context, instance, error)
 
@@ -239,15 +241,18 @@ class API:
         """
         action.finish(context, instance, context.request_id, EVENT, self.host,
                       error, error.__traceback__)
-        # If the host may be at work, the task state is the host's to give
-        # back.
-        if not isinstance(error, exception.AdjustTimeout):
-            self._give_back_task_state(instance)
+        self._give_back_task_state(context, instance)
 
-    def _give_back_task_state(self, instance):
-        xloud_intent.Intent.drop(instance)
-        instance.task_state = None
+    def _give_back_task_state(self, context, instance):
         try:
+            instance.refresh()
+            noted = xloud_intent.Intent.of(instance)
+            if noted is not None and noted.request_id != context.request_id:
+                # The host has ended this one, when it started, and somebody
+                # has begun another
+                return
+            xloud_intent.Intent.drop(instance)
+            instance.task_state = None
             instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
         except (nova_exception.InstanceNotFound,
                 nova_exception.UnexpectedTaskStateError) as error:

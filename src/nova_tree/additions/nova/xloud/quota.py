@@ -51,14 +51,14 @@ def check_growth(context, instance, before, after):
 
 
 def _check_counts(context, project_id, user_id, cores, ram):
+    # A project that has too much of one may grow by the other
+    deltas = {name: delta for name, delta in (
+        ('cores', cores), ('ram', ram)) if delta}
     try:
         objects.Quotas.check_deltas(
-            context, {'cores': cores, 'ram': ram}, project_id,
-            user_id=user_id, check_project_id=project_id,
-            check_user_id=user_id)
+            context, deltas, project_id, user_id=user_id,
+            check_project_id=project_id, check_user_id=user_id)
     except exception.OverQuota as error:
-        deltas = {name: delta for name, delta in (
-            ('cores', cores), ('ram', ram)) if delta}
         quotas = error.kwargs['quotas']
         headroom = compute_utils.get_headroom(
             quotas, error.kwargs['usages'], deltas)

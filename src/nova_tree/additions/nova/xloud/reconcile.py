@@ -56,8 +56,11 @@ _LOOKS_WITHOUT_DRIVER = 5
 # that starts is not there for its users before all are done.
 _AT_ONCE = 10
 
+# The next guest has the recorded size.
+_OFF = (vm_states.STOPPED, vm_states.SHELVED, vm_states.SOFT_DELETED)
+
 # The server is settled on this host.
-_SETTLED = _RUNS + (vm_states.PAUSED, vm_states.STOPPED, vm_states.SUSPENDED)
+_SETTLED = _RUNS + _OFF + (vm_states.PAUSED, vm_states.SUSPENDED)
 
 
 def after_update(function):
@@ -175,11 +178,16 @@ def _reconcile_all(manager, context, startup):
         for instance, resources in todo:
             _reconcile_one(manager, context, instance, startup, resources)
 
-    # Not those of a pool, which the adjusts of now may have taken
-    helpers = [threading.Thread(target=work_off, daemon=True)
-               for _one in work[1:_AT_ONCE]]
-    for helper in helpers:
-        helper.start()
+    helpers = []
+    try:
+        for _one in work[1:_AT_ONCE]:
+            # Not one of a pool's, which adjusts may have taken
+            helper = threading.Thread(target=work_off, daemon=True)
+            helper.start()
+            helpers.append(helper)
+    except RuntimeError as error:
+        LOG.warning('Servers are reconciled by %(number)s threads only: '
+                    '%(error)s', {'number': len(helpers) + 1, 'error': error})
     work_off()
     for helper in helpers:
         helper.join()
@@ -278,7 +286,7 @@ def _is_half_done(manager, instance, startup):
     gives that up after a time.
     """
     if instance.task_state == task_states.XLOUD_ADJUSTING:
-        return (startup or manager.xloud.is_abandoned(instance.uuid) or
+        return (startup or manager.xloud.is_abandoned(instance) or
                 timeutils.is_older_than(
                     instance.updated_at or instance.created_at,
                     2 * CONF.rpc_response_timeout))
@@ -298,7 +306,7 @@ def _size_seen(manager, instance, noted):
         guest = xloud_guest.size(manager.driver, instance)
     if guest is None:
         manager.xloud.note_drift(instance.uuid, 0)
-        if instance.vm_state == vm_states.STOPPED:
+        if instance.vm_state in _OFF:
             return xloud_size.recorded(instance)
         return noted
     seen = noted

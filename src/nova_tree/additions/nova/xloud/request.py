@@ -73,7 +73,7 @@ def at_size(flavor, size):
 
 
 def _size_to_carry(request_spec, instance):
-    if request_spec.flavor.flavorid != instance.flavor.flavorid:
+    if request_spec.flavor.id != instance.flavor.id:
         return xloud_size.fit(
             xloud_size.recorded(instance), request_spec.flavor)
     if instance.task_state == task_states.MIGRATING:

@@ -317,9 +317,11 @@ def forget_stashed(function):
     return wrapper
 
 
+# Flavors are compared as Nova does: one that was deleted, and made anew with
+# the same flavorid, is another.
 def _is_old_flavor(instance, flavor):
     old = instance.old_flavor if 'old_flavor' in instance else None
-    return old is not None and old.flavorid == flavor.flavorid
+    return old is not None and old.id == flavor.id
 
 
 def follows_flavor(function):
@@ -336,7 +338,7 @@ def follows_flavor(function):
             return function(instance, flavor)
         before = recorded(instance)
         old = stashed(instance)
-        is_resize = instance.flavor.flavorid != flavor.flavorid
+        is_resize = instance.flavor.id != flavor.id
         is_revert = old is not None and _is_old_flavor(instance, flavor)
         function(instance, flavor)
         _drop(instance, _LIVE)
@@ -359,7 +361,7 @@ def of_flavor(instance, flavor):
         being resized to, or the one that it was resized from
     :returns: Size
     """
-    if flavor.flavorid == instance.flavor.flavorid:
+    if flavor.id == instance.flavor.id:
         return reserved(instance)
     old = stashed(instance)
     if old is None or not _is_old_flavor(instance, flavor):

@@ -44,7 +44,7 @@ def counts_size(function):
 
 def _to_count(instance):
     """Tell what is to be counted for a server: its flavor and its size."""
-    return instance.flavor.flavorid, xloud_size.reserved(instance)
+    return instance.flavor.id, xloud_size.reserved(instance)
 
 
 def is_counted(tracker, instance):

@@ -441,6 +441,15 @@ class QuotaTest(XloudAdjustTestBase):
         self._adjust(servers[0], current_memory_mb=2048)
         self._refused(403, servers[1], current_memory_mb=1025)
 
+    def test_too_much_of_one_does_not_keep_the_other_from_growing(self):
+        server = self._server()
+        self._adjust(server, current_vcpus=2)
+        self._limit(servers=10, cores=1, ram=1048576)
+        self._adjust(server, current_memory_mb=2048)
+        self._limit(servers=10, cores=100, ram=1024)
+        self._adjust(server, current_vcpus=3)
+        self._refused(403, server, current_memory_mb=2049)
+
     def test_a_resize_counts_the_size_that_it_keeps(self):
         server = self._server()
         self._adjust(server, current_vcpus=2)

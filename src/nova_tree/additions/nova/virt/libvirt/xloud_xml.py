@@ -25,9 +25,15 @@ from lxml import etree
 from oslo_utils import units
 
 import nova.conf
+from nova.objects import fields
 from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
+
+# Hosts whose QEMU can plug vCPUs into a running guest; it cannot on aarch64
+_PLUGGABLE = (fields.Architecture.X86_64, fields.Architecture.I686,
+              fields.Architecture.PPC64, fields.Architecture.PPC64LE,
+              fields.Architecture.S390X)
 
 # The vCPUs of a guest: how many are online, how many of them always are
 Vcpus = collections.namedtuple('Vcpus', 'online permanent')
@@ -43,7 +49,8 @@ def can_adjust():
 
     Memory that is backed by files is not given back by a balloon.
     """
-    return has_sizes() and not CONF.libvirt.file_backed_memory
+    return (has_sizes() and not CONF.libvirt.file_backed_memory and
+            fields.Architecture.from_host() in _PLUGGABLE)
 
 
 def sizes_guest(function):

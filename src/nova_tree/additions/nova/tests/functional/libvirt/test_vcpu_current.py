@@ -251,6 +251,7 @@ class AdjustTest(AdjustTestBase):
         self.guests.times_out = True
         self.adjust(server, vcpus=1)
         self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
 
     def test_guest_keeps_its_vcpus(self):
         server = self.boot()
@@ -263,6 +264,7 @@ class AdjustTest(AdjustTestBase):
         event = self.adjust(server, vcpus=1, expected='Error')
         self.assertIn('3 vCPUs', event['details'])
         self.assertSize(server, 3, 1024)
+        self.assertUsed(3, 1024)
 
     def test_guest_gives_only_part_of_its_memory(self):
         server = self.boot()
@@ -271,6 +273,7 @@ class AdjustTest(AdjustTestBase):
         event = self.adjust(server, memory_mb=1024, expected='Error')
         self.assertIn('3000 MiB', event['details'])
         self.assertSize(server, 1, 3000)
+        self.assertUsed(1, 3000)
 
     def test_guest_has_no_balloon_driver(self):
         server = self.boot()
@@ -279,6 +282,7 @@ class AdjustTest(AdjustTestBase):
         event = self.adjust(server, memory_mb=1024, expected='Error')
         self.assertIn('no working balloon driver', event['details'])
         self.assertSize(server, 1, 4096)
+        self.assertUsed(1, 4096)
         self.assertFalse(self.status(server)['balloon_driver_active'])
 
     def test_both_or_nothing(self):

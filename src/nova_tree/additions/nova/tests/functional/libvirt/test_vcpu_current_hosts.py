@@ -131,6 +131,19 @@ class MixedCloudTest(base.LibvirtMigrationMixin,
         self._live_migrate(self.server)
         self.assertEqual('two', self.instance(self.server).host)
 
+    def test_evacuation(self):
+        server = self.boot()
+        self.adjust(server, vcpus=2)
+        self.src.stop()
+        service = self.api.get_services(
+            binary='nova-compute', host='one')[0]
+        self.api.put_service(service['id'], {'forced_down': True})
+        self.try_move(server, 'evacuate', {})
+        self.assertNoHost(server, 'evacuate', 'rebuild_server')
+        instance = self.instance(server)
+        self.assertEqual('one', instance.host)
+        self.assertEqual((2, 1024), self.held(server))
+
     def test_unshelve(self):
         server = self.boot()
         plain = self.boot(self.plain, host='one')

@@ -107,17 +107,33 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
         self._snapshot()
         self.assertSize(self.server, 2, 1024)
 
-    def test_rescue_keeps_the_size(self):
-        self.adjust(self.server, vcpus=3, memory_mb=2048)
+    def _rescue(self):
         # fake images are no files
         os.makedirs(libvirt_utils.get_instance_path(
-            self.instance(self.server)))
+            self.instance(self.server)), exist_ok=True)
         self.act(self.server, 'rescue', 'RESCUE')
+
+    def test_rescue_keeps_the_size(self):
+        self.adjust(self.server, vcpus=3, memory_mb=2048)
+        self._rescue()
         self.assertEqual((3, 2048), self.guest_size(self.server))
         self.run_periodics()
         self.assertEqual((3, 2048), self.held(self.server))
         self.act(self.server, 'unrescue', 'ACTIVE')
         self.assertSize(self.server, 3, 2048)
+        self.assertUsed(3, 2048)
+
+    def test_rescue_without_persist(self):
+        self.adjust(self.server, vcpus=3, persist=False)
+        self._rescue()
+        self.run_periodics()
+        self.assertEqual((3, 1024), self.guest_size(self.server))
+        self.assertEqual((3, 1024), self.held(self.server))
+        self.assertUsed(3, 1024)
+        self.act(self.server, 'unrescue', 'ACTIVE')
+        self.assertSize(
+            self.server, 1, 1024, guest=(3, 1024), held=(3, 1024))
+        self.assertUsed(3, 1024)
 
     def test_guest_that_starts_anew_has_the_recorded_size(self):
         for restart, has_end in (

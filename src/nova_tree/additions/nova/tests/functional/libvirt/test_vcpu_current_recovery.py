@@ -33,7 +33,9 @@ from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import driver
 from nova.xloud import adjust
 from nova.xloud import exception as xloud_exception
+from nova.xloud import intent
 from nova.xloud import placement
+from nova.xloud import reconcile
 from nova.xloud import rpcapi
 from nova.xloud import tracker
 
@@ -219,6 +221,7 @@ class MessageQueueTest(test_vcpu_current.AdjustTestBase):
                 self.assertIn('cannot be reached', self.refused(
                     self.server, 409, current_vcpus=2))
         self.assertSize(self.server, 1, 1024)
+        self.assertUsed(1, 1024)
         self.adjust(self.server, vcpus=2)
 
     def test_call_is_lost(self):
@@ -234,6 +237,8 @@ class MessageQueueTest(test_vcpu_current.AdjustTestBase):
         self.flags(rpc_response_timeout=0)
         self.run_periodics()
         self.assertSize(self.server, 1, 1024)
+        self.assertUsed(1, 1024)
+        self.assertEqual('Error', self.last_event(self.server)['result'])
 
     def test_answer_is_lost(self):
         adjust_on_host = rpcapi.XloudAPI.adjust
@@ -246,6 +251,25 @@ class MessageQueueTest(test_vcpu_current.AdjustTestBase):
             self.refused(self.server, 409, current_vcpus=2)
         self.assertEqual('Success', self.last_event(self.server)['result'])
         self.assertSize(self.server, 2, 1024)
+        self.assertUsed(2, 1024)
+        # nor does the action itself tell of an error
+        action = self.api.get_instance_actions(self.server['id'])[0]
+        self.assertIsNone(action['message'])
+
+    def test_conductor_does_not_answer_the_host(self):
+        lost = messaging.MessagingTimeout()
+        with mock.patch.object(adjust.Adjuster, '_save', side_effect=lost):
+            self.api.api_post(
+                '/os-xloud-adjust/%s' % self.server['id'],
+                {'current_vcpus': 2})
+            self.assertEqual(
+                'Error', self.last_event(self.server)['result'])
+        self.assertEqual((2, 1024), self.guest_size(self.server))
+        self.refused(self.server, 409, current_vcpus=2)
+        self.run_periodics()
+        self.assertSize(self.server, 2, 1024)
+        self.assertUsed(2, 1024)
+        self.assertEqual('Success', self.last_event(self.server)['result'])
 
 
 class MeanwhileTestBase(test_vcpu_current.AdjustTestBase):
@@ -353,6 +377,7 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         with self.placement_down(server):
             self.refused(server, 503, current_vcpus=2)
         self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
 
     def test_placement_claims_but_does_not_answer(self):
         server = self.boot()
@@ -361,6 +386,7 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         self.assertEqual((2, 1024), self.held(server))
         self.run_periodics()
         self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
 
     def test_novas_periodic_task_fails(self):
         server = self.boot()
@@ -390,6 +416,34 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         self.refused(server, 409, current_vcpus=2)
         self.run_periodics()
         self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
+
+    def test_several_are_recovered_side_by_side(self):
+        servers = [self.boot() for _one in range(3)]
+        for server in servers:
+            self._leave_half_done(server, vcpus=2)
+        done, *others = servers
+        self.guest(done)._def['xloud']['vcpus'] = 2
+        # each waits for all of them
+        meeting = threading.Barrier(3)
+        recover = reconcile._recover
+
+        def meet(*args):
+            meeting.wait(60)
+            recover(*args)
+
+        with mock.patch.object(reconcile, '_recover', meet):
+            self.restart_compute_service('one')
+        self.assertSize(done, 2, 1024)
+        for server in others:
+            self.assertSize(server, 1, 1024)
+        self.assertUsed(4, 3 * 1024)
+
+    def _leave_half_done(self, server, vcpus):
+        instance = self.instance(server)
+        intent.Intent(vcpus, None, True, 'req-x').write(instance)
+        instance.task_state = 'xloud_adjusting'
+        instance.save()
 
     def test_stuck_task_state_is_cleared(self):
         server = self.boot()
@@ -402,6 +456,7 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         self.flags(rpc_response_timeout=0)
         self.run_periodics()
         self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
 
     def test_late_unplug_is_noticed(self):
         server = self.boot()
@@ -409,6 +464,7 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         self.guest(server)._def['xloud']['vcpus'] = 2
         self.run_periodics()
         self.assertSize(server, 3, 1024, guest=(2, 1024))
+        self.assertUsed(3, 1024)
 
     def test_guest_that_boots_is_given_time(self):
         server = self.boot()
@@ -427,3 +483,28 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         self.assertEqual((4, 1024), self.held(server))
         self.run_periodics()
         self.assertSize(server, 2, 1024)
+        self.assertUsed(2, 1024)
+
+    def test_placement_fails_when_a_server_is_shelved(self):
+        self.flags(shelved_offload_time=-1)
+        server = self.boot()
+        self.adjust(server, vcpus=3, persist=False)
+        with self.placement_down(server):
+            self.act(server, 'shelve', 'SHELVED')
+        self.assertEqual((3, 1024), self.held(server))
+        self.run_periodics()
+        self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
+
+    def test_server_is_deleted_but_may_be_restored(self):
+        self.flags(reclaim_instance_interval=3600)
+        server = self.boot()
+        self.adjust(server, vcpus=3, persist=False)
+        self.api.delete_server(server['id'])
+        self._wait_for_state_change(server, 'SOFT_DELETED')
+        self.run_periodics()
+        self.assertSize(server, 1, 1024)
+        self.act(server, 'restore', 'ACTIVE')
+        self.run_periodics()
+        self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)

@@ -33,8 +33,8 @@ FLOORS = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 def make_flavor(vcpus=4, memory_mb=4096, flavorid='one', **extra_specs):
     """Make a flavor; extra specs with a colon are given as a dict."""
     return objects.Flavor(
-        id=1, flavorid=flavorid, name=flavorid, vcpus=vcpus,
-        memory_mb=memory_mb, root_gb=1, ephemeral_gb=0, swap=0,
+        id=sum(flavorid.encode()), flavorid=flavorid, name=flavorid,
+        vcpus=vcpus, memory_mb=memory_mb, root_gb=1, ephemeral_gb=0, swap=0,
         extra_specs=extra_specs)
 
 

@@ -404,18 +404,18 @@ class FailureTestCase(AdjusterTestCase):
         self.assertEqual('xloud_adjusting', self.instance.task_state)
         self.assertIsNotNone(intent.Intent.of(self.instance))
         self.assertIsNotNone(self.failure())
-        self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
+        self.assertTrue(self.adjuster.is_abandoned(self.instance))
         self.assertFree()
 
     def test_database_is_gone_meanwhile(self):
         self.save.side_effect = messaging.MessagingTimeout()
         self.begin(vcpus=3)
         self.assertEqual([('vcpus', 3)], self.driver.calls)
-        self.assertTrue(self.adjuster.is_abandoned(self.instance.uuid))
+        self.assertTrue(self.adjuster.is_abandoned(self.instance))
         self.assertFree()
         self.save.side_effect = None
         self.adjuster.let_go(self.instance)
-        self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+        self.assertFalse(self.adjuster.is_abandoned(self.instance))
 
     def test_begin_of_the_action_cannot_be_told(self):
         self.started.side_effect = messaging.MessagingTimeout()
@@ -438,7 +438,7 @@ class FailureTestCase(AdjusterTestCase):
                 nova_exception.InstanceNotFound(instance_id='x')]
             self.begin(vcpus=3)
             self.assertFree()
-            self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+            self.assertFalse(self.adjuster.is_abandoned(self.instance))
             self.instance.task_state = 'xloud_adjusting'
 
     def test_another_operation_takes_over_meanwhile(self):

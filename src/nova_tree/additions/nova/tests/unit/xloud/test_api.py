@@ -472,7 +472,24 @@ class AdjustHostTestCase(APITestCase):
                          self.instance.task_state)
         self.assertIsNotNone(intent.Intent.of(self.instance))
         self.assertEqual(2, self.save.call_count)
-        self.assertTold(self.rpc.adjust.side_effect)
+        # nor is its end told in the host's place
+        self.finished.assert_not_called()
+
+    def test_another_adjust_that_was_begun_meanwhile_is_left_alone(self):
+        def begin_another(*args):
+            intent.Intent(4, None, True, 'req-another').write(self.instance)
+            raise exception.AdjustNotSupported(reason='taken over')
+
+        self.rpc.adjust.side_effect = begin_another
+
+        self.assertRaises(exception.AdjustNotSupported, self._adjust, 3)
+
+        self.assertEqual(task_states.XLOUD_ADJUSTING,
+                         self.instance.task_state)
+        self.assertEqual('req-another',
+                         intent.Intent.of(self.instance).request_id)
+        self.assertEqual(2, self.save.call_count)
+        self.assertTold(mock.ANY)
 
 
 class StatusTestCase(APITestCase):

@@ -151,6 +151,12 @@ class GuestConfigTestCase(test.NoDBTestCase):
 
 class CapabilityTestCase(test.NoDBTestCase):
 
+    def setUp(self):
+        super().setUp()
+        self.machine = self.useFixture(fixtures.MockPatch(
+            'nova.objects.fields.Architecture.from_host',
+            return_value='x86_64')).mock
+
     def test_trait(self):
         self.assertEqual(
             'CUSTOM_XLOUD_ADJUST',
@@ -213,6 +219,14 @@ class CapabilityTestCase(test.NoDBTestCase):
                 libvirt_driver)
             self.assertIs(
                 able, libvirt_driver.capabilities['supports_xloud_adjust'])
+
+    def test_machines_without_vcpu_hotplug(self):
+        for arch, able in (('x86_64', True), ('s390x', True),
+                           ('aarch64', False), ('riscv64', False)):
+            self.machine.return_value = arch
+            self.assertIs(able, xloud_xml.can_adjust())
+            # a server that came here all the same has its size
+            self.assertTrue(xloud_xml.has_sizes())
 
     def test_memory_in_files_is_not_given_back(self):
         self.flags(virt_type='kvm', file_backed_memory=1024, group='libvirt')

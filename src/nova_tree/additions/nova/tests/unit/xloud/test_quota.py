@@ -55,7 +55,7 @@ class CountsTestCase(CheckGrowthTestCase):
         # the memory is released after the vCPUs have been claimed
         self._check(Size(1, 2048), Size(2, 1024))
 
-        self.assertEqual({'cores': 1, 'ram': 0},
+        self.assertEqual({'cores': 1},
                          self.check_deltas.call_args[0][1])
 
     def test_shrinking_is_not_checked(self):

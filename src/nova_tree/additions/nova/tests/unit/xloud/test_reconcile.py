@@ -183,15 +183,19 @@ class ApartTestCase(ReconcileTestCase):
         self.held = {'VCPU': 3, 'MEMORY_MB': 2048}
         self.reconcile()
         self.assertLeftAlone()
-        self.instance.vm_state = 'stopped'
-        self.reconcile()
-        self.assertFalse(size.has_live(self.instance))
-        self.assertAssigned((2, 2048))
+        for vm_state in ('stopped', 'shelved', 'soft-delete'):
+            size.record_live(self.instance, Size(3, 2048))
+            self.instance.vm_state = vm_state
+            self.reconcile()
+            self.assertFalse(size.has_live(self.instance))
+            self.assertAssigned((2, 2048))
+            self.assign.reset_mock()
 
-    def test_paused_guest_is_not_asked(self):
-        self.instance.vm_state = 'paused'
-        self.guest = self.guest._replace(vcpus=3)
-        self.reconcile()
+    def test_guest_that_is_away_is_not_asked(self):
+        self.guest = self.guest._replace(vcpus=1)
+        for vm_state in ('paused', 'suspended'):
+            self.instance.vm_state = vm_state
+            self.reconcile()
         self.assertLeftAlone()
 
     def test_server_that_another_operation_has(self):
@@ -259,9 +263,12 @@ class SideBySideTestCase(ReconcileTestCase):
                    for one in range(number)]
         self.manager.rt.xloud_instances = {'node': servers}
         self.reconcile()
+        self.assertSeen(servers)
+        self.assertEqual(at_once, self.most)
+
+    def assertSeen(self, servers):
         self.assertEqual(sorted(server.uuid for server in servers),
                          sorted(self.seen))
-        self.assertEqual(at_once, self.most)
 
     def test_few_servers(self):
         self._reconcile(3, at_once=3)
@@ -272,10 +279,7 @@ class SideBySideTestCase(ReconcileTestCase):
     def test_thread_cannot_be_started(self):
         with mock.patch.object(threading.Thread, 'start',
                                side_effect=RuntimeError):
-            self.manager.rt.xloud_instances['node'].append(self.instance)
-            self.reconcile()
-        # the next periodic task tries again
-        self.assertEqual([], self.seen)
+            self._reconcile(3, at_once=1)
 
 
 class RecoverTestCase(ReconcileTestCase):
@@ -288,7 +292,7 @@ class RecoverTestCase(ReconcileTestCase):
         """Note an adjust whose work has ended without an outcome."""
         intent.Intent(vcpus, memory_mb, persist,
                       'req-of-the-adjust').write(self.instance)
-        self.adjuster._abandoned.add(self.instance.uuid)
+        self.adjuster._abandoned[self.instance.uuid] = 'req-of-the-adjust'
 
     def assertRecovered(self, recorded, live=None):
         self.assertIsNone(self.instance.task_state)
@@ -455,10 +459,17 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertAction('2 vCPUs')
 
     def test_work_that_has_ended_without_an_outcome(self):
-        self.adjuster._abandoned.add(self.instance.uuid)
+        self._intend(3)
         self.reconcile()
         self.assertRecovered(Size(2, 2048))
-        self.assertFalse(self.adjuster.is_abandoned(self.instance.uuid))
+        self.assertEqual({}, self.adjuster._abandoned)
+
+    def test_another_adjust_after_one_whose_end_was_not_noticed(self):
+        self._intend(3)
+        for request_id in ('req-another', None):
+            intent.Intent(3, None, True, request_id).write(self.instance)
+            self.reconcile()
+            self.assertLeftAlone()
 
     def test_call_that_is_lost(self):
         self.instance.updated_at = (
@@ -537,7 +548,7 @@ class SettleTestCase(ReconcileTestCase):
 
     def test_tracker_that_counts_it_already_is_left_alone(self):
         self.manager.rt.xloud_counted[self.instance.uuid] = (
-            'one', Size(2, 2048))
+            self.instance.flavor.id, Size(2, 2048))
         self._settle()
         self.assertAssigned((2, 2048))
         self.manager.rt.xloud_count.assert_not_called()

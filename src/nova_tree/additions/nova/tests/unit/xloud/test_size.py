@@ -199,6 +199,18 @@ class ResizeTestCase(test.NoDBTestCase):
         self.assertEqual((2, 2048), (instance.vcpus, instance.memory_mb))
         self.assertIsNone(size.stashed(instance))
 
+    def test_resize_to_a_flavor_made_anew_with_the_same_flavorid(self):
+        instance = base.make_instance(self.small, (1, 1024))
+        anew = self.small.obj_clone()
+        anew.id += 1
+        anew.vcpus = 8
+        anew.extra_specs = {'minimum_cpu': '4'}
+        self.assertEqual(4, size.of_flavor(instance, anew).vcpus)
+        self._resize(instance, anew)
+        self.assertEqual(4, size.recorded(instance).vcpus)
+        self._set_instance_info(instance, self.small)
+        self.assertEqual(Size(1, 1024), size.recorded(instance))
+
     def test_resize_forgets_a_live_size(self):
         instance = base.make_instance(self.small, (2, 2048))
         size.record_live(instance, Size(4, 4096))

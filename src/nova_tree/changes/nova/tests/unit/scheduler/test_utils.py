@@ -4,7 +4,7 @@
 class XloudUtilsTestCase(test.NoDBTestCase):
     def _flavor(self):
         return objects.Flavor(
-            flavorid='one', vcpus=4, memory_mb=4096, root_gb=1,
+            id=1, flavorid='one', vcpus=4, memory_mb=4096, root_gb=1,
             ephemeral_gb=0, swap=0,
             extra_specs={
                 'minimum_cpu': '1', 'minimum_memory': '1024'})
