@@ -514,12 +514,8 @@ class RestoreQuotaTest(XloudAdjustTestBase):
             body=jsonutils.dumps({'restore': {}})).status_code
 
 
-class PlacementQuotaTest(QuotaTest):
-    """Quota by asking Placement what is used."""
-
-    def setUp(self):
-        super().setUp()
-        self.flags(count_usage_from_placement=True, group='quota')
+class UnshelveQuotaMixin:
+    """What is not on a host is not counted, so it counts when it returns."""
 
     def test_a_server_comes_back_from_the_shelf_at_its_size(self):
         self.flags(shelved_offload_time=0)
@@ -541,7 +537,15 @@ class PlacementQuotaTest(QuotaTest):
         self.assertEqual((2, 1024), self._held(server))
 
 
-class UnifiedLimitsQuotaTest(QuotaTest):
+class PlacementQuotaTest(UnshelveQuotaMixin, QuotaTest):
+    """Quota by asking Placement what is used."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(count_usage_from_placement=True, group='quota')
+
+
+class UnifiedLimitsQuotaTest(UnshelveQuotaMixin, QuotaTest):
     """Quota by the limits of Keystone."""
 
     CORES = 'VCPU'

@@ -201,6 +201,16 @@ class AdjustTestBase(base.ServersTestBase):
             {'tracker': self.used(host),
              'Placement': (usages['VCPU'], usages['MEMORY_MB'])})
 
+    def heal_and_audit(self, server):
+        """Have nova-manage bring back an allocation, and look for strays."""
+        placement = manage.PlacementCommands()
+        for force in (False, True):
+            if not force:
+                self._delete_server_allocations(server['id'])
+            placement.heal_allocations(
+                instance_uuid=server['id'], force=force)
+            self.assertEqual(0, placement.audit(delete=True))
+
     def run_periodics(self):
         for compute in self.computes.values():
             compute.manager.update_available_resource(
@@ -423,15 +433,11 @@ class AdjustTest(AdjustTestBase):
         server = self.boot()
         self.adjust(server, vcpus=3, memory_mb=2048)
         self.adjust(server, vcpus=4, persist=False)
-        placement = manage.PlacementCommands()
-        for force in (False, True):
-            if not force:
-                self._delete_server_allocations(server['id'])
-            placement.heal_allocations(
-                instance_uuid=server['id'], force=force)
-            self.assertEqual(0, placement.audit(delete=True))
-            self.assertSize(
-                server, 3, 2048, guest=(4, 2048), held=(4, 2048))
+        self.heal_and_audit(server)
+        self.assertSize(server, 3, 2048, guest=(4, 2048), held=(4, 2048))
+        self._stop_server(server)
+        self.heal_and_audit(server)
+        self.assertSize(server, 3, 2048)
 
 
 class CapacityTest(AdjustTestBase):
@@ -505,6 +511,7 @@ class PinnedTest(AdjustTestBase):
         self.assertEqual((2, 2048), self.guest_size(server))
         self.adjust(server, vcpus=1)
         self.run_periodics()
+        self.heal_and_audit(server)
         self.assertEqual((1, 2048), self.guest_size(server))
         self.assertEqual((None, 2048), self.held(server))
         self.assertEqual(2, self.pcpus(server))
@@ -518,6 +525,7 @@ class PinnedTest(AdjustTestBase):
         self.assertEqual((2, 2048), self.held(server))
         self.adjust(server, vcpus=2)
         self.run_periodics()
+        self.heal_and_audit(server)
         self.assertEqual((2, 2048), self.guest_size(server))
         self.assertEqual((2, 2048), self.held(server))
         self.assertEqual(1, self.pcpus(server))
