@@ -135,9 +135,7 @@ class MixedCloudTest(base.LibvirtMigrationMixin,
         server = self.boot()
         self.adjust(server, vcpus=2)
         self.src.stop()
-        service = self.api.get_services(
-            binary='nova-compute', host='one')[0]
-        self.api.put_service(service['id'], {'forced_down': True})
+        self.force_down('one')
         self.try_move(server, 'evacuate', {})
         self.assertNoHost(server, 'evacuate', 'rebuild_server')
         instance = self.instance(server)

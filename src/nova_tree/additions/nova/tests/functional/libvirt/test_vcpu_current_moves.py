@@ -110,7 +110,7 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
     def _rescue(self):
         # fake images are no files
         os.makedirs(libvirt_utils.get_instance_path(
-            self.instance(self.server)), exist_ok=True)
+            self.instance(self.server)))
         self.act(self.server, 'rescue', 'RESCUE')
 
     def test_rescue_keeps_the_size(self):
@@ -204,11 +204,6 @@ class MoveTestBase(base.LibvirtMigrationMixin,
         self.force_down('one')
         self._evacuate_server(self.server)
         self.assertEqual('two', self.instance(self.server).host)
-
-    def force_down(self, host):
-        service = self.api.get_services(
-            binary='nova-compute', host=host)[0]
-        self.api.put_service(service['id'], {'forced_down': True})
 
 
 class MoveTest(MoveTestBase):

@@ -192,7 +192,7 @@ class ApartTestCase(ReconcileTestCase):
             self.assign.reset_mock()
 
     def test_guest_that_is_away_is_not_asked(self):
-        self.guest = self.guest._replace(vcpus=1)
+        self.guest = self.guest._replace(vcpus=3)
         for vm_state in ('paused', 'suspended'):
             self.instance.vm_state = vm_state
             self.reconcile()
@@ -263,12 +263,9 @@ class SideBySideTestCase(ReconcileTestCase):
                    for one in range(number)]
         self.manager.rt.xloud_instances = {'node': servers}
         self.reconcile()
-        self.assertSeen(servers)
-        self.assertEqual(at_once, self.most)
-
-    def assertSeen(self, servers):
         self.assertEqual(sorted(server.uuid for server in servers),
                          sorted(self.seen))
+        self.assertEqual(at_once, self.most)
 
     def test_few_servers(self):
         self._reconcile(3, at_once=3)
