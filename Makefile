@@ -8,53 +8,71 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-# What the host needs, by what needs it.
-HOST_PACKAGES := \
+# The Debian packages that the host needs to build, and those that the tests need besides. Tools
+# that only one root needs are installed in that root.
+BUILD_PACKAGES := \
 	python3 python3-venv \
 	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg gpgv patch \
 	createrepo-c rpm \
-	mmdebstrap systemd-container \
-	git iproute2 lintian piuparts shellcheck
+	mmdebstrap systemd-container
+TEST_PACKAGES := iproute2 piuparts shellcheck
 
-.PHONY: help setup packages mirror test test-unit test-bases test-nova test-nova-all \
+# `make test` leaves out the tests that are marked slow; `make test-all` runs them too.
+MARKS := -m "not slow"
+DURATIONS := --durations=15 --durations-min=5
+
+.PHONY: help setup packages mirror test test-all test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-without test-nova-docs \
 	test-packages test-packages-all test-system test-system-core lint bench bench-system clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
-setup: $(VENV)/ready ## what the other commands need: Debian packages (as root), a virtualenv
+setup: $(VENV)/ready ## what all other commands need: Debian packages (as root), a virtualenv
 
-$(VENV)/ready: pyproject.toml setup.py requirements.txt
-	@missing=$$(for package in $(HOST_PACKAGES); do \
+# Install the Debian packages that are missing: $(call install,NAMES)
+define install
+	@missing=$$(for package in $(1); do \
 	    dpkg-query -W -f='$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || \
 	    echo $$package; \
 	done); \
 	if [ -n "$$missing" ]; then \
-	    [ "$$(id -u)" = 0 ] || { echo "make setup: as root: apt-get install" $$missing >&2; exit 1; }; \
+	    [ "$$(id -u)" = 0 ] || { echo "make: as root: apt-get install" $$missing >&2; exit 1; }; \
 	    apt-get update -q && DEBIAN_FRONTEND=noninteractive \
 	        apt-get install -y -q --no-install-recommends $$missing; \
 	fi
+endef
+
+$(VENV)/builder: pyproject.toml setup.py requirements.txt
+	$(call install,$(BUILD_PACKAGES))
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	touch $@
 
-packages: setup ## build the packages of TARGETS and the signed mirror of them: dist/
+$(VENV)/ready: $(VENV)/builder requirements-test.txt
+	$(call install,$(TEST_PACKAGES))
+	$(BIN)/python -m pip install -q --require-hashes -r requirements-test.txt
+	touch $@
+
+packages: $(VENV)/builder ## build the packages of TARGETS and the signed mirror of them: dist/
 	$(BIN)/nova-xloud build $(TARGETS)
 	$(BIN)/nova-xloud mirror dist/mirror
 
-mirror: setup ## the signed mirror of what is in dist/
+mirror: $(VENV)/builder ## the signed mirror of what is in dist/
 	$(BIN)/nova-xloud mirror dist/mirror
 
-test: lint test-unit test-bases test-packages test-system-core test-nova ## everything that CI runs
+test: lint test-unit test-bases test-packages test-system-core test-nova ## everything that CI runs; docs/testing.md says what guards what
+
+test-all: MARKS :=
+test-all: lint test-unit test-bases test-packages test-packages-all test-system test-nova test-nova-ours test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
 
 test-unit: setup ## the builder's own tests: no network, no root
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest $(MARKS) tests/unit
 
 test-bases: setup ## the real bases: every anchor holds in all ten
-	$(BIN)/python -m pytest tests/bases
+	$(BIN)/python -m pytest $(MARKS) tests/bases
 
 test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor, coverage (root)
 	$(BIN)/python -m tests.nova.style
@@ -78,33 +96,36 @@ test-nova-all: setup ## the wide run: whole packages, and servers without a floo
 	    $(DEEP_RELEASES:%=--release %)
 	$(BIN)/python -m tests.nova.pristine $(DEEP_RELEASES:%=--release %)
 
-test-packages: packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
-	$(BIN)/python -m pytest tests/packages
-	$(BIN)/python -m pytest tests/packages/el9/test_package.py --target el9
-	$(BIN)/python -m pytest tests/wheel
+test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
+	$(BIN)/python -m pytest $(MARKS) $(DURATIONS) tests/packages
+	$(BIN)/python -m pytest $(MARKS) tests/packages/el9/test_package.py --target el9
+	$(BIN)/python -m pytest $(MARKS) tests/wheel
 
-test-packages-all: ## the same scenarios for the other targets: EL 9, OpenStack 2024.1 on Debian 12 (root; an hour)
+test-packages-all: setup ## the same scenarios for the other targets: EL 9, OpenStack 2024.1 on Debian 12 (root; an hour)
 	$(MAKE) packages TARGETS="debian-13 el9 debian-12-caracal"
-	$(BIN)/python -m pytest tests/packages --target el9
-	$(BIN)/python -m pytest tests/packages --target debian-12-caracal
+	$(BIN)/python -m pytest $(DURATIONS) tests/packages --target el9
+	$(BIN)/python -m pytest $(DURATIONS) tests/packages --target debian-12-caracal
 
-test-system: packages ## a real OpenStack with real guests: adjust, move, break, swap (root; half an hour)
-	$(BIN)/python -m pytest tests/system
+test-system: setup packages ## a real OpenStack with real guests: adjust, move, break, swap (root; half an hour)
+	$(BIN)/python -m pytest $(DURATIONS) tests/system
 
-test-system-core: packages ## of these, what every change must pass (root)
-	$(BIN)/python -m pytest tests/system -m core --walks 1 --cut 4
+test-system-core: setup packages ## of these, what every change must pass (root)
+	$(BIN)/python -m pytest $(DURATIONS) tests/system -m "core and not slow" --walks 1 --cut 4
 
+# Files are found without git, so that a tarball of the checkout can be linted.
 lint: setup ## ruff, mypy, shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	git ls-files | xargs awk 'FNR == 1 && /^#! *\/(usr\/)?bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' | \
-	    xargs shellcheck
+	find . \( -name '.*' ! -name . ! -name .ci -o -path ./dist -o -path ./build -o -name __pycache__ \) -prune \
+	    -o -type f -print0 | \
+	    xargs -0 awk 'FNR == 1 && /^#! *\/(usr\/)?bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' | \
+	    xargs -d '\n' shellcheck
 
 bench: setup ## build time and size, cold, warm and unchanged, as ratios against Debian's own nova and stdeb (root)
 	$(BIN)/python -m tests.bench $(TARGETS)
 
-bench-system: packages ## how fast an adjust is, against libvirt alone and Nova's own resize (root)
+bench-system: setup packages ## how fast an adjust is, against libvirt alone and Nova's own resize (root)
 	$(BIN)/python -m pytest tests/system/bench.py
 
 clean: ## remove what was built, keep the caches
