@@ -18,11 +18,14 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def directory() -> Path:
-    """Return the cache directory: $NOVA_XLOUD_CACHE, else nova-xloud in the user's cache."""
+    """Return the cache directory: $NOVA_XLOUD_CACHE, else nova-xloud in the user's cache.
+
+    :raises DirectoryError: if its name cannot be used
+    """
     if named := os.environ.get("NOVA_XLOUD_CACHE"):
-        return Path(named)
+        return files.named(Path(named))
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "nova-xloud"
+    return files.named(Path(home) / "nova-xloud")
 
 
 @contextlib.contextmanager

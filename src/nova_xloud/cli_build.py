@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -31,6 +32,7 @@ from nova_xloud import (
     wheel,
 )
 from nova_xloud.errors import MirrorError, PackageError
+from nova_xloud.files import named
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGING = CHECKOUT / "debian"
@@ -47,6 +49,20 @@ _PACKAGING = {
 }
 
 
+class Directory(click.Path):
+    """A directory to write to, whose name the programs that the builder runs can be given."""
+
+    def __init__(self, *, exists: bool = False) -> None:
+        super().__init__(exists=exists, path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return a path.
+
+        :raises DirectoryError: if its name cannot be used
+        """
+        return named(Path(os.fsdecode(super().convert(value, param, ctx))))
+
+
 @click.command("build")
 @click.argument("names", metavar="TARGET...", nargs=-1)
 @click.option("--list", "listing", is_flag=True, help="List the targets and do nothing else.")
@@ -61,7 +77,7 @@ _PACKAGING = {
     "--dist",
     default="dist",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Directory(),
     help="Where each target gets its directory.",
 )
 @click.option("--force", is_flag=True, help="Build also if nothing has changed.")
@@ -109,7 +125,7 @@ def build(
 _signed = [
     click.option(
         "--gnupg-home",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=Directory(),
         help="GnuPG directory with the signing key; default: one of nova-xloud's own, made if "
         "missing.",
     ),
@@ -132,12 +148,12 @@ def _signing(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("mirror")
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=Directory())
 @click.option(
     "--dist",
     default="dist",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Directory(),
     help="Where `nova-xloud build` has put the packages.",
 )
 @click.option("--url", default="", help="Where clients will find it; default: file:DIRECTORY.")
@@ -167,7 +183,7 @@ def make_mirror(
 
 
 @click.command("prune")
-@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("directory", type=Directory(exists=True))
 @_signing
 def prune_mirror(directory: Path, gnupg_home: Path | None, key: str | None, keep: int) -> None:
     """Drop all but the last builds from the repositories in DIRECTORY."""
@@ -213,7 +229,7 @@ def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> li
 
     :raises PackageError: if this is no checkout, or the base is not what the format is built from
     """
-    if not (PACKAGING / "control.in").exists():
+    if not (named(PACKAGING) / "control.in").exists():
         raise PackageError(f"{PACKAGING} is missing: packages are built in a checkout")
     with bases.opened(target.base, only=tree.paths()) as (base, unpacked):
         files, failures = tree.compose(base, unpacked)

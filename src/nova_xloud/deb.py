@@ -121,7 +121,9 @@ def assemble(
     kind = material.orig.name.partition(".tar.")[2]
     orig = area / f"{SOURCE}_{upstream}.orig.tar.{kind}"
     shutil.copyfile(material.orig, orig)
-    subprocess.run(["tar", "-C", source, "--strip-components=1", "-xf", orig], check=True)
+    # a colon in a path is of no other host
+    unpack = ["tar", "--force-local", "--strip-components=1"]
+    subprocess.run([*unpack, "-C", source, "-xf", orig], check=True)
     ours = source / "debian"
     shutil.rmtree(ours, ignore_errors=True)
     shutil.copytree(material.packaging, ours, ignore=shutil.ignore_patterns("*.in"))

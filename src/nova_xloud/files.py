@@ -8,6 +8,25 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from nova_xloud.errors import DirectoryError
+
+
+def named(path: Path) -> Path:
+    """Return a path whose name every program can be given.
+
+    :raises DirectoryError: if there is a control character in it, or it is not UTF-8
+    """
+    text = str(path)
+    if any(ord(each) < 32 or ord(each) == 127 for each in text):
+        raise DirectoryError(
+            Path(repr(text)), "a newline, a tab or another control character is in the name"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DirectoryError(Path(ascii(text)), "the name is not UTF-8") from None
+    return path
+
 
 @contextlib.contextmanager
 def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:

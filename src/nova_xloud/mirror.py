@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +63,7 @@ def write(
         work = Path(tempfile.mkdtemp(prefix=f".{mirror.name}.", dir=mirror.parent))
         try:
             state = publishing.state(mirror)
-            url = url or state.get("url") or f"file:{mirror}"
+            url = url or state.get("url") or f"file:{urllib.parse.quote(str(mirror))}"
             kept = _builds(state)
             new = work / "new"
             for repository in {**kept, **packages}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +22,14 @@ from nova_xloud.errors import NotRootError, RootError
 from nova_xloud.files import locked
 
 NSPAWN = ("systemd-nspawn", "-q", "--register=no", "--keep-unit", "--link-journal=no")
+#: Where mmdebstrap finds the directory of a root. Its apt takes no path with a space, a colon or a
+#: backslash, nor a symbolic link to one; the mount is in a namespace of its own.
+_PLAIN = Path("/run/nova-xloud-root")
+_ON_PLAIN = (
+    *("unshare", "--mount", "--propagation=private", "sh", "-euc"),
+    'mount --bind "$1" "$2"; shift 2; exec "$@"',
+    "sh",
+)
 #: What it runs ends with the process that has started it, however that ends.
 _TIED = ("setpriv", "--pdeathsig", "KILL")
 BUILDER = "builder"
@@ -75,14 +84,16 @@ def make(recipe: Recipe) -> Path:
             return root
         making = Path(tempfile.mkdtemp(prefix=f".{recipe.name}.", dir=roots))
         log = roots / f"{recipe.name}.log"
+        _PLAIN.mkdir(exist_ok=True)
         try:
             with log.open("w") as out:
                 subprocess.run(
                     [
+                        *(*_ON_PLAIN, str(making), str(_PLAIN)),
                         *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
                         *(f"--include={package}" for package in recipe.packages),
                         *recipe.hooks,
-                        *(recipe.suite, str(making / "root")),
+                        *(recipe.suite, str(_PLAIN / "root")),
                     ],
                     stdout=out,
                     stderr=subprocess.STDOUT,
@@ -104,12 +115,21 @@ def overlay(lower: Sequence[Path], scratch: Path) -> Iterator[Path]:
     :param scratch: holds ``upper``, ``work`` and ``root``; the caller removes it
     :raises RootError: if the kernel refuses
     """
+    scratch = scratch.absolute()
     for name in ("upper", "work", "root"):
         (scratch / name).mkdir(parents=True, exist_ok=True)
-    layers = ":".join(str(layer) for layer in lower)
-    options = f"lowerdir={layers},upperdir={scratch}/upper,workdir={scratch}/work"
+    # Short relative names: the signs , : and \ have meanings of their own in overlayfs's options.
+    names = [f"lower-{number}" for number in range(len(lower))]
+    for name, layer in zip(names, lower, strict=True):
+        (scratch / name).unlink(missing_ok=True)
+        (scratch / name).symlink_to(layer.absolute())
     mounted = subprocess.run(
-        ["mount", "-t", "overlay", "overlay", "-o", options, str(scratch / "root")],
+        [
+            *("mount", "-t", "overlay", "overlay", "-o"),
+            f"lowerdir={':'.join(names)},upperdir=upper,workdir=work",
+            str(scratch / "root"),
+        ],
+        cwd=scratch,
         capture_output=True,
         text=True,
     )
@@ -136,7 +156,7 @@ def run_in(
     """
     arguments = [*NSPAWN, "-D", str(root), "--as-pid2", "--private-network"]
     arguments += ["--console=pipe", f"--user={user}"]
-    arguments += [f"--bind={host}:{there}" for host, there in (binds or {}).items()]
+    arguments += [bind(host, there) for host, there in (binds or {}).items()]
     arguments += [f"--setenv={name}={value}" for name, value in (environment or {}).items()]
     with log.open("a") as out:
         return subprocess.run(
@@ -145,6 +165,18 @@ def run_in(
             stdout=out,
             stderr=subprocess.STDOUT,
         ).returncode
+
+
+def bind(host: Path, there: str, option: str = "--bind") -> str:
+    r"""Return the option of systemd-nspawn that shows a file or directory of the host in a root.
+
+    :param option: ``--bind`` or ``--bind-ro``
+
+    >>> print(bind(Path("/a:b"), "/tree"))
+    --bind=/a\:b:/tree
+    """
+    source, target = (re.sub(r"([\\:])", r"\\\1", str(path)) for path in (host, there))
+    return f"{option}={source}:{target}"
 
 
 def give_to_builder(root: Path, directory: Path) -> None:
@@ -179,6 +211,20 @@ def remove_abandoned(tree: Path) -> None:
 
 
 def _mounted_below(tree: Path) -> list[str]:
-    inside = f"{tree.resolve()}/"
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return [mount for mount in mounts if mount.startswith(inside)]
+    """Return the mount points at and below a directory."""
+    top = str(tree.resolve())
+    return [mount for mount in _mount_points() if mount == top or mount.startswith(f"{top}/")]
+
+
+def _mount_points() -> list[str]:
+    """Return all mount points of this process; see proc_pid_mountinfo(5).
+
+    The kernel writes a space, a tab, a newline and a backslash in a path as octal numbers.
+    """
+    lines = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
+    points = [line.split(b" ")[4] for line in lines if line]
+    return [os.fsdecode(re.sub(rb"\\([0-7]{3})", _of_octal, point)) for point in points]
+
+
+def _of_octal(digits: re.Match[bytes]) -> bytes:
+    return bytes([int(digits[1], 8)])

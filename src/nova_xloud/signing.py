@@ -43,8 +43,17 @@ class Signer(NamedTuple):
         self._gpg("--armor" if armor else "--no-armor", "--output", public, "--export", self.key)
 
     def _gpg(self, *arguments: str | Path) -> None:
-        gpg = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--local-user", self.key]
-        answer([*gpg, *arguments], MirrorError)
+        answer([*_gpg(self.home), "--local-user", self.key, *arguments], MirrorError)
+
+
+def _gpg(home: Path) -> list[str]:
+    """Return the command that every use of GnuPG begins with.
+
+    :raises MirrorError: if GnuPG's agent does not start in that directory
+    """
+    if ":" in str(home):
+        raise MirrorError(f"{home}: GnuPG takes no directory with a colon in the path")
+    return ["gpg", "--homedir", str(home), "--batch", "--quiet"]
 
 
 def signing_key(home: Path) -> str:
@@ -53,8 +62,8 @@ def signing_key(home: Path) -> str:
     :param home: created with mode 0700 if missing; keep it: clients trust this key
     :raises MirrorError: if there is no secret key and none can be made
     """
+    gpg = _gpg(home)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
     listing = [*gpg, "--with-colons", "--list-secret-keys"]
     if "\nfpr:" not in answer(listing, MirrorError):
         make = ["--passphrase", "", "--quick-generate-key", KEY_USER, "rsa3072", "sign", "never"]

@@ -144,7 +144,7 @@ class NovaEnvironment:
         )
         (made / "venv").mkdir()
         command = [*self._nspawn(), "--resolv-conf=copy-host", *_client_settings()]
-        command += [f"--bind={made / 'venv'}:{there}", f"--bind-ro={PINS}:/pins"]
+        command += [root.bind(made / "venv", there), root.bind(PINS, "/pins", "--bind-ro")]
         with log.open("w") as out:
             done = subprocess.run(
                 [*command, "sh", "-c", script],
@@ -173,7 +173,7 @@ class NovaEnvironment:
         there = f"/venv/{self.key}"
         words = [f"{there}/bin/python" if word == "python" else word for word in argv]
         arguments = [*self._nspawn(), "--private-network"]
-        arguments += [f"--bind={tree}:/tree", f"--bind={self.venv}:{there}"]
+        arguments += [root.bind(tree, "/tree"), root.bind(self.venv, there)]
         setting = {**self.variables, **(variables or {})}
         arguments += [f"--setenv={name}={value}" for name, value in setting.items()]
         with log.open("a") as out:

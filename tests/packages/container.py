@@ -42,7 +42,7 @@ class Container:
         """
         self.root = merged
         self._console = console
-        self._binds = [f"--bind={host}:{there}" for host, there in (binds or {}).items()]
+        self._binds = [root.bind(host, there) for host, there in (binds or {}).items()]
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from conftest import NOVA_FILE, PATH
 
 from nova_xloud import bases, cli, cli_build, errors, targets, tree
+from nova_xloud.errors import DirectoryError
 
 
 def run(*words: object) -> Result:
@@ -178,3 +180,26 @@ def test_a_source_that_was_passed_over_is_told(
     told = capsys.readouterr().err
     assert "nova 2:31.0.0-6+deb13u3" in told
     assert "nova-xloud build --refresh debian-13" in told
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", os.fsdecode(b"a\xff")])
+def test_a_directory_that_programs_cannot_be_given_is_refused(tmp_path: Path, name: str) -> None:
+    place = str(tmp_path / name)
+    for words in (
+        ["build", "debian-13", "--dist", place],
+        ["mirror", place],
+        ["mirror", str(tmp_path / "mirror"), "--gnupg-home", place],
+    ):
+        result = run(*words)
+        assert result.exit_code == DirectoryError.exit_code, result.output
+        assert "the name" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_programs_cannot_be_given_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOVA_XLOUD_CACHE", str(tmp_path / "a\nb"))
+    result = run("tree", "29.4.0", tmp_path / "tree")
+    assert result.exit_code == DirectoryError.exit_code
+    assert not list(tmp_path.iterdir())

@@ -61,6 +61,34 @@ def test_the_index_is_signed_by_the_key_beside_it(place: Path) -> None:
     assert f"URIs: file:{place}\n" in (place / "trixie/nova-xloud.sources").read_text()
 
 
+def test_apt_reads_a_mirror_in_any_directory(tmp_path: Path, signer: Signer) -> None:
+    place = tmp_path / "a b:c,d\\e \u00e9%20#[1]" / "mirror"
+    mirror.write(place, {TRIXIE: [make_deb(tmp_path / "packages", "1.0")]}, signer)
+    key = tmp_path / "nova-xloud.gpg"
+    key.write_bytes((place / "nova-xloud.gpg").read_bytes())
+    told = (place / "trixie/nova-xloud.sources").read_text()
+    client = tmp_path / "apt/etc/apt/sources.list.d/nova-xloud.sources"
+    client.parent.mkdir(parents=True)
+    client.write_text(told.replace("/usr/share/keyrings/nova-xloud.gpg", str(key)))
+    for state in ("etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/lib/dpkg"):
+        (tmp_path / "apt" / state).mkdir(parents=True)
+    (tmp_path / "apt/var/lib/dpkg/status").touch()
+    options = [f"-oDir={tmp_path / 'apt'}", "-oAPT::Sandbox::User=root"]
+    subprocess.run(["apt-get", *options, "--error-on=any", "update"], check=True)
+    told = subprocess.run(["apt-cache", *options, "show", "tiny"], capture_output=True, text=True)
+    assert "Version: 1.0\n" in told.stdout
+
+
+def test_a_key_in_any_directory_signs_and_a_colon_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / "a b,c\\d \u00e9" / "gnupg"
+    key = Signer(home, signing_key(home))
+    mirror.write(tmp_path / "mirror", {TRIXIE: [make_deb(tmp_path / "packages", "1.0")]}, key)
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+    with pytest.raises(MirrorError, match="no directory with a colon"):
+        signing_key(tmp_path / "a:b")
+    assert not (tmp_path / "a:b").exists()
+
+
 def test_every_index_is_there_by_its_hash(place: Path) -> None:
     release = (place / "dists/trixie/InRelease").read_text()
     assert "Acquire-By-Hash: yes" in release

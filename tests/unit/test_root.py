@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nova_xloud import root
-from nova_xloud.errors import NotRootError
+from nova_xloud.errors import NotRootError, RootError
 
 RECIPE = root.Recipe("test", "trixie", ("a", "b"), ("--hook",))
 
@@ -32,3 +37,106 @@ def test_a_tree_is_removed(tmp_path: Path) -> None:
     (tmp_path / "tree/below").mkdir(parents=True)
     root.remove_tree(tmp_path / "tree")
     assert not (tmp_path / "tree").exists()
+
+
+#: Names that mean something to mount, overlayfs, systemd-nspawn or the kernel's list of mounts.
+NAMES = [
+    "plain",
+    "a b",
+    "a:b",
+    "a,b",
+    "a\\b",
+    "a\\:b",
+    "a\\054b",
+    "\u00e9",
+    "a%b",
+    "a\tb",
+    "a\nb",
+    "a\rb",
+]
+
+mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems, which needs root")
+
+
+@contextlib.contextmanager
+def bound(there: Path, host: Path) -> Iterator[None]:
+    """Show a directory of the host in another place."""
+    subprocess.run(["mount", "--bind", host, there], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", there], check=True)
+
+
+@mounts
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_behind_a_mount_is_removed_whatever_its_name(tmp_path: Path, name: str) -> None:
+    tree = tmp_path / "tree"
+    for place in (tree / "below" / name, tmp_path / name / "below"):
+        place.mkdir(parents=True)
+        host = tmp_path / "host"
+        host.mkdir(exist_ok=True)
+        (host / "file").write_text("of the host")
+        with bound(place, host):
+            for top in (place.parent, place):
+                with pytest.raises(RootError, match="is mounted"):
+                    root.remove_tree(top)
+        assert (host / "file").read_text() == "of the host"
+        root.remove_tree(place.parent)
+        assert not place.parent.exists()
+
+
+@mounts
+@pytest.mark.parametrize("name", NAMES)
+def test_layers_are_mounted_whatever_their_names(tmp_path: Path, name: str) -> None:
+    layers = [tmp_path / name / each for each in ("over", "under")]
+    for layer in layers:
+        layer.mkdir(parents=True)
+        (layer / layer.name).write_text("")
+        (layer / "both").write_text(layer.name)
+    scratch = tmp_path / name / "scratch"
+    with root.overlay(layers, scratch) as merged:
+        assert {each.name for each in merged.iterdir()} == {"over", "under", "both"}
+        assert (merged / "both").read_text() == "over"
+        (merged / "new").write_text("new")
+        with pytest.raises(RootError, match="is mounted"):
+            root.remove_tree(scratch)
+    assert (scratch / "upper/new").read_text() == "new"
+    root.remove_tree(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+@mounts
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_killed_build_left_mounted_goes_whatever_its_name(tmp_path: Path, name: str) -> None:
+    left = tmp_path / name / "build"
+    (tmp_path / "layer").mkdir()
+    die = (
+        "import os, pathlib, sys; from nova_xloud import root\n"
+        "with root.overlay([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[2])): os._exit(9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", die, tmp_path / "layer", left / "overlay"])
+    assert killed.returncode == 9
+    assert (left / "overlay/root").is_mount()
+    root.remove_abandoned(left)
+    assert not left.exists()
+
+
+@mounts
+@pytest.mark.parametrize("name", [each for each in NAMES if each.isprintable()])
+def test_a_root_is_entered_whatever_its_name(tmp_path: Path, name: str) -> None:
+    """The root has the host's programs, read through a bind mount."""
+    lower = tmp_path / name / "lower"
+    for directory in ("etc", "usr", "proc", "sys", "dev", "run", "tmp", "root", "var"):
+        (lower / directory).mkdir(parents=True)
+    for link in ("bin", "lib", "lib64", "sbin"):
+        (lower / link).symlink_to(f"usr/{link}")
+    (lower / "etc/os-release").write_text("ID=test\n")
+    given = tmp_path / name / "given"
+    given.mkdir()
+    log = tmp_path / name / "log"
+    with root.overlay([lower], tmp_path / name / "scratch") as merged:
+        command = ["sh", "-c", "echo seen >/srv/given/file"]
+        binds = {Path("/usr"): "/usr", given: "/srv/given"}
+        assert root.run_in(merged, command, log=log, binds=binds) == 0, log.read_text()
+    assert (given / "file").read_text() == "seen\n"
