@@ -4,7 +4,8 @@ SHELL := /bin/bash
 
 TARGETS ?= debian-13 el9 29.4.0-wheel
 DEEP_RELEASES ?= 29.4.0 31.3.1 34.0.0
-VENV := .venv
+# Python makes no virtualenv below a directory with a colon in its name.
+VENV := $(if $(findstring :,$(CURDIR)),$(HOME)/.cache/nova-xloud/venv-$(firstword $(shell pwd | sha256sum)),.venv)
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
