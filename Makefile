@@ -72,7 +72,7 @@ test-all: lint test-unit test-bases test-packages test-packages-all test-system 
 test-unit: setup ## the builder's own tests: no network, no root
 	$(BIN)/python -m pytest $(MARKS) tests/unit
 
-test-bases: setup ## the real bases: every anchor holds in all ten
+test-bases: setup ## the real bases: every anchor holds in all thirteen
 	$(BIN)/python -m pytest $(MARKS) tests/bases
 
 test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor, coverage (root)

@@ -1,115 +1,234 @@
-"""Fetching a distribution's source package by apt, without touching the host's apt.
+"""A distribution's nova, fetched by apt: the library that hosts install, and a source for it.
 
-apt runs on a state directory of its own.  Its sources are the host's own Debian ones, asked for
-source packages of the wanted suite, and only the Debian archive's keys are trusted.
-
-An archive may list a source package that it does not serve (yet, or any more): then the newest one
-that it does serve is taken, and the other is told as passed over.
+An archive may list a source package and not serve it.  The library is then taken with the newest
+source package of the same upstream version that the archive serves, or with the upstream tarball,
+or alone.  How these become one base is not this module's business.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from nova_xloud import cache
+from nova_xloud import archive, cache
+from nova_xloud.archive import Archive
 from nova_xloud.commands import run
-from nova_xloud.errors import FetchError, HashError, MissingToolError
+from nova_xloud.errors import FetchError, HashError, MissingToolError, UnservedError
 
-PACKAGE = "nova"
-_CURRENT = "current"
-#: In what apt says of a file that it knows of, but does not get.
-_NOT_SERVED = "404  Not Found"
-_KEYRINGS = (
-    "/usr/share/keyrings/debian-archive-keyring.pgp",
-    "/usr/share/keyrings/debian-archive-keyring.gpg",
-)
-_ETC = Path("/etc")
+SOURCE = "nova"
+LIBRARY = "python3-nova"
+_RECORD = "fetched.json"
+#: What apt says of a file that it knows of, and that the archive does not have.
+_NOT_SERVED = re.compile(r"\b40[34]  |\b410  |File not found")
 
 
-def cached(place: Path) -> tuple[Path, ...]:
-    """Return the files of the source package that was fetched last, the .dsc first.
+class Offer(NamedTuple):
+    """What an archive lists of nova.
 
-    :raises HashError: if one of them is not what it was
+    :ivar version: of the library that its hosts install; "" where it has none
+    :ivar record: the archive's paragraph about that library
+    :ivar sources: the versions of the source package, the newest first, served or not
+    :ivar digest: of the archive's indexes
     """
-    record = place / _CURRENT
+
+    version: str
+    record: str
+    sources: tuple[str, ...]
+    digest: str
+
+
+class Fetched(NamedTuple):
+    """A library and the source for it, in the cache.
+
+    :ivar version: of the library
+    :ivar record: the archive's paragraph about the library
+    :ivar source: the version of the source package; "" where none was served
+    :ivar digest: of the archive's indexes when this was fetched
+    :ivar files: of the source package, the .dsc first; or the upstream tarball; or none
+    :ivar library: the binary package
+    """
+
+    version: str
+    record: str
+    source: str
+    digest: str
+    files: tuple[Path, ...]
+    library: Path
+
+
+def newest(suite: str, distribution: str = "debian") -> Offer:
+    """Ask the archive of a suite what it lists; nothing is downloaded but its indexes.
+
+    :raises XloudError: see nova_xloud.archive.read
+    """
+    _require_apt()
+    return _offer(archive.read(suite, distribution=distribution))
+
+
+def cached(place: Path) -> Fetched | None:
+    """Return what was fetched last, or None.
+
+    :raises HashError: if a file is not what it was
+    """
+    record = place / _RECORD
     if not record.exists():
-        return ()
-    digest, _, name = record.read_text().splitlines()[0].partition("  ")
-    dsc = place / name
-    if not dsc.exists() or cache.sha256(dsc) != digest:
-        raise HashError(f"{dsc} is damaged: its hash is not the one it came with")
-    return (dsc, *_listed(dsc))
+        return None
+    try:
+        told: dict[str, Any] = json.loads(record.read_text())
+        library, *files = told["files"]
+        found = Fetched(
+            told["version"],
+            told["record"],
+            told["source"],
+            told["digest"],
+            tuple(place / name for name in files),
+            place / library,
+        )
+        digests: dict[str, str] = told["files"]
+    except (ValueError, KeyError) as error:
+        raise HashError(f"{record} is damaged") from error
+    for name, digest in digests.items():
+        if not (place / name).exists() or cache.sha256(place / name) != digest:
+            raise HashError(f"{place / name} is damaged: its hash is not the one it came with")
+    return found
 
 
-def passed_over(place: Path) -> str:
-    """Return the version that was listed when the present files were fetched, but not served.
+def download(
+    suite: str, distribution: str, part: Path, place: Path, *, anew: bool = False
+) -> Fetched:
+    """Fetch the library that hosts of a suite install, and a source for it.
 
-    :returns: "" if they are of the newest version that was listed
-    """
-    record = place / _CURRENT
-    lines = record.read_text().splitlines() if record.exists() else []
-    return lines[1] if len(lines) > 1 else ""
-
-
-def download(suite: str, part: Path, place: Path) -> tuple[Path, ...]:
-    """Fetch the newest source package that a suite serves, and record it as the current one.
-
-    :param suite: a Debian codename
     :param part: a scratch directory on the same file system as ``place``
     :param place: where the files go
+    :param anew: fetch also what has been fetched when the archive was the same: it may serve a
+        source by now that it only listed
+    :raises UnservedError: if the archive has no library, or does not serve it
     :raises XloudError: see nova_xloud.bases.fetch
     """
+    _require_apt()
+    found = archive.read(suite, distribution=distribution)
+    offer = _offer(found)
+    if not offer.version:
+        raise UnservedError(f"the archive of {distribution} {suite} has no {LIBRARY}")
+    before = None
+    with contextlib.suppress(HashError):
+        before = cached(place)
+    if before and not anew:
+        is_current = (before.version, before.record) == (offer.version, offer.record)
+        if is_current and (before.source == before.version or before.digest == offer.digest):
+            return before
+    library = _library(found, offer, part / "library")
+    version, files = _source(found, offer, part)
+    digests = {}
+    for file in (library, *files):
+        digests[file.name] = cache.sha256(file)
+        file.replace(place / file.name)
+    told = {
+        "version": offer.version,
+        "source": version,
+        "record": offer.record,
+        "digest": offer.digest,
+        "files": digests,
+    }
+    (part / _RECORD).write_text(json.dumps(told, indent=1) + "\n")
+    (part / _RECORD).replace(place / _RECORD)
+    fetched = cached(place)
+    assert fetched  # noqa: S101
+    return fetched
+
+
+def upstream_version(version: str) -> str:
+    """Return a package's version without epoch and revision.
+
+    >>> upstream_version("2:26.2.2-1~deb12u5")
+    '26.2.2'
+    """
+    return version.split(":", 1)[-1].rsplit("-", 1)[0]
+
+
+def _require_apt() -> None:
     if shutil.which("apt-get") is None:
         raise MissingToolError("apt-get", package="apt")
-    options = _private_state(suite, part)
-    doing = f"fetching {PACKAGE} from Debian {suite}"
-    run(["apt-get", *options, "--error-on=any", "update"], doing)
-    dsc, passed = _fetch_newest(options, part, doing)
-    for file in (dsc, *_listed(dsc)):
-        file.replace(place / file.name)
-    record = part / _CURRENT
-    record.write_text(f"{cache.sha256(place / dsc.name)}  {dsc.name}\n{passed}")
-    record.replace(place / _CURRENT)
-    return cached(place)
 
 
-def _fetch_newest(options: list[str], part: Path, doing: str) -> tuple[Path, str]:
-    """Fetch the newest source package that is served.
-
-    :returns: its .dsc, and the newest version that was listed, if that is another; else ""
-    """
+def _offer(found: Archive) -> Offer:
+    doing = f"asking the archive of {found.suite} for {SOURCE}"
     try:
-        return _fetch(options, part / "newest", PACKAGE, doing), ""
+        show = ["show", "--no-all-versions", LIBRARY]
+        record = run(["apt-cache", *found.options, *show], doing).strip()
+    except FetchError:
+        record = ""
+    version = re.search(r"^Version: (\S+)$", record, re.MULTILINE)
+    try:
+        told = run(["apt-cache", *found.options, "showsrc", "--only-source", SOURCE], doing)
+    except FetchError:
+        told = ""
+    sources = sorted(
+        set(re.findall(r"^Version: (\S+)$", told, re.MULTILINE)),
+        key=functools.cmp_to_key(_compared),
+        reverse=True,
+    )
+    return Offer(version[1] if version else "", record, tuple(sources), found.digest())
+
+
+def _library(found: Archive, offer: Offer, into: Path) -> Path:
+    """Fetch the binary package of the library."""
+    doing = f"fetching {LIBRARY} {offer.version} from {found.suite}"
+    try:
+        _run_in(into, ["apt-get", *found.options, "download", f"{LIBRARY}={offer.version}"], doing)
     except FetchError as error:
-        if _NOT_SERVED not in str(error):
+        if not _NOT_SERVED.search(str(error)):
             raise
-        newest, *older = _versions(options, doing)
-        for version in older:
-            with contextlib.suppress(FetchError):
-                return _fetch(options, part / version, f"{PACKAGE}={version}", doing), newest
-        raise
+        raise UnservedError(
+            f"hosts with nova-common {offer.version} cannot be served: the archive of "
+            f"{found.suite} lists {LIBRARY} of that version, and does not serve it\n{error}"
+        ) from error
+    (package,) = into.glob("*.deb")
+    return package
 
 
-def _fetch(options: list[str], into: Path, package: str, doing: str) -> Path:
-    """Have apt fetch a source package; return its .dsc."""
-    into.mkdir()
-    source = ["apt-get", *options, "source", "--download-only", package]
-    run(["env", "-C", str(into), *source], doing)
-    (dsc,) = into.glob("*.dsc")
-    return dsc
+def _source(found: Archive, offer: Offer, part: Path) -> tuple[str, list[Path]]:
+    """Fetch the source that is nearest to the library.
+
+    :returns: its version and files, the .dsc first; for an upstream tarball "" and the tarball
+    """
+    upstream = upstream_version(offer.version)
+    near = [each for each in offer.sources if upstream_version(each) == upstream]
+    for version in sorted(near, key=lambda each: each != offer.version):
+        doing = f"fetching {SOURCE} {version} from {found.suite}"
+        into = part / f"source-{version}"
+        source = ["apt-get", *found.options, "source", "--download-only", f"{SOURCE}={version}"]
+        try:
+            _run_in(into, source, doing)
+        except FetchError as error:
+            if not _NOT_SERVED.search(str(error)):
+                raise
+            continue
+        (dsc,) = into.glob("*.dsc")
+        return version, [dsc, *_listed(dsc)]
+    for version in near:
+        into = part / f"tarball-{version}"
+        tarball = ["apt-get", *found.options, "source", "--download-only", "--tar-only"]
+        try:
+            _run_in(into, [*tarball, f"{SOURCE}={version}"], f"fetching the tarball of {version}")
+        except FetchError as error:
+            if not _NOT_SERVED.search(str(error)):
+                raise
+            continue
+        return "", sorted(into.glob("*.orig.tar.*"))[:1]
+    return "", []
 
 
-def _versions(options: list[str], doing: str) -> list[str]:
-    """Return the versions of the source package that apt knows, the newest first."""
-    told = run(["apt-cache", *options, "showsrc", "--only-source", PACKAGE], doing)
-    versions = set(re.findall(r"^Version: (\S+)$", told, re.MULTILINE))
-    return sorted(versions, key=functools.cmp_to_key(_compared), reverse=True)
+def _run_in(directory: Path, command: Sequence[str], doing: str) -> None:
+    directory.mkdir()
+    run(["env", "-C", str(directory), *command], doing)
 
 
 def _compared(one: str, other: str) -> int:
@@ -134,58 +253,3 @@ def _listed(dsc: Path) -> list[Path]:
     if not files:
         raise HashError(f"{dsc} lists no files")
     return files
-
-
-def _private_state(suite: str, top: Path) -> list[str]:
-    """Make apt's directories below ``top``; return the options that make apt use them."""
-    keyring = next((each for each in _KEYRINGS if Path(each).exists()), None)
-    if keyring is None:
-        raise MissingToolError(_KEYRINGS[0], package="debian-archive-keyring")
-    lines = []
-    for kind, address in sorted(set(_host_archives())):
-        lines.append(f"deb-src [signed-by={keyring}] {address} {suite}{kind} main")
-    if not any(line.split()[3] == suite for line in lines):
-        raise FetchError("this host's apt sources name no Debian archive to fetch from")
-    for each in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d"):
-        (top / each).mkdir(parents=True)
-    (top / "etc/sources.list").write_text("\n".join(lines) + "\n")
-    (top / "status").touch()
-    settings = {
-        "Dir::State": top / "state",
-        "Dir::State::status": top / "status",
-        "Dir::Cache": top / "cache",
-        "Dir::Etc::sourcelist": top / "etc/sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::Etc::preferences": "/dev/null",
-        "Dir::Etc::preferencesparts": top / "etc/preferences.d",
-        "Acquire::Languages": "none",
-        "Acquire::Retries": "2",
-        "APT::Sandbox::User": "root",
-    }
-    return [f"-o{name}={value}" for name, value in settings.items()]
-
-
-def _host_archives() -> Iterator[tuple[str, str]]:
-    """Yield (suffix of a suite, address) of the Debian archives that the host installs from."""
-    release = _ETC / "os-release"
-    found = re.search(r"^VERSION_CODENAME=(\w+)", release.read_text(), re.MULTILINE)
-    host = found[1] if found else "stable"
-    for address, suites in _host_sources():
-        for each in suites:
-            name, _, suffix = each.partition("-")
-            if name == host and suffix in {"", "updates", "security"}:
-                yield f"-{suffix}" if suffix else "", address
-
-
-def _host_sources() -> Iterator[tuple[str, list[str]]]:
-    """Yield (address, suites) of every source that apt has on this host."""
-    for file in [_ETC / "apt/sources.list", *sorted((_ETC / "apt/sources.list.d").glob("*.list"))]:
-        for line in file.read_text().splitlines() if file.exists() else ():
-            if match := re.match(r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)", line):
-                yield match[1], [match[2]]
-    for file in sorted((_ETC / "apt/sources.list.d").glob("*.sources")):
-        for stanza in re.split(r"\n\s*\n", file.read_text()):
-            fields = dict(re.findall(r"^([\w-]+):\s*(.*)$", stanza, re.MULTILINE))
-            if fields.get("Enabled", "yes") != "no" and "deb" in fields.get("Types", "").split():
-                for address in fields.get("URIs", "").split():
-                    yield address, fields.get("Suites", "").split()

@@ -1,7 +1,11 @@
-"""Where Nova comes from: an upstream release, a distribution's source package, a directory.
+"""The bases: an upstream release, a distribution's nova, or a directory.
 
-Releases are fetched as sdists and must have the hash that releases.toml pins; source packages are
-fetched by apt, which checks the archive's signature.  Both are cached, verified at every use.
+pip fetches releases as sdists, whose hash releases.toml pins.  apt fetches a distribution's nova
+and checks the archive's signature.  Both are cached, and verified at every use.
+
+The base of a distribution is the nova that its hosts install.  Where the archive does not serve the
+source of that version, the base is the nearest source with the library of the binary package laid
+over it; the difference is a patch of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud import apt, cache, sdists
+from nova_xloud import apt, binary, cache, sdists
 from nova_xloud.commands import run
 from nova_xloud.errors import (
     DirectoryError,
@@ -27,6 +31,7 @@ from nova_xloud.errors import (
     MissingToolError,
     NetworkError,
     UnknownBaseError,
+    UnservedError,
 )
 from nova_xloud.sdists import Sdist
 
@@ -38,7 +43,12 @@ class Base(NamedTuple):
     :ivar version: ``29.4.0``, or a package's ``2:31.0.0-6+deb13u2``
     :ivar series: Nova's major version
     :ivar date: when it was released, in seconds since 1970
-    :ivar files: what it was unpacked from: the sdist, or the .dsc and the files it lists
+    :ivar files: the files it was unpacked from: an sdist, or a source package with the .dsc first;
+        then the binary package of a distribution
+    :ivar source: the version of the source; another than ``version`` where the archive does not
+        serve that
+    :ivar patch: the name and the text of the patch between the two; None where there is none
+    :ivar aside: the paths of files that differ between the two and that no patch can express
     """
 
     name: str
@@ -46,6 +56,14 @@ class Base(NamedTuple):
     series: int
     date: int
     files: tuple[Path, ...] = ()
+    source: str = ""
+    patch: tuple[str, bytes] | None = None
+    aside: tuple[str, ...] = ()
+
+    @property
+    def library(self) -> Path | None:
+        """The distribution's binary package."""
+        return next((each for each in self.files if each.suffix == ".deb"), None)
 
     @property
     def dsc(self) -> Path | None:
@@ -74,6 +92,16 @@ class Known(NamedTuple):
     sha256: str
     checked: bool
 
+    @property
+    def distribution(self) -> str:
+        """The distribution whose nova it is; "" for a release."""
+        return "" if self.sha256 else self.name.partition(":")[0]
+
+    @property
+    def suite(self) -> str:
+        """The suite of that distribution."""
+        return self.name.partition(":")[2]
+
 
 @functools.cache
 def known() -> dict[str, Known]:
@@ -81,11 +109,11 @@ def known() -> dict[str, Known]:
     text = importlib.resources.files("nova_xloud").joinpath("releases.toml").read_text()
     table = tomllib.loads(text)
     releases = [
-        Known(name, row["codename"], row["python"], row["sha256"], checked=True)
+        Known(name, row["codename"], row["python"], row["sha256"], row.get("checked", True))
         for name, row in table["releases"].items()
     ]
     suites = [
-        Known(f"debian:{name}", row["codename"], "", "", row["checked"])
+        Known(f"debian:{name}", row["codename"], "", "", row.get("checked", True))
         for name, row in table["debian"].items()
     ]
     return {each.name: each for each in [*releases, *suites]}
@@ -100,14 +128,17 @@ def state(name: str) -> str:
         return "damaged"
 
 
-def fetch(name: str, *, refresh: bool = False) -> tuple[Path, ...]:
+def fetch(name: str, *, ask: bool = False, refresh: bool = False) -> tuple[Path, ...]:
     """Return a base's files from the cache, fetched if need be; each has been verified.
 
-    :param refresh: ask the archive whether a suite has a newer source package
+    :param ask: ask the archive of a distribution whether its hosts have a newer version
+    :param refresh: the same, and fetch also where the archive has not changed
     :raises UnknownBaseError: if no such base is known
-    :raises HashError: if what comes is not what is pinned
+    :raises HashError: if a file that comes is not the one that is pinned
     :raises NetworkError: if nothing comes; a damaged file in the cache is then reported
     :raises NoSpaceError: if the disk is full
+    :raises ArchiveError: if no archive of the distribution is configured
+    :raises UnservedError: if the archive does not have all that the base is made of
     :raises FetchError: if pip or apt fails otherwise
     """
     wanted = _find(name)
@@ -117,25 +148,51 @@ def fetch(name: str, *, refresh: bool = False) -> tuple[Path, ...]:
             files = _cached(wanted)
         except HashError as error:
             files, damage = (), error
-        if files and not (refresh and not wanted.sha256):
+        if files and not ((ask or refresh) and wanted.distribution):
             return files
         try:
-            return _download(wanted, place)
+            return _download(wanted, place, anew=refresh)
         except NetworkError as error:
             if damage:
                 raise HashError(f"{damage}; and it cannot be fetched again: {error}") from error
             raise
 
 
-def passed_over(name: str) -> str:
-    """Return the version of a suite's source package that its archive lists, but did not serve.
+def cached(name: str) -> tuple[Path, ...]:
+    """Return a base's verified files; none if it was never fetched.
 
-    :returns: "" where the newest one was fetched, for a release, and for a directory
+    :raises HashError: if a file is not what it was
     """
-    wanted = known().get(name)
-    if wanted is None or wanted.sha256:
+    return _cached(_find(name))
+
+
+def record(name: str) -> str:
+    """Return the archive's paragraph about the library of a distribution, as it was fetched."""
+    fetched = _fetched(name)
+    return fetched.record if fetched else ""
+
+
+def notice(name: str) -> str:
+    """Return what an operator must know of a base in the cache; "" where nothing is unusual."""
+    fetched = _fetched(name)
+    if fetched is None or fetched.source == fetched.version:
         return ""
-    return apt.passed_over(cache.directory() / _place(wanted))
+    source = f"the source of {fetched.source}"
+    if not fetched.source:
+        source = f"the upstream release {apt.upstream_version(fetched.version)}"
+    return (
+        f"the archive of {name} does not serve the source of nova {fetched.version}, which its "
+        f"hosts install. The base is {source} with the library of the signed binary package "
+        f"python3-nova {fetched.version} as a patch. Files outside of nova/, for example the "
+        "documents, stay those of the source."
+    )
+
+
+def _fetched(name: str) -> apt.Fetched | None:
+    wanted = known().get(name)
+    if wanted is None or not wanted.distribution:
+        return None
+    return apt.cached(cache.directory() / _place(wanted))
 
 
 def unpack(
@@ -148,11 +205,14 @@ def unpack(
     :raises XloudError: as fetch, and if the files cannot be unpacked
     """
     files = fetch(name, refresh=refresh)
+    distribution = _find(name).distribution
     with cache.space_on(into):
         if files[0].suffix == ".dsc":
             _unpack_dsc(files[0], into)
         else:
-            _unpack_sdist(files[0], into, only)
+            _unpack_sdist(files[0], into, None if distribution else only)
+        if distribution:
+            return _laid_over(name, distribution, files, into)
     return describe(into)._replace(name=name, files=files)
 
 
@@ -195,6 +255,31 @@ def describe(directory: Path) -> Base:
     raise DirectoryError(directory, "is no source of Nova: nothing in it tells the version")
 
 
+def _laid_over(name: str, distribution: str, files: tuple[Path, ...], directory: Path) -> Base:
+    """Give an unpacked source the library that the distribution's hosts have; describe both."""
+    library = binary.read(files[-1])
+    upstream = apt.upstream_version(library.version)
+    try:
+        source = describe(directory).version
+    except DirectoryError:
+        source = upstream  # a tarball without metadata
+    base = Base(
+        name,
+        library.version,
+        int(upstream.partition(".")[0]),
+        library.date,
+        files,
+        source=source,
+    )
+    if source == library.version:
+        return base
+    told = binary.told_of(files[0], source, files[-1], library)
+    found = binary.difference(directory, library, told)
+    binary.lay_over(directory, found)
+    named = f"{distribution}-{library.version}-from-binary.patch"
+    return base._replace(patch=(named, found.patch) if found.patch else None, aside=found.aside)
+
+
 def _find(name: str) -> Known:
     try:
         return known()[name]
@@ -204,7 +289,7 @@ def _find(name: str) -> Known:
 
 def _place(wanted: Known) -> str:
     """Return the directory in the cache that a base's files are in."""
-    return "releases" if wanted.sha256 else wanted.name.replace(":", "-")
+    return wanted.name.replace(":", "-") if wanted.distribution else "releases"
 
 
 def _cached(wanted: Known) -> tuple[Path, ...]:
@@ -213,18 +298,42 @@ def _cached(wanted: Known) -> tuple[Path, ...]:
     :raises HashError: if a file is not what it was
     """
     place = cache.directory() / _place(wanted)
-    if not wanted.sha256:
-        return apt.cached(place)
+    if wanted.distribution:
+        fetched = apt.cached(place)
+        return _files(fetched, download=False) if fetched else ()
     file = sdists.cached(_sdist(wanted), place)
     return (file,) if file else ()
 
 
-def _download(wanted: Known, place: Path) -> tuple[Path, ...]:
+def _download(wanted: Known, place: Path, *, anew: bool) -> tuple[Path, ...]:
     """Fetch a base into its place in the cache."""
-    if wanted.sha256:
+    if not wanted.distribution:
         return (sdists.download(_sdist(wanted), place),)
     with cache.part(place) as part:
-        return apt.download(wanted.name.partition(":")[2], part, place)
+        fetched = apt.download(wanted.suite, wanted.distribution, part, place, anew=anew)
+    return _files(fetched, download=True)
+
+
+def _files(fetched: apt.Fetched, *, download: bool) -> tuple[Path, ...]:
+    """Return the files of a distribution's nova; the release's sdist where no source is served.
+
+    :param download: fetch the sdist if need be
+    :returns: the source first, the library last; none if the sdist is not in the cache
+    :raises UnservedError: if no sdist of the version is pinned
+    """
+    if fetched.files:
+        return (*fetched.files, fetched.library)
+    upstream = apt.upstream_version(fetched.version)
+    release = known().get(upstream)
+    if release is None or not release.sha256:
+        raise UnservedError(
+            f"hosts with nova-common {fetched.version} cannot be served: the archive serves no "
+            f"source of Nova {upstream}, and releases.toml pins no sdist of it"
+        )
+    if download:
+        return (*fetch(upstream), fetched.library)
+    file = sdists.cached(_sdist(release), cache.directory() / _place(release))
+    return (file, fetched.library) if file else ()
 
 
 def _sdist(wanted: Known) -> Sdist:

@@ -109,6 +109,7 @@ def make_tree(base: str, directory: Path, refresh: bool, keep_going: bool) -> No
         out.print(f"The tree is in {directory}; `grep -rn xloud {directory}` shows what is ours.")
     else:
         out.print(f"{directory} is woven already: nothing has changed.")
+    _tell_notice(base)
     if failures:
         out.print(f"It is not complete: {len(failures)} files do not fit.")
         sys.exit(1)
@@ -127,6 +128,7 @@ def show_diff(base: str, refresh: bool) -> None:
     for patch in quilt.series(files):
         sys.stdout.buffer.write(patch.content)
     sys.stdout.buffer.flush()
+    _tell_notice(base)
 
 
 class Checked(NamedTuple):
@@ -156,7 +158,7 @@ def end_with_parent() -> None:
 @click.argument("names", metavar="[BASE]...", nargs=-1)
 @click.option("--jobs", type=click.IntRange(min=1), help="How many at once; default: every core.")
 def check(names: tuple[str, ...], jobs: int | None) -> None:
-    """Try whether every change fits; without BASE, the ten that are built from.
+    """Try whether every change fits; without BASE, each that packages are built from.
 
     Exits 1 if one does not.
     """
@@ -191,6 +193,12 @@ def check_base(name: str) -> Checked:
         return Checked(name, "", 0, told, time.monotonic() - start)
     told = [str(each.error) for each in failures]
     return Checked(name, found.version, len(files), told, time.monotonic() - start)
+
+
+def _tell_notice(base: str) -> None:
+    """Say what is unusual about a base."""
+    if told := bases.notice(base):
+        err.print(f"Note: {told}")
 
 
 def _tell_all(failures: Sequence[tree.Failure]) -> None:

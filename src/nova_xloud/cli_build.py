@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from nova_xloud import (
+    apt,
     bases,
     builds,
     cache,
@@ -31,7 +32,7 @@ from nova_xloud import (
     tree,
     wheel,
 )
-from nova_xloud.errors import MirrorError, PackageError
+from nova_xloud.errors import MirrorError, NetworkError, PackageError
 from nova_xloud.files import named
 
 CHECKOUT = Path(__file__).parents[2]
@@ -109,16 +110,19 @@ def build(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for target in wanted:
         start = time.monotonic()
-        inputs = _inputs(target, revision, refresh)
-        _tell_passed_over(target)
+        material = _fetch(target, refresh)
+        inputs = _inputs(target, revision, material)
         files = [] if force else builds.intact(target, dist, inputs)
         told = "is up to date"
         if not files:
-            files = _build(target, revision, dist, inputs)
+            files = _build(target, material, revision, dist, inputs)
             told = "built"
         click.echo(f"{target.name}: +xloud{revision} {told}, {time.monotonic() - start:.1f} s")
         for file in files:
             click.echo(f"  {file}")
+    for target in wanted:
+        if told := bases.notice(target.base):
+            click.echo(f"Note: {target.name} fits hosts of today: {told}")
     click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
 
 
@@ -201,30 +205,55 @@ def _list_targets() -> None:
     Console(markup=False, highlight=False).print(table)
 
 
-def _inputs(target: targets.Target, revision: int, refresh: bool) -> str:
+class _Fetched(NamedTuple):
+    """The parts of a target's packages that are not in this checkout.
+
+    :ivar files: of the base
+    :ivar record: the archive's paragraph about the library that the packages stand in for
+    """
+
+    files: tuple[Path, ...]
+    record: str
+
+
+def _fetch(target: targets.Target, refresh: bool) -> _Fetched:
+    """Fetch a target's base, and the record of the library in the target's archive.
+
+    The archive is asked at each build: packages for a version that its hosts no longer have are of
+    no use. Without network the cache serves.
+    """
+    try:
+        files = bases.fetch(target.base, ask=True, refresh=refresh)
+    except NetworkError as error:
+        files = () if refresh else bases.cached(target.base)
+        if not files:
+            raise
+        click.echo(
+            f"nova-xloud: warning: {target.name} is built from the cache, since the archive of "
+            f"{target.base} did not answer. Its hosts may have a newer version by now. ({error})",
+            err=True,
+        )
+    if target.format != "deb" or target.relations:
+        return _Fetched(files, "")
+    if target.is_distributions():
+        return _Fetched(files, bases.record(target.base))
+    return _Fetched(files, apt.newest(target.suite).record)
+
+
+def _inputs(target: targets.Target, revision: int, fetched: _Fetched) -> str:
     """Return a digest of all that a target's packages are made of, itself included."""
-    told = hashlib.sha256(repr((target, revision)).encode())
+    told = hashlib.sha256(repr((target, revision, fetched.record)).encode())
     ours = (tree.sources(), *_PACKAGING[target.format], Path(__file__).parent)
     files = sorted(path for place in ours for path in (place, *place.rglob("*")))
-    for path in [*bases.fetch(target.base, refresh=refresh), *files]:
+    for path in [*fetched.files, *files]:
         if path.is_file() and path.suffix != ".pyc":
             told.update(f"{path} {cache.sha256(path)}\n".encode())
     return told.hexdigest()
 
 
-def _tell_passed_over(target: targets.Target) -> None:
-    """Warn where the archive lists a newer source package than the one that is built from."""
-    if newer := bases.passed_over(target.base):
-        click.echo(
-            f"nova-xloud: warning: the archive of {target.base} lists nova {newer}, but did not "
-            f"serve its source. {target.name} is made from the newest that it served: the packages "
-            "fit hosts with that version only, and lack what the newer one mends. "
-            f"Later: `nova-xloud build --refresh {target.name}`.",
-            err=True,
-        )
-
-
-def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> list[Path]:
+def _build(
+    target: targets.Target, fetched: _Fetched, revision: int, dist: Path, inputs: str
+) -> list[Path]:
     """Weave our patches for a target's base and build its packages.
 
     :raises PackageError: if this is no checkout, or the base is not what the format is built from
@@ -236,6 +265,8 @@ def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> li
         patches = quilt.series(files)
     if failures:
         raise failures[0].error
+    if base.patch:
+        patches.insert(0, quilt.Patch(*base.patch))
     if target.format == "rpm":
         (sdist,) = base.files
         sources = [*(PACKAGING / name for name in SHARED), RPM_GUIDE]
@@ -247,11 +278,14 @@ def _build(target: targets.Target, revision: int, dist: Path, inputs: str) -> li
     theirs = next((each for each in base.files if ".debian.tar." in each.name), None)
     source = deb.Material(
         target.provides or base.version,
-        deb.upstream_version(base.version),
+        apt.upstream_version(base.version),
         base.date,
         base.orig or base.files[0],
         theirs,
         patches,
+        {each.path for each in files if each.base is None},
+        fetched.record,
+        base.library if target.is_distributions() else None,
         PACKAGING,
         [GUIDE],
         [sdists.fetch(each) for each in target.backports],

@@ -12,18 +12,18 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud import backports, builds, root
-from nova_xloud.errors import PackageError
+from nova_xloud import backports, binary, builds, root
+from nova_xloud.apt import upstream_version
+from nova_xloud.errors import PackageError, UnlikeError
 from nova_xloud.quilt import Patch
 from nova_xloud.targets import Target
 
 SOURCE = "nova-xloud"
-#: In the clean root: the archive's record of the library that ours stands in for.
-STOCK_RECORD = "usr/share/python3-nova.record"
+LIBRARY = "python3-nova-xloud"
 
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
@@ -36,14 +36,17 @@ _CHANGELOG = """\
 
 
 class Material(NamedTuple):
-    """What a source package is made of.
+    """The parts of a source package.
 
     :ivar provided: the version of the nova that the packages stand in for, with epoch
     :ivar upstream: that of the tree, which may be a later point release
     :ivar date: when its source was made, in seconds since 1970
     :ivar orig: its upstream tarball
     :ivar debian: the distribution's packaging of it, ``*.debian.tar.*``; None: pure upstream
-    :ivar patches: ours, applied after the distribution's
+    :ivar patches: in their order, applied after the distribution's series
+    :ivar added: the paths of our own files in the tree
+    :ivar record: the archive's paragraph about the library that the packages stand in for
+    :ivar library: the distribution's binary package of it, to compare with; None: there is none
     :ivar packaging: our debian directory
     :ivar documents: more files for it, e.g. the operator's guide
     :ivar backports: sdists of libraries that the target lacks
@@ -55,6 +58,9 @@ class Material(NamedTuple):
     orig: Path
     debian: Path | None
     patches: Sequence[Patch]
+    added: Collection[str]
+    record: str
+    library: Path | None
     packaging: Path
     documents: Sequence[Path]
     backports: Sequence[Path] = ()
@@ -77,11 +83,6 @@ def package_version(provided: str, upstream: str, revision: int) -> str:
     return f"{epoch}{colon}{upstream}-0~{replaced.replace('-', '+')}+xloud{revision}"
 
 
-def upstream_version(version: str) -> str:
-    """Return a Debian version without epoch and Debian revision."""
-    return version.split(":", 1)[-1].rsplit("-", 1)[0]
-
-
 def build(target: Target, material: Material, revision: int, dist: Path, inputs: str) -> list[Path]:
     """Build the packages of a target into ``dist/TARGET``, which is replaced as a whole.
 
@@ -89,20 +90,21 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
     :param inputs: told by ``builds.intact`` when asked for the same; a digest of all that goes in
     :returns: the files, sorted
     :raises PackageError: if the build fails; it names the log
+    :raises UnlikeError: if the library differs from the distribution's in more than our lines
     """
     with builds.replacing(target, dist, inputs) as work:
         clean = root.make(recipe(target, material.packaging))
         with root.overlay([clean], work / "overlay") as merged:
             area = merged / "build"
             area.mkdir()
-            record = (clean / STOCK_RECORD).read_text()
-            stock = target.relations or library_relations(record, material.provided)
+            stock = target.relations or library_relations(material.record)
             relations = newer_relations(stock, target.depends)
             source = assemble(target, material, revision, relations, area)
             root.give_to_builder(merged, area)
             log = dist / f"{target.name}.log"
             _dpkg_buildpackage(merged, source, log)
             _collect(area, work / "out")
+            _compare(target, material, work / "out")
             backports.build(merged, material.backports, work / "out", log)
     return builds.built(target, dist)
 
@@ -137,23 +139,17 @@ def assemble(
     return source
 
 
-def library_relations(record: str, version: str = "") -> list[str]:
-    r"""Return what the distribution's python3-nova depends on, by apt's record of it.
+def library_relations(record: str) -> list[str]:
+    r"""Return the relations of the distribution's python3-nova.
 
-    :param record: a paragraph for each version that apt knows, the newest first
-    :param version: the one that is meant; the newest, if apt does not know it
+    :param record: the archive's paragraph about it
 
-    >>> record = "Version: 2\nDepends: a (>= 1), b\nSection: x\n\nVersion: 1\nDepends: c\n"
-    >>> library_relations(record)
+    >>> library_relations("Version: 2\nDepends: a (>= 1), b\nSection: x")
     ['a (>= 1)', 'b']
-    >>> library_relations(record, "1")
-    ['c']
     """
-    paragraphs = record.split("\n\n")
-    meant = [each for each in paragraphs if f"\nVersion: {version}\n" in f"\n{each}\n"]
-    found = re.search(r"^Depends: (.*)$", (meant or paragraphs)[0], re.MULTILINE)
+    found = re.search(r"^Depends: (.*)$", record, re.MULTILINE)
     if found is None:
-        raise PackageError("the distribution's archive has no python3-nova with Depends")
+        raise PackageError("the archive's record of python3-nova has no Depends")
     return found[1].split(", ")
 
 
@@ -205,16 +201,13 @@ def build_dependencies(control: str) -> list[str]:
 
 
 def recipe(target: Target, packaging: Path) -> root.Recipe:
-    """Return what the clean root is made of: the build dependencies, and a user to build."""
+    """Return the recipe of the clean root: the build dependencies, and a user to build."""
     needed = build_dependencies((packaging / "control.in").read_text())
     return root.Recipe(
         name=f"{target.name}-build",
         suite=target.suite,
         packages=("build-essential", *needed, *(backports.TOOLS if target.backports else ())),
-        hooks=(
-            f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',
-            f'--customize-hook=chroot "$1" apt-cache show python3-nova >"$1/{STOCK_RECORD}"',
-        ),
+        hooks=(f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',),
     )
 
 
@@ -226,6 +219,15 @@ def _distribution(packaging: Path | None) -> Iterator[Path]:
             with tarfile.open(packaging) as tar:
                 tar.extractall(scratch, filter="data")
         yield Path(scratch) / "debian"
+
+
+def _compare(target: Target, material: Material, out: Path) -> None:
+    """Make sure that the library is the distribution's, apart from our lines."""
+    if material.library is None:
+        return
+    (ours,) = out.glob(f"{LIBRARY}_*.deb")
+    if wrong := binary.compare(ours, material.library, material.added):
+        raise UnlikeError(target.name, material.provided, wrong)
 
 
 def _write_patches(theirs: Path, ours: Sequence[Patch], patches: Path) -> None:

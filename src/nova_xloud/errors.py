@@ -150,6 +150,26 @@ class PackageError(XloudError):
     untouched = "what was built before is as it was"
 
 
+class UnlikeError(PackageError):
+    """A library that was built is not the distribution's with our lines.
+
+    :param target: the target
+    :param version: of the distribution's library
+    :param wrong: a line for each file that differs
+    """
+
+    exit_code = 32
+    sentence = "the library that was built is not the one that hosts have"
+
+    def __init__(self, target: str, version: str, wrong: Sequence[str]) -> None:
+        told = "\n".join(f"  {each}" for each in wrong[:40])
+        more = f"\n  and {len(wrong) - 40} more" if len(wrong) > 40 else ""
+        super().__init__(
+            f"{target} for hosts with nova-common {version}; apart from our lines, these files of "
+            f"python3-nova must be the same:\n{told}{more}"
+        )
+
+
 class ProvidesError(XloudError):
     """Nobody says which version the packages shall stand in for, or what is said does not fit."""
 
@@ -186,6 +206,22 @@ class FetchError(XloudError):
     exit_code = 9
     sentence = "a base could not be fetched"
     untouched = "the cache is as it was"
+
+
+class ArchiveError(XloudError):
+    """No archive of a distribution is configured, or the configuration cannot be read."""
+
+    exit_code = 30
+    sentence = "the archive to build from is not clear"
+    untouched = "the cache, and what was built before, is as it was"
+
+
+class UnservedError(FetchError):
+    """The archive does not have all that packages for its own hosts are made of."""
+
+    exit_code = 31
+    sentence = "packages for the hosts of this archive cannot be built"
+    untouched = "the cache, and what was built before, is as it was"
 
 
 class NetworkError(FetchError):

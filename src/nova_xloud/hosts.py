@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from nova_xloud.apt import upstream_version
 from nova_xloud.commands import answer
-from nova_xloud.deb import library_relations, upstream_version
+from nova_xloud.deb import library_relations
 from nova_xloud.errors import ProvidesError
 from nova_xloud.rpm import epoch
 from nova_xloud.targets import Target

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from nova_xloud import apt, bases, cache, quilt, tree
+from nova_xloud import archive, bases, cache, quilt, tree
 from nova_xloud.errors import FetchError
 from nova_xloud.weave import unweave
 
@@ -90,7 +90,7 @@ def test_apt_refuses_an_archive_that_debian_has_not_signed(
     wrong = tmp_path / "keyring.gpg"
     wrong.touch()
     monkeypatch.setenv("NOVA_XLOUD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(apt, "_KEYRINGS", (str(wrong),))
+    monkeypatch.setattr(archive, "_KEYRINGS", {"debian": (str(wrong),)})
     with pytest.raises(FetchError):
         bases.fetch("debian:trixie")
     assert not list(cache.directory().rglob("*.dsc"))

@@ -14,7 +14,7 @@ import tempfile
 from functools import reduce
 from pathlib import Path
 
-from nova_xloud import bases, deb, root, targets
+from nova_xloud import apt, bases, deb, root, targets
 from nova_xloud.errors import XloudError
 from tests.bench import theirs
 from tests.bench.figures import Cost, Row, compared, show
@@ -75,7 +75,7 @@ def measure(names: list[str], place: Path) -> list[Row]:
     debian_cold, debian = theirs.costs(theirs.debian(suite), source, place, TURNS)
     _tell("stdeb: warm")
     dsc = next(packages.glob("*.dsc"))
-    version = deb.upstream_version(dsc.name.removeprefix(f"{deb.SOURCE}_"))
+    version = apt.upstream_version(dsc.name.removeprefix(f"{deb.SOURCE}_"))
     _, stdeb = theirs.costs(theirs.stdeb(suite, version), dsc, place, TURNS)
     one = ours[TARGET]
     moment = Cost(MOMENT, 0)

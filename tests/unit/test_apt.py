@@ -1,214 +1,275 @@
-"""apt is a stand-in that copies files; that the real one checks signatures is in tests/bases."""
+"""A distribution's nova, from archives on loopback: the real apt, with signatures and all."""
 
 from __future__ import annotations
 
-import hashlib
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nova_xloud import apt, bases, cache
-from nova_xloud.errors import FetchError, HashError, MissingToolError, NetworkError
+from nova_xloud import apt, archive, bases, cache, sdists
+from nova_xloud.errors import (
+    ArchiveError,
+    FetchError,
+    HashError,
+    MissingToolError,
+    NetworkError,
+    UnservedError,
+)
+from tests.archives import Archive, Key
 
-SOURCES = """\
-Types: deb deb-src
-URIs: http://archive.example/debian
-Suites: bookworm bookworm-updates bookworm-backports
-Components: main
-
-Types: deb
-URIs: http://security.example/debian-security
-Suites: bookworm-security
-Components: main
-
-Types: deb
-URIs: http://disabled.example/debian
-Suites: bookworm
-Enabled: no
-Components: main
-"""
-FAKE_APT = """\
-#!/bin/sh
-for word; do
-    case $word in
-    -oDir::Etc::sourcelist=*) cat "${word#*=}" > "$ARCHIVE/asked" ;;
-    update) [ -e "$ARCHIVE/offline" ] && { echo "E: Could not connect to x"; exit 100; } ;;
-    nova | nova=*)
-        grep -qsxF "$word" "$ARCHIVE/not-served" && { echo "E: x  404  Not Found"; exit 100; }
-        cp "$ARCHIVE"/nova_* . || exit 100 ;;
-    esac
-done
-exit 0
-"""
-FAKE_APT_CACHE = """\
-#!/bin/sh
-cat "$ARCHIVE/listed"
-"""
+BASE = "debian:trixie"
+OLD = {"nova/__init__.py": b"", "nova/api.py": b"one\ntwo\n", "nova/gone.py": b"gone\n"}
+NEW = {"nova/__init__.py": b"", "nova/api.py": b"one\n2\n", "nova/added.py": b"no newline"}
 
 
-def publish(archive: Path, version: str) -> None:
-    """Put a source package of some version into an archive, in place of the one there."""
-    for old in archive.glob("nova_*"):
-        old.unlink()
-    names = [f"nova_{version}.orig.tar.xz", f"nova_{version}-1.debian.tar.xz"]
-    rows = []
-    for name in names:
-        (archive / name).write_text(f"this is {name}")
-        digest = hashlib.sha256((archive / name).read_bytes()).hexdigest()
-        rows.append(f" {digest} {(archive / name).stat().st_size} {name}\n")
-    (archive / f"nova_{version}-1.dsc").write_text(
-        f"Source: nova\nVersion: 2:{version}-1\nChecksums-Sha256:\n{''.join(rows)}Files:\n x\n"
-    )
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]:
+    """The key of the archives."""
+    made = Key(tmp_path_factory.mktemp("gnupg") / "home")
+    yield made
+    made.end()
 
 
 @pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a directory that the stand-in for apt-get takes source packages from."""
-    top = tmp_path / "archive"
-    tools = tmp_path / "tools"
-    etc = tmp_path / "etc"
-    for each in (top, tools, etc / "apt" / "sources.list.d"):
-        each.mkdir(parents=True)
-    for name, script in (("apt-get", FAKE_APT), ("apt-cache", FAKE_APT_CACHE)):
-        (tools / name).write_text(script)
-        (tools / name).chmod(0o755)
-    (tmp_path / "keyring.gpg").touch()
-    (etc / "os-release").write_text("ID=debian\nVERSION_CODENAME=bookworm\n")
-    (etc / "apt/sources.list.d/debian.sources").write_text(SOURCES)
-    (etc / "apt/sources.list.d/other.list").write_text(
-        "deb [arch=amd64] http://other.example/ other main\n# deb http://x.example y main\n"
-    )
-    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
-    monkeypatch.setenv("ARCHIVE", str(top))
-    monkeypatch.setattr(apt, "_ETC", etc)
-    monkeypatch.setattr(apt, "_KEYRINGS", (str(tmp_path / "keyring.gpg"),))
-    publish(top, "31.0.0")
-    return top
+def debian(tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """An empty archive of trixie, which is the one to build from."""
+    archive.forget()
+    with Archive(tmp_path / "archive", key, "trixie", "trixie-security") as made:
+        monkeypatch.setenv(archive.VARIABLE, str(made.sources))
+        yield made
+    archive.forget()
 
 
 def names(files: tuple[Path, ...]) -> list[str]:
     return [each.name for each in files]
 
 
-def test_the_source_package_is_fetched_from_the_hosts_own_debian_archives(
-    archive: Path, tmp_path: Path
+def unpacked(into: Path) -> tuple[bases.Base, dict[str, bytes]]:
+    """Unpack the base; return it, and the files of its library."""
+    base = bases.unpack(BASE, into)
+    found = [each for each in (into / "nova").rglob("*") if each.is_file()]
+    return base, {each.relative_to(into).as_posix(): each.read_bytes() for each in found}
+
+
+def test_a_source_that_is_served_is_the_base(debian: Archive, tmp_path: Path) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    assert names(bases.fetch(BASE)) == [
+        "nova_31.0.0-6.dsc",
+        "nova_31.0.0.orig.tar.gz",
+        "nova_31.0.0-6.debian.tar.xz",
+        "python3-nova_2%3a31.0.0-6_all.deb",
+    ]
+    base, files = unpacked(tmp_path / "tree")
+    assert (base.version, base.source, base.patch) == ("2:31.0.0-6", "2:31.0.0-6", None)
+    assert files == OLD
+    assert bases.notice(BASE) == ""
+    assert "Depends: python3-os-traits (>= 3.0.0), sudo" in bases.record(BASE)
+
+
+def test_a_source_that_is_listed_only_is_made_of_an_older_one_and_the_library(
+    debian: Archive, tmp_path: Path
 ) -> None:
-    files = bases.fetch("debian:trixie")
-    assert names(files) == [
-        "nova_31.0.0-1.dsc",
-        "nova_31.0.0.orig.tar.xz",
-        "nova_31.0.0-1.debian.tar.xz",
-    ]
-    signed = f"[signed-by={tmp_path}/keyring.gpg]"
-    assert (archive / "asked").read_text().splitlines() == [
-        f"deb-src {signed} http://archive.example/debian trixie main",
-        f"deb-src {signed} http://security.example/debian-security trixie-security main",
-        f"deb-src {signed} http://archive.example/debian trixie-updates main",
-    ]
+    debian.add_source("2:31.0.0-5", {**OLD, "nova/api.py": b"much older\n"})
+    debian.add_source("2:31.0.0-6", OLD, "trixie-security")
+    debian.add_source("2:31.0.0-7", NEW)
+    debian.add_binary("2:31.0.0-6", OLD, "trixie-security")
+    debian.add_binary("2:31.0.0-7", NEW, depends="newer")
+    debian.publish()
+    debian.withdraw("nova_31.0.0-7.*")
+    base, files = unpacked(tmp_path / "tree")
+    assert (base.version, base.source) == ("2:31.0.0-7", "2:31.0.0-6")
+    assert files == NEW
+    assert base.patch
+    name, text = base.patch
+    assert name == "debian-2:31.0.0-7-from-binary.patch"
+    for file in (base.files[0], base.files[-1]):
+        assert f" {file.name}\n   SHA-256 {cache.sha256(file)}\n" in text.decode()
+    assert "source 2:31.0.0-6: nova_31.0.0-6.dsc" in text.decode()
+    assert "Depends: newer" in bases.record(BASE)
+    told = bases.notice(BASE)
+    assert "does not serve the source of nova 2:31.0.0-7" in told
+    assert "The base is the source of 2:31.0.0-6" in told
 
 
-def test_one_line_sources_serve_as_well(archive: Path) -> None:
-    sources = apt._ETC / "apt" / "sources.list"
-    (apt._ETC / "apt/sources.list.d/debian.sources").unlink()
-    sources.write_text("deb http://old.example/debian bookworm main contrib\n")
-    bases.fetch("debian:trixie")
-    assert "http://old.example/debian trixie main" in (archive / "asked").read_text()
+def test_without_a_source_package_the_upstream_tarball_does(
+    debian: Archive, tmp_path: Path
+) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", NEW)
+    debian.publish()
+    debian.withdraw("nova_*.dsc")
+    base, files = unpacked(tmp_path / "tree")
+    assert names(base.files) == ["nova_31.0.0.orig.tar.gz", "python3-nova_2%3a31.0.0-6_all.deb"]
+    assert (base.version, base.source, base.series) == ("2:31.0.0-6", "31.0.0", 31)
+    assert files == NEW
 
 
-def test_the_second_use_needs_no_network(archive: Path) -> None:
-    files = bases.fetch("debian:trixie")
-    (archive / "offline").touch()
-    assert bases.fetch("debian:trixie") == files
+def test_without_any_source_the_release_of_the_index_does(
+    debian: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", NEW)
+    debian.publish()
+    sdist = tmp_path / "nova-31.0.0.tar.gz"
+    sdist.write_bytes((debian.top / "pool/trixie/nova_31.0.0.orig.tar.gz").read_bytes())
+    debian.withdraw("nova_*")
+    with pytest.raises(UnservedError, match=r"hosts with nova-common 2:31.0.0-6 cannot be served"):
+        bases.fetch(BASE)
+    release = bases.Known("31.0.0", "epoxy", ">=3.9", cache.sha256(sdist), checked=True)
+    monkeypatch.setitem(bases.known(), "31.0.0", release)
+    monkeypatch.setattr(sdists, "download", lambda wanted, place: sdist.rename(place / sdist.name))
+    base, files = unpacked(tmp_path / "tree")
+    assert (base.version, base.source) == ("2:31.0.0-6", "31.0.0")
+    assert files == NEW
+    assert "The base is the upstream release 31.0.0" in bases.notice(BASE)
 
 
-def test_a_newer_package_comes_only_when_asked_for(archive: Path) -> None:
-    bases.fetch("debian:trixie")
-    publish(archive, "31.0.1")
-    assert names(bases.fetch("debian:trixie"))[0] == "nova_31.0.0-1.dsc"
-    assert names(bases.fetch("debian:trixie", refresh=True))[0] == "nova_31.0.1-1.dsc"
-    assert names(bases.fetch("debian:trixie"))[0] == "nova_31.0.1-1.dsc"
+def test_the_version_is_the_one_that_hosts_install_not_the_newest_source(
+    debian: Archive, tmp_path: Path
+) -> None:
+    debian.add_source("2:31.0.0-7", NEW)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    base, files = unpacked(tmp_path / "tree")
+    assert (base.version, base.source) == ("2:31.0.0-6", "2:31.0.0-7")
+    assert files == OLD
 
 
-@pytest.mark.parametrize("suffix", [".dsc", ".orig.tar.xz"])
-def test_a_damaged_file_is_fetched_again_or_reported(archive: Path, suffix: str) -> None:
-    files = bases.fetch("debian:trixie")
+def test_a_source_of_another_upstream_version_is_no_base(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.9-1", NEW)
+    debian.publish()
+    with pytest.raises(UnservedError, match=r"nova-common 2:31.0.9-1 cannot be served"):
+        bases.fetch(BASE)
+
+
+def test_a_library_that_is_listed_only_is_told(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    debian.withdraw("python3-nova_*")
+    with pytest.raises(UnservedError, match=r"nova-common 2:31.0.0-6 cannot be served"):
+        bases.fetch(BASE)
+    assert bases.state(BASE) == "not fetched"
+
+
+def test_an_archive_without_the_library_is_told(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.publish()
+    with pytest.raises(UnservedError, match="has no python3-nova"):
+        bases.fetch(BASE)
+
+
+def test_a_package_that_is_not_the_signed_one_is_refused(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    package = debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    package.write_bytes(package.read_bytes()[:-1] + b"x")
+    with pytest.raises(HashError, match="what came is not what is pinned"):
+        bases.fetch(BASE)
+    assert not list(cache.directory().rglob("*.deb"))
+
+
+def test_an_archive_that_another_key_has_signed_is_refused(debian: Archive, tmp_path: Path) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    other = Key(tmp_path / "other")
+    debian.describe(str(other.public))
+    other.end()
+    with pytest.raises(FetchError, match=r"not signed|NO_PUBKEY"):
+        bases.fetch(BASE)
+    assert not list(cache.directory().rglob("*.dsc"))
+
+
+def test_the_second_use_needs_no_network(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    files = bases.fetch(BASE)
+    debian.stop()
+    archive.forget()
+    assert bases.fetch(BASE) == files
+    with pytest.raises(NetworkError, match="no answer"):
+        bases.fetch(BASE, ask=True)
+    assert bases.fetch(BASE) == files
+
+
+def test_a_newer_version_comes_only_when_asked_for(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    bases.fetch(BASE)
+    debian.add_source("2:31.0.0-7", NEW)
+    debian.add_binary("2:31.0.0-7", NEW)
+    debian.publish()
+    archive.forget()
+    assert names(bases.fetch(BASE))[0] == "nova_31.0.0-6.dsc"
+    assert names(bases.fetch(BASE, ask=True))[0] == "nova_31.0.0-7.dsc"
+    assert names(bases.fetch(BASE))[0] == "nova_31.0.0-7.dsc"
+
+
+def test_what_has_not_changed_is_not_fetched_again_unless_it_is_refreshed(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    dsc = debian.top / "pool/trixie/nova_31.0.0-6.dsc"
+    content = dsc.read_bytes()
+    dsc.unlink()
+    assert names(bases.fetch(BASE))[0] == "nova_31.0.0.orig.tar.gz"
+    dsc.write_bytes(content)
+    debian.asked.clear()
+    archive.forget()
+    assert names(bases.fetch(BASE, ask=True))[0] == "nova_31.0.0.orig.tar.gz"
+    assert not [each for each in debian.asked if "/pool/" in each]
+    assert names(bases.fetch(BASE, refresh=True))[0] == "nova_31.0.0-6.dsc"
+
+
+@pytest.mark.parametrize("suffix", [".dsc", ".orig.tar.gz", ".deb"])
+def test_a_damaged_file_is_fetched_again_or_reported(debian: Archive, suffix: str) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_binary("2:31.0.0-6", OLD)
+    debian.publish()
+    files = bases.fetch(BASE)
     damaged = next(each for each in files if each.name.endswith(suffix))
     damaged.write_text("damaged")
-    (archive / "offline").touch()
-    with pytest.raises(HashError, match=f"{damaged.name} is damaged.*cannot be fetched again"):
-        bases.fetch("debian:trixie")
-    (archive / "offline").unlink()
-    assert bases.fetch("debian:trixie") == files
+    assert bases.state(BASE) == "damaged"
+    assert bases.fetch(BASE) == files
+    damaged.write_text("damaged")
+    debian.stop()
+    archive.forget()
+    with pytest.raises(HashError, match=r"is damaged.*cannot be fetched again"):
+        bases.fetch(BASE)
 
 
-def test_a_failed_refresh_leaves_the_cache_as_it_was(archive: Path) -> None:
-    files = bases.fetch("debian:trixie")
-    (archive / "offline").touch()
-    with pytest.raises(NetworkError, match="no answer"):
-        bases.fetch("debian:trixie", refresh=True)
-    assert bases.fetch("debian:trixie") == files
+def test_what_is_listed_can_be_asked_for_alone(debian: Archive) -> None:
+    debian.add_source("2:31.0.0-6", OLD)
+    debian.add_source("2:31.0.0-6+deb13u10", OLD, "trixie-security")
+    debian.add_source("2:31.0.0-6+deb13u9", OLD)
+    debian.add_binary("2:31.0.0-6+deb13u9", OLD)
+    debian.publish()
+    offer = apt.newest("trixie")
+    assert offer.version == "2:31.0.0-6+deb13u9"
+    assert offer.sources == ("2:31.0.0-6+deb13u10", "2:31.0.0-6+deb13u9", "2:31.0.0-6")
+    assert not [each for each in debian.asked if "/pool/" in each]
 
 
-def lists(archive: Path, *versions: str, serves_not: tuple[str, ...]) -> None:
-    """Have an archive list versions, the first the newest, and serve the files of some only."""
-    listed = "".join(f"Package: nova\nVersion: {version}\n\n" for version in sorted(versions))
-    (archive / "listed").write_text(listed)
-    asked = [f"nova={version}" for version in serves_not]
-    (archive / "not-served").write_text("\n".join(["nova", *asked]))
+def test_nothing_is_unusual_about_a_release_or_a_directory(debian: Archive, tmp_path: Path) -> None:
+    assert bases.notice(BASE) == ""
+    assert bases.notice("29.4.0") == ""
+    assert bases.notice(str(tmp_path)) == ""
 
 
-def test_what_is_listed_but_not_served_is_passed_over(archive: Path) -> None:
-    lists(archive, "2:31.0.10-1", "2:31.0.9-1", "2:31.0.0-1", serves_not=("2:31.0.9-1",))
-    assert names(bases.fetch("debian:trixie"))[0] == "nova_31.0.0-1.dsc"
-    assert bases.passed_over("debian:trixie") == "2:31.0.10-1"
-    # as long as what is cached is used
-    assert names(bases.fetch("debian:trixie"))[0] == "nova_31.0.0-1.dsc"
-    assert bases.passed_over("debian:trixie") == "2:31.0.10-1"
-    (archive / "not-served").unlink()
-    bases.fetch("debian:trixie", refresh=True)
-    assert bases.passed_over("debian:trixie") == ""
+def test_a_host_without_apt_is_told_so(debian: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingToolError, match="apt-get"):
+        bases.fetch(BASE)
 
 
-@pytest.mark.parametrize("versions", [("2:31.0.0-1",), ("2:31.0.1-1", "2:31.0.0-1")], ids=len)
-def test_an_archive_that_serves_none_is_told_so(archive: Path, versions: tuple[str, ...]) -> None:
-    lists(archive, *versions, serves_not=versions)
-    with pytest.raises(FetchError, match="404  Not Found"):
-        bases.fetch("debian:trixie")
-
-
-def test_nothing_is_passed_over_of_a_release_or_a_directory(archive: Path, tmp_path: Path) -> None:
-    assert bases.passed_over("debian:trixie") == ""
-    assert bases.passed_over("29.4.0") == ""
-    assert bases.passed_over(str(tmp_path)) == ""
-
-
-def test_an_apt_that_fails_otherwise_is_quoted(archive: Path) -> None:
-    for each in archive.glob("nova_*"):
-        each.unlink()
-    with pytest.raises(FetchError, match=r"from Debian trixie failed:\n.*cannot stat"):
-        bases.fetch("debian:trixie")
-
-
-def test_a_host_without_debian_archives_is_told_so(archive: Path) -> None:
-    (apt._ETC / "apt/sources.list.d/debian.sources").unlink()
-    with pytest.raises(FetchError, match="name no Debian archive"):
-        bases.fetch("debian:trixie")
-
-
-def test_a_host_without_debians_keys_is_told_so(
-    archive: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(apt, "_KEYRINGS", ("/nowhere/keyring.gpg",))
-    with pytest.raises(MissingToolError, match="Debian package debian-archive-keyring"):
-        bases.fetch("debian:trixie")
-
-
-def test_a_dsc_without_files_is_damaged(archive: Path) -> None:
-    (dsc, *_) = bases.fetch("debian:trixie")
-    dsc.write_text("Source: nova\n")
-    (cache.directory() / "debian-trixie" / "current").write_text(
-        f"{cache.sha256(dsc)}  {dsc.name}\n"
-    )
-    with pytest.raises(HashError, match="lists no files"):
-        apt.cached(dsc.parent)
+def test_a_suite_that_no_archive_serves_is_told(debian: Archive) -> None:
+    debian.sources.write_text(debian.sources.read_text().replace("trixie", "noble"))
+    with pytest.raises(ArchiveError, match=r"names no archive of Debian trixie.*--archive"):
+        bases.fetch(BASE)
