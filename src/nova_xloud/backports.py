@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from nova_xloud import root
 from nova_xloud.errors import PackageError
+
+_LOG = logging.getLogger(__name__)
 
 #: What the clean root has for it; stdeb writes packaging that needs fakeroot.
 TOOLS = ("fakeroot", "python3-all", "python3-setuptools", "python3-stdeb")
@@ -28,6 +31,7 @@ def build(merged: Path, sdists: Sequence[Path], out: Path, log: Path) -> list[Pa
     area = merged / "backports"
     area.mkdir()
     for sdist in sdists:
+        _LOG.info("building a package of %s (half a minute), log: %s", sdist.name, log)
         shutil.copy(sdist, area)
         version = sdist.name.removesuffix(".tar.gz").rpartition("-")[2]
         failed = root.run_in(

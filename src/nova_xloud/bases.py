@@ -14,6 +14,7 @@ import contextlib
 import email.utils
 import functools
 import importlib.resources
+import logging
 import re
 import shutil
 import tarfile
@@ -34,6 +35,8 @@ from nova_xloud.errors import (
     UnservedError,
 )
 from nova_xloud.sdists import Sdist
+
+_LOG = logging.getLogger(__name__)
 
 
 class Base(NamedTuple):
@@ -307,6 +310,7 @@ def _cached(wanted: Known) -> tuple[Path, ...]:
 
 def _download(wanted: Known, place: Path, *, anew: bool) -> tuple[Path, ...]:
     """Fetch a base into its place in the cache."""
+    _LOG.info("fetching %s", wanted.name)
     if not wanted.distribution:
         return (sdists.download(_sdist(wanted), place),)
     with cache.part(place) as part:

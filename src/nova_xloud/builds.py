@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from nova_xloud import root
+from nova_xloud import cache, root
 from nova_xloud.cache import sha256
 from nova_xloud.files import locked, replace_directory
 from nova_xloud.targets import Target
@@ -21,30 +21,42 @@ REVISION_SECONDS = 3600
 
 
 @contextlib.contextmanager
+def turn(target: Target, dist: Path) -> Iterator[None]:
+    """Be the only one who builds a target into a directory; a second builder waits.
+
+    Who has waited asks ``intact`` again: the first may have built the very same.
+    """
+    root.require_root("building packages")
+    with (
+        cache.space_on(dist),
+        locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"),
+    ):
+        yield
+
+
+@contextlib.contextmanager
 def replacing(target: Target, dist: Path, inputs: str) -> Iterator[Path]:
-    """Yield a scratch directory to build in; what is in its ``out`` then is ``dist/TARGET``.
+    """Yield a scratch directory to build in; the files in its ``out`` become ``dist/TARGET``.
 
     An error leaves ``dist/TARGET`` as it was. An overlay goes to ``overlay`` in the scratch
-    directory: there the next build finds it if this one is killed.
+    directory: there the next build finds it if this one is killed. It is the caller's ``turn``.
 
     :param inputs: told by ``intact`` when asked for the same; a digest of all that goes in
     """
-    with locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"):
-        # what a killed build left; this is the only one now
-        for left in dist.glob(f".{target.name}.build-*"):
-            root.remove_abandoned(left)
-        root.require_root("building packages")
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
-        out = work / "out"
-        try:
-            out.mkdir()
-            yield work
-            sums = {file.name: sha256(file) for file in sorted(out.iterdir())}
-            record = json.dumps({"input": inputs, "sha256": sums}, indent=1)
-            (out / RECORD).write_text(record + "\n")
-            replace_directory(dist / target.name, out)
-        finally:
-            root.remove_tree(work)
+    # a killed build left them; no other build runs now
+    for left in dist.glob(f".{target.name}.build-*"):
+        root.remove_abandoned(left)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
+    out = work / "out"
+    try:
+        out.mkdir()
+        yield work
+        sums = {file.name: sha256(file) for file in sorted(out.iterdir())}
+        record = json.dumps({"input": inputs, "sha256": sums}, indent=1)
+        (out / RECORD).write_text(record + "\n")
+        replace_directory(dist / target.name, out)
+    finally:
+        root.remove_tree(work)
 
 
 def built(target: Target, dist: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -11,10 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from nova_xloud import files
+from nova_xloud import disk, files
 from nova_xloud.errors import NoSpaceError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def directory() -> Path:
@@ -36,7 +33,7 @@ def locked(name: str) -> Iterator[Path]:
     :returns: that directory
     """
     place = directory() / name
-    with space_on(place), files.locked(place / ".lock"):
+    with space_on(place), files.locked(place / ".lock", f"waiting for another use of {place}"):
         for left_over in place.glob(".part-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         yield place
@@ -62,8 +59,7 @@ def space_on(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # copytree collects what failed in an error of its own, which has only the words.
-        if error.errno not in _FULL and not any(os.strerror(each) in str(error) for each in _FULL):
+        if not disk.is_full(error):
             raise
         raise NoSpaceError(place) from error
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,10 +20,9 @@ from typing import Any, NamedTuple
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from nova_xloud import bases, cli_build, quilt, tree
-from nova_xloud.errors import XloudError
+from nova_xloud import bases, cache, cli_build, disk, quilt, tables, tree
+from nova_xloud.errors import NoSpaceError, XloudError
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
@@ -37,8 +38,20 @@ class _Group(click.Group):
             tell(error)
             ctx.exit(error.exit_code)
         except OSError as error:
-            err.print(f"nova-xloud: {error.strerror}: {error.filename}")
+            if disk.is_full(error):
+                written = [cache.directory(), Path(tempfile.gettempdir()), Path.cwd()]
+                full = NoSpaceError(Path(error.filename or disk.fullest(written)))
+                tell(full)
+                ctx.exit(full.exit_code)
+            err.print(f"nova-xloud: {error.strerror or error}: {error.filename or ''}")
             ctx.exit(XloudError.exit_code)
+
+
+class _Terminal(logging.Handler):
+    """Tells on standard error what the builder does, as it does it; also where no terminal is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"nova-xloud: {record.getMessage()}", err=True)
 
 
 def tell(error: XloudError) -> None:
@@ -55,6 +68,9 @@ def main() -> None:
     BASE is an upstream release (29.4.0), a distribution's source package (debian:trixie), or a
     directory with Nova's source.
     """
+    progress = logging.getLogger("nova_xloud")
+    progress.handlers = [_Terminal(logging.INFO)]
+    progress.setLevel(logging.INFO)
 
 
 @main.command("bases")
@@ -74,10 +90,9 @@ def list_bases(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table("base", "series", "python", "state", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(row["name"], row["series"], row["python"], row["state"])
-    out.print(table)
+    columns = ("name", "series", "python", "state")
+    cells = [[row[each] for each in columns] for row in rows]
+    click.echo(tables.text(("base", *columns[1:]), cells))
 
 
 _refresh = click.option(

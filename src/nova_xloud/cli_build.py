@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
 import signal
 import sys
@@ -12,8 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from nova_xloud import (
     apt,
@@ -28,12 +28,21 @@ from nova_xloud import (
     rpm,
     sdists,
     signing,
+    tables,
     targets,
     tree,
     wheel,
 )
-from nova_xloud.errors import MirrorError, NetworkError, PackageError
+from nova_xloud.errors import (
+    MirrorError,
+    NetworkError,
+    PackageError,
+    TargetsError,
+    XloudError,
+)
 from nova_xloud.files import named
+
+_LOG = logging.getLogger(__name__)
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGING = CHECKOUT / "debian"
@@ -67,6 +76,7 @@ class Directory(click.Path):
 @click.command("build")
 @click.argument("names", metavar="TARGET...", nargs=-1)
 @click.option("--list", "listing", is_flag=True, help="List the targets and do nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="List them for programs.")
 @click.option(
     *("--revision", "revision"),
     default=1,
@@ -92,6 +102,7 @@ class Directory(click.Path):
 def build(
     names: tuple[str, ...],
     listing: bool,
+    as_json: bool,
     revision: int,
     dist: Path,
     force: bool,
@@ -100,7 +111,7 @@ def build(
 ) -> None:
     """Build the packages of each TARGET into dist/TARGET, in a clean root. Needs root."""
     if listing:
-        _list_targets()
+        _list_targets(as_json)
         return
     if not names:
         raise click.UsageError("name a target; `nova-xloud build --list` shows them")
@@ -108,18 +119,18 @@ def build(
     root.require_root("building packages")
     # terminated, it cleans up as when interrupted: no mount and no half a build stays
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    options = _Options(revision, dist, force, refresh)
+    failures: list[tuple[str, XloudError]] = []
     for target in wanted:
-        start = time.monotonic()
-        material = _fetch(target, refresh)
-        inputs = _inputs(target, revision, material)
-        files = [] if force else builds.intact(target, dist, inputs)
-        told = "is up to date"
-        if not files:
-            files = _build(target, material, revision, dist, inputs)
-            told = "built"
-        click.echo(f"{target.name}: +xloud{revision} {told}, {time.monotonic() - start:.1f} s")
-        for file in files:
-            click.echo(f"  {file}")
+        try:
+            _build(target, options)
+        except XloudError as error:
+            if len(wanted) == 1:
+                raise
+            failures.append((target.name, error))
+            _LOG.error("%s: %s: %s", target.name, error.sentence, error)
+    if failures:
+        raise TargetsError(failures, len(wanted))
     for target in wanted:
         if told := bases.notice(target.base):
             click.echo(f"Note: {target.name} fits hosts of today: {told}")
@@ -198,11 +209,50 @@ def prune_mirror(directory: Path, gnupg_home: Path | None, key: str | None, keep
 commands: list[click.Command] = [build, make_mirror, prune_mirror]
 
 
-def _list_targets() -> None:
-    table = Table("target", "base", "format", "Python", "verified", box=None, pad_edge=False)
-    for target in targets.known().values():
-        table.add_row(target.name, target.base, target.format, target.python, target.verified)
-    Console(markup=False, highlight=False).print(table)
+def _list_targets(as_json: bool) -> None:
+    listed = targets.known().values()
+    told = ("base", "format", "suite", "repository", "python", "provides", "verified")
+    if as_json:
+        rows = [{"name": each.name, **{key: getattr(each, key) for key in told}} for each in listed]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    headings = ("target", "base", "format", "Python", "verified")
+    cells = [(each.name, each.base, each.format, each.python, each.verified) for each in listed]
+    click.echo(tables.text(headings, cells))
+
+
+class _Options(NamedTuple):
+    """How targets are built.
+
+    :ivar revision: N of ``+xloudN``
+    :ivar dist: the directory in which each target has its own
+    :ivar force: build also if nothing has changed
+    :ivar refresh: fetch the base anew
+    """
+
+    revision: int
+    dist: Path
+    force: bool
+    refresh: bool
+
+
+def _build(target: targets.Target, options: _Options) -> None:
+    """Build a target unless its packages are there, and say so."""
+    start = time.monotonic()
+    dist = options.dist
+    with builds.turn(target, dist):
+        fetched = _fetch(target, options.refresh)
+        inputs = _inputs(target, options.revision, fetched)
+        # asked in its turn: another build of the same may just have ended
+        files = [] if options.force else builds.intact(target, dist, inputs)
+        told = "is up to date"
+        if not files:
+            files = _make(target, fetched, options.revision, dist, inputs)
+            told = "built"
+    seconds = time.monotonic() - start
+    click.echo(f"{target.name}: +xloud{options.revision} {told}, {seconds:.1f} s")
+    for file in files:
+        click.echo(f"  {file}")
 
 
 class _Fetched(NamedTuple):
@@ -251,7 +301,7 @@ def _inputs(target: targets.Target, revision: int, fetched: _Fetched) -> str:
     return told.hexdigest()
 
 
-def _build(
+def _make(
     target: targets.Target, fetched: _Fetched, revision: int, dist: Path, inputs: str
 ) -> list[Path]:
     """Weave our patches for a target's base and build its packages.
@@ -260,6 +310,7 @@ def _build(
     """
     if not (named(PACKAGING) / "control.in").exists():
         raise PackageError(f"{PACKAGING} is missing: packages are built in a checkout")
+    _LOG.info("%s: weaving our changes into %s (a few seconds)", target.name, target.base)
     with bases.opened(target.base, only=tree.paths()) as (base, unpacked):
         files, failures = tree.compose(base, unpacked)
         patches = quilt.series(files)

@@ -1,22 +1,44 @@
-"""Running programs, and telling from their words why one that fetches failed."""
+"""Running programs to their end, and telling from what happened why one failed.
+
+A program gets a process group of its own, which is ended with whoever waits for it, when it takes
+longer than a step may, and when the disk that it writes to stays full: some wait then for ever.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO, NamedTuple
 
-from nova_xloud import cache
+from nova_xloud import cache, disk
 from nova_xloud.errors import (
     FetchError,
     HashError,
     MissingToolError,
     NetworkError,
     NoSpaceError,
+    OutOfMemoryError,
+    SettingError,
+    TimeLimitError,
     XloudError,
 )
+
+#: How many minutes one step may take; the variable of the environment that says otherwise.
+TIME_LIMIT = 60.0
+TIME_LIMIT_VARIABLE = "NOVA_XLOUD_TIME_LIMIT"
+#: Seconds: between two looks, for which a disk may be full, that a program gets to end by itself.
+_LOOK = 2
+_PATIENCE = 60
+_GRACE = 10
+#: Lines of a program's output that an error repeats.
+_LAST_WORDS = 8
 
 _OFFLINE = re.compile(
     r"NewConnectionError|NameResolution|name resolution|failure resolving|ProxyError"
@@ -24,6 +46,26 @@ _OFFLINE = re.compile(
     r"|unreachable",
     re.IGNORECASE,
 )
+_PACKAGES = {
+    "apt-ftparchive": "apt-utils",
+    "dpkg-source": "dpkg-dev",
+    "gpg": "gnupg",
+    "rpmsign": "rpm",
+    "systemd-nspawn": "systemd-container",
+}
+
+
+class Ended(NamedTuple):
+    """A program that has ended.
+
+    :ivar code: its exit code; negative: the signal that ended it
+    :ivar said: its standard output, and its standard error if both were asked for together
+    :ivar complained: its standard error
+    """
+
+    code: int
+    said: str
+    complained: str
 
 
 def run(command: Sequence[str], doing: str, environment: dict[str, str] | None = None) -> str:
@@ -32,47 +74,159 @@ def run(command: Sequence[str], doing: str, environment: dict[str, str] | None =
     :param doing: what errors say was being done
     :raises XloudError: the class that says why it failed
     """
-    environment = {**(environment or os.environ), "LC_ALL": "C.UTF-8"}
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-    except FileNotFoundError as error:
-        raise MissingToolError(command[0]) from error
-    if done.returncode == 0:
-        return done.stdout
-    last = "\n".join(done.stdout.strip().splitlines()[-6:])
-    if "No space left on device" in done.stdout:
-        raise NoSpaceError(cache.directory())
-    if "No module named pip" in done.stdout:
+    done = end_of(
+        command,
+        doing,
+        stderr=subprocess.STDOUT,
+        environment={**(environment or os.environ), "LC_ALL": "C.UTF-8"},
+    )
+    if done.code == 0:
+        return done.said
+    last = last_words(done.said)
+    if "No module named pip" in done.said:
         raise MissingToolError("pip")
-    if "DO NOT MATCH THE HASHES" in done.stdout or "Hash Sum mismatch" in done.stdout:
+    if "DO NOT MATCH THE HASHES" in done.said or "Hash Sum mismatch" in done.said:
         raise HashError(f"{doing}: what came is not what is pinned\n{last}")
-    if _OFFLINE.search(done.stdout):
+    if _OFFLINE.search(done.said):
         raise NetworkError(f"{doing}: no answer from the network\n{last}")
     raise FetchError(f"{doing} failed:\n{last}")
 
 
 def answer(
-    command: Sequence[str | Path], error: type[XloudError], *, cwd: Path | None = None
+    command: Sequence[str | Path],
+    error: type[XloudError],
+    *,
+    cwd: Path | None = None,
+    minutes: float | None = None,
 ) -> str:
     """Run a command and return its standard output.
 
     :param error: what to raise, with what it said, if it fails
+    :param minutes: how long it may take; default: as any step
     :raises MissingToolError: if it is not installed
+    :raises NoSpaceError: if it fails for want of space
+    :raises TimeLimitError: if it does not end
     """
+    done = end_of(command, str(command[0]), cwd=cwd, minutes=minutes)
+    if done.code:
+        raise error(f"{command[0]} failed: {(done.complained or done.said).strip()}")
+    return done.said
+
+
+def end_of(
+    command: Sequence[str | Path],
+    doing: str,
+    *,
+    stdout: int | IO[str] = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    places: Sequence[Path] = (),
+    minutes: float | None = None,
+) -> Ended:
+    """Run a command to its end, whether it succeeds or not.
+
+    :param doing: what errors say was being done
+    :param stdout: a file that gets its output, which can be read too
+    :param places: directories that it writes to, besides the cache and that of temporary files
+    :param minutes: how long it may take; default: ``time_limit()``
+    :raises MissingToolError: if it is not installed
+    :raises NoSpaceError: if it fails, or does not end, and a disk is full
+    :raises OutOfMemoryError: if it fails, and the kernel has ended processes for lack of memory
+    :raises TimeLimitError: if it does not end; it has been killed then
+    """
+    minutes = minutes or time_limit()
+    written = [*places, *([cwd] if cwd else []), cache.directory(), Path(tempfile.gettempdir())]
+    kills = _kills_for_memory()
+    begun = 0 if isinstance(stdout, int) else stdout.tell()
     try:
-        done = subprocess.run(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            process_group=0,
         )
-    except FileNotFoundError as missing:
-        raise MissingToolError(str(command[0])) from missing
-    if done.returncode:
-        raise error(f"{command[0]} failed: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+    except FileNotFoundError as error:
+        tool = str(command[0])
+        raise MissingToolError(tool, _PACKAGES.get(tool, "")) from error
+    try:
+        said, complained = _wait(process, doing, written, minutes)
+    except BaseException:
+        _end(process)
+        raise
+    if not isinstance(stdout, int):
+        said = _written(Path(stdout.name), begun)
+    if process.returncode:
+        if disk.says_full(f"{said}{complained}"):
+            raise NoSpaceError(disk.fullest(written))
+        if place := disk.full(written):
+            raise NoSpaceError(place)
+        if killed := _kills_for_memory() - kills:
+            raise OutOfMemoryError(doing, killed)
+    return Ended(process.returncode, said or "", complained or "")
+
+
+def last_words(text: str) -> str:
+    """Return the lines in which a program says why it failed: the last ones."""
+    return "\n".join(text.strip().splitlines()[-_LAST_WORDS:])
+
+
+def time_limit() -> float:
+    """Return how many minutes a step may take.
+
+    :raises SettingError: if the environment says something else than a number above 0
+    """
+    told = os.environ.get(TIME_LIMIT_VARIABLE, "")
+    if not told:
+        return TIME_LIMIT
+    with contextlib.suppress(ValueError):
+        if (minutes := float(told)) > 0:
+            return minutes
+    raise SettingError(f"{TIME_LIMIT_VARIABLE}={told}: it wants minutes, a number above 0")
+
+
+def _wait(
+    process: subprocess.Popen[str], doing: str, places: Sequence[Path], minutes: float
+) -> tuple[str, str]:
+    """Wait for a process and return its output."""
+    end = time.monotonic() + 60 * minutes
+    full_since = None
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_LOOK)
+        now = time.monotonic()
+        place = disk.full(places)
+        full_since = (full_since or now) if place else None
+        if place and full_since and now - full_since > _PATIENCE:
+            raise NoSpaceError(place)
+        if now > end:
+            if place:
+                raise NoSpaceError(place)
+            raise TimeLimitError(doing, minutes, TIME_LIMIT_VARIABLE)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process and all of its group."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+
+
+def _written(file: Path, begun: int) -> str:
+    """Return what a file has from a position on."""
+    with file.open("rb") as stream:
+        stream.seek(begun)
+        return stream.read().decode(errors="replace")
+
+
+def _kills_for_memory() -> int:
+    """Return how many processes the kernel has ended for lack of memory since it was booted."""
+    found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import logging
 import re
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -18,9 +18,12 @@ from typing import NamedTuple
 
 from nova_xloud import backports, binary, builds, root
 from nova_xloud.apt import upstream_version
+from nova_xloud.commands import answer
 from nova_xloud.errors import PackageError, UnlikeError
 from nova_xloud.quilt import Patch
 from nova_xloud.targets import Target
+
+_LOG = logging.getLogger(__name__)
 
 SOURCE = "nova-xloud"
 LIBRARY = "python3-nova-xloud"
@@ -102,6 +105,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
             source = assemble(target, material, revision, relations, area)
             root.give_to_builder(merged, area)
             log = dist / f"{target.name}.log"
+            _LOG.info("%s: building the packages (about a minute), log: %s", target.name, log)
             _dpkg_buildpackage(merged, source, log)
             _collect(area, work / "out")
             _compare(target, material, work / "out")
@@ -125,7 +129,7 @@ def assemble(
     shutil.copyfile(material.orig, orig)
     # a colon in a path is of no other host
     unpack = ["tar", "--force-local", "--strip-components=1"]
-    subprocess.run([*unpack, "-C", source, "-xf", orig], check=True)
+    answer([*unpack, "-C", source, "-xf", orig], PackageError)
     ours = source / "debian"
     shutil.rmtree(ours, ignore_errors=True)
     shutil.copytree(material.packaging, ours, ignore=shutil.ignore_patterns("*.in"))

@@ -251,7 +251,7 @@ class NoSpaceError(XloudError):
     untouched = "what was half written has been removed"
 
     def __init__(self, place: Path) -> None:
-        super().__init__(f"writing below {place}")
+        super().__init__(f"writing below {place}: make room there, and start again")
         self.place = place
 
 
@@ -268,3 +268,61 @@ class MissingToolError(XloudError):
     def __init__(self, tool: str, package: str = "") -> None:
         super().__init__(f"{tool} is not installed (Debian package {package or tool})")
         self.tool = tool
+
+
+class TimeLimitError(XloudError):
+    """A step does not end; what it had started has been killed.
+
+    :param doing: the step
+    :param minutes: how long it was given
+    :param variable: of the environment, which gives steps more time
+    """
+
+    exit_code = 14
+    sentence = "a step takes too long"
+    untouched = "what was half written has been removed"
+
+    def __init__(self, doing: str, minutes: float, variable: str) -> None:
+        super().__init__(f"{doing}: ended after {minutes:g} minutes; {variable}=MINUTES gives more")
+
+
+class OutOfMemoryError(XloudError):
+    """The kernel has ended processes while a step failed.
+
+    :param doing: the step
+    :param killed: how many processes
+    """
+
+    exit_code = 15
+    sentence = "not enough memory"
+    untouched = "what was half written has been removed"
+
+    def __init__(self, doing: str, killed: int) -> None:
+        super().__init__(
+            f"{doing} failed, and the kernel has ended {killed} process(es) for lack of memory "
+            "meanwhile: see `dmesg`"
+        )
+
+
+class SettingError(XloudError):
+    """A variable of the environment has a value that it cannot have."""
+
+    exit_code = 16
+    sentence = "a setting is not what it should be"
+
+
+class TargetsError(XloudError):
+    """Some of several targets could not be built; the others are.
+
+    :param failures: the target's name and what happened, in the order of the builds
+    :param wanted: how many targets were asked for
+    """
+
+    exit_code = 26
+    sentence = "not all targets are built"
+    untouched = "of these, what was built before is as it was; all others are built"
+
+    def __init__(self, failures: Sequence[tuple[str, XloudError]], wanted: int) -> None:
+        lines = [f"  {name}: {error.sentence}: {error}" for name, error in failures]
+        super().__init__("\n".join([f"{len(failures)} of {wanted} failed:", *lines]))
+        self.failures = failures

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import sys
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from nova_xloud.errors import DirectoryError
+
+_LOG = logging.getLogger(__name__)
 
 
 def named(path: Path) -> Path:
@@ -32,7 +34,7 @@ def named(path: Path) -> Path:
 def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:
     """Hold a lock file; the second caller waits.
 
-    :param waiting: told on standard error when there is something to wait for
+    :param waiting: told when there is something to wait for
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as handle:
@@ -40,7 +42,7 @@ def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if waiting:
-                print(waiting, file=sys.stderr)
+                _LOG.info(waiting)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

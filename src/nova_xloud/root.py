@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -17,9 +18,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nova_xloud import cache
-from nova_xloud.errors import NotRootError, RootError
+from nova_xloud import cache, commands
+from nova_xloud.errors import MissingToolError, NotRootError, RootError
 from nova_xloud.files import locked
+
+_LOG = logging.getLogger(__name__)
 
 NSPAWN = ("systemd-nspawn", "-q", "--register=no", "--keep-unit", "--link-journal=no")
 #: Where mmdebstrap finds the directory of a root. Its apt takes no path with a space, a colon or a
@@ -32,6 +35,8 @@ _ON_PLAIN = (
 )
 #: What it runs ends with the process that has started it, however that ends.
 _TIED = ("setpriv", "--pdeathsig", "KILL")
+#: The first line of a command's output in a root: without it, the root was not entered.
+_ENTERED = "nova-xloud: in the clean root"
 BUILDER = "builder"
 
 
@@ -66,6 +71,16 @@ def require_root(what: str) -> None:
         raise NotRootError(f"{what} needs root (it makes a clean Debian root and enters it)")
 
 
+def require_tool(tool: str, package: str = "") -> None:
+    """Say before any work that a program is missing.
+
+    :param package: the Debian package that has it, if the name differs
+    :raises MissingToolError: if it is not installed
+    """
+    if shutil.which(tool) is None:
+        raise MissingToolError(tool, package)
+
+
 def directory() -> Path:
     """Return where all roots are kept: in the cache, which takes a gigabyte or two of them."""
     return cache.directory() / "roots"
@@ -77,6 +92,7 @@ def make(recipe: Recipe) -> Path:
     :raises RootError: if mmdebstrap fails; nothing half-made stays
     """
     require_root("making a Debian root")
+    require_tool("mmdebstrap")
     roots = directory()
     root = roots / f"{recipe.name}-{recipe.digest}"
     with locked(roots / f".{recipe.name}.lock", f"waiting for another making of {recipe.name}"):
@@ -85,9 +101,10 @@ def make(recipe: Recipe) -> Path:
         making = Path(tempfile.mkdtemp(prefix=f".{recipe.name}.", dir=roots))
         log = roots / f"{recipe.name}.log"
         _PLAIN.mkdir(exist_ok=True)
+        _LOG.info("%s: making the clean root (a minute or two), log: %s", recipe.name, log)
         try:
-            with log.open("w") as out:
-                subprocess.run(
+            with log.open("w+") as out:
+                done = commands.end_of(
                     [
                         *(*_ON_PLAIN, str(making), str(_PLAIN)),
                         *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
@@ -95,13 +112,15 @@ def make(recipe: Recipe) -> Path:
                         *recipe.hooks,
                         *(recipe.suite, str(_PLAIN / "root")),
                     ],
+                    f"making the clean root {recipe.name}, log: {log}",
                     stdout=out,
                     stderr=subprocess.STDOUT,
-                    check=True,
+                    places=[roots],
                 )
+            if done.code:
+                said = commands.last_words(done.said)
+                raise RootError(f"mmdebstrap ended with {done.code}, see {log}:\n{said}")
             (making / "root").rename(root)
-        except (subprocess.CalledProcessError, FileNotFoundError) as error:
-            raise RootError(f"making the root {recipe.name} failed: see {log}") from error
         finally:
             remove_tree(making)
     return root
@@ -123,22 +142,27 @@ def overlay(lower: Sequence[Path], scratch: Path) -> Iterator[Path]:
     for name, layer in zip(names, lower, strict=True):
         (scratch / name).unlink(missing_ok=True)
         (scratch / name).symlink_to(layer.absolute())
+    place = scratch / "root"
     mounted = subprocess.run(
         [
             *("mount", "-t", "overlay", "overlay", "-o"),
-            f"lowerdir={':'.join(names)},upperdir=upper,workdir=work",
-            str(scratch / "root"),
+            *(f"lowerdir={':'.join(names)},upperdir=upper,workdir=work", str(place)),
         ],
         cwd=scratch,
         capture_output=True,
         text=True,
     )
     if mounted.returncode:
-        raise RootError(f"mounting an overlay on {scratch}: {mounted.stderr.strip()}")
+        raise RootError(
+            f"the kernel mounts no overlay on {place}: {mounted.stderr.strip()}\n"
+            "That needs root with all capabilities, as a container may not give them, and a file "
+            "system of a disk below the directory of the packages: NFS or another overlay will not "
+            "do"
+        )
     try:
-        yield scratch / "root"
+        yield place
     finally:
-        subprocess.run(["umount", "--lazy", str(scratch / "root")], check=True)
+        commands.answer(["umount", "--lazy", place], RootError)
 
 
 def run_in(
@@ -153,18 +177,30 @@ def run_in(
     """Run a command in a root, without network, its output in a log; return its exit code.
 
     :param binds: directories of the host and where they appear, writable
+    :raises RootError: if the root cannot be entered
+    :raises NoSpaceError, OutOfMemoryError, TimeLimitError: if that is why the command fails
     """
+    require_tool("systemd-nspawn", "systemd-container")
     arguments = [*NSPAWN, "-D", str(root), "--as-pid2", "--private-network"]
     arguments += ["--console=pipe", f"--user={user}"]
     arguments += [bind(host, there) for host, there in (binds or {}).items()]
     arguments += [f"--setenv={name}={value}" for name, value in (environment or {}).items()]
-    with log.open("a") as out:
-        return subprocess.run(
-            [*_TIED, *arguments, "--", *command],
-            stdin=subprocess.DEVNULL,
+    entered = ["sh", "-c", f'echo "{_ENTERED}"; exec "$@"', "sh", *command]
+    with log.open("a+") as out:
+        done = commands.end_of(
+            [*_TIED, *arguments, "--", *entered],
+            f"{command[0]} in a clean root, log: {log}",
             stdout=out,
             stderr=subprocess.STDOUT,
-        ).returncode
+            places=[root.parent, log.parent],
+        )
+    if done.code and _ENTERED not in done.said:
+        raise RootError(
+            f"systemd-nspawn does not enter {root}:\n{commands.last_words(done.said)}\n"
+            "It needs root with all capabilities, and a kernel that lets it mount file systems and "
+            "make namespaces: a container may not give them"
+        )
+    return done.code
 
 
 def bind(host: Path, there: str, option: str = "--bind") -> str:
@@ -181,7 +217,7 @@ def bind(host: Path, there: str, option: str = "--bind") -> str:
 
 def give_to_builder(root: Path, directory: Path) -> None:
     """Let the user who builds own a directory of a root."""
-    subprocess.run(["chown", "-R", f"--reference={root}/home/{BUILDER}", directory], check=True)
+    commands.answer(["chown", "-R", f"--reference={root}/home/{BUILDER}", directory], RootError)
 
 
 def remove_tree(tree: Path) -> None:
@@ -206,7 +242,7 @@ def remove_abandoned(tree: Path) -> None:
     :raises RootError: if there is another mount below it
     """
     if str(tree.resolve() / "overlay/root") in _mounted_below(tree):
-        subprocess.run(["umount", "--lazy", tree / "overlay/root"], check=True)
+        commands.answer(["umount", "--lazy", tree / "overlay/root"], RootError)
     remove_tree(tree)
 
 

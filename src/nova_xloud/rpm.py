@@ -6,6 +6,7 @@ with the rpm and the Python of the target: there are no others to be had by Debi
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from nova_xloud import builds, root
 from nova_xloud.errors import PackageError
 from nova_xloud.quilt import Patch
 from nova_xloud.targets import Target
+
+_LOG = logging.getLogger(__name__)
 
 SPEC = "nova-xloud.spec"
 POLICY = "10-xloud.yaml"
@@ -74,6 +77,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
         assemble(target, material, revision, area)
         root.give_to_builder(merged, area)
         log = dist / f"{target.name}.log"
+        _LOG.info("%s: building the packages (about a minute), log: %s", target.name, log)
         _rpmbuild(merged, log)
         lost = missing_relations(
             (area / "provides").read_text(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import NamedTuple
 from nova_xloud import cache
 from nova_xloud.commands import run
 from nova_xloud.errors import FetchError, HashError
+
+_LOG = logging.getLogger(__name__)
 
 
 class Sdist(NamedTuple):
@@ -36,7 +39,10 @@ def fetch(wanted: Sdist) -> Path:
     :raises XloudError: if nothing comes; the class says why
     """
     with cache.locked("sdists") as place:
-        return cached(wanted, place) or download(wanted, place)
+        if found := cached(wanted, place):
+            return found
+        _LOG.info("fetching %s %s", wanted.name, wanted.version)
+        return download(wanted, place)
 
 
 def cached(wanted: Sdist, place: Path) -> Path | None:

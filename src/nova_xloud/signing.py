@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nova_xloud.commands import answer
-from nova_xloud.errors import MirrorError
+from nova_xloud.errors import MirrorError, TimeLimitError
 
 KEY_USER = "nova-xloud mirror"
+#: How long gpg may take; it asks for a passphrase where nobody may see the question.
+PASSPHRASE_MINUTES = 5
 
 
 class Signer(NamedTuple):
@@ -43,7 +45,14 @@ class Signer(NamedTuple):
         self._gpg("--armor" if armor else "--no-armor", "--output", public, "--export", self.key)
 
     def _gpg(self, *arguments: str | Path) -> None:
-        answer([*_gpg(self.home), "--local-user", self.key, *arguments], MirrorError)
+        command = [*_gpg(self.home), "--local-user", self.key, *arguments]
+        try:
+            answer(command, MirrorError, minutes=PASSPHRASE_MINUTES)
+        except TimeLimitError as error:
+            raise MirrorError(
+                f"gpg has not signed within {PASSPHRASE_MINUTES} minutes. It may wait for the "
+                f"passphrase of {self.key}: use a key without one, or give it to gpg-agent before"
+            ) from error
 
 
 def _gpg(home: Path) -> list[str]:

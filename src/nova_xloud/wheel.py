@@ -6,6 +6,7 @@ nothing is swapped here: pip installs it over the release that it stands in for.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from nova_xloud import builds, root
 from nova_xloud.errors import PackageError
 from nova_xloud.quilt import Patch
 from nova_xloud.targets import Target
+
+_LOG = logging.getLogger(__name__)
 
 #: Must be there, each brought by another kind of change: a package, a line in setup.cfg.
 _OURS = {"nova/xloud/__init__.py": "", "/entry_points.txt": "extra_specs.minimum"}
@@ -72,6 +75,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
         root.give_to_builder(merged, area)
         log = dist / f"{target.name}.log"
         log.write_text("")
+        _LOG.info("%s: building the wheel (half a minute), log: %s", target.name, log)
         failed = root.run_in(
             merged,
             ["sh", "-c", _BUILD],

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from nova_xloud import builds, targets
+from nova_xloud.errors import NoSpaceError
 
 TARGET = targets.get("el9")
 
@@ -19,7 +24,7 @@ def any_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def build(dist: Path, inputs: str, content: str, name: str = "package") -> None:
     """Build a package of one file."""
-    with builds.replacing(TARGET, dist, inputs) as work:
+    with builds.turn(TARGET, dist), builds.replacing(TARGET, dist, inputs) as work:
         (work / "out" / name).write_text(content)
 
 
@@ -62,3 +67,36 @@ def test_what_a_killed_build_left_goes(tmp_path: Path) -> None:
     (tmp_path / ".el9.build-killed/overlay").mkdir(parents=True)
     build(tmp_path, "inputs", "content")
     assert list(tmp_path.glob(".el9.build-*")) == []
+
+
+def test_the_second_of_two_equal_builds_finds_what_the_first_has_built(tmp_path: Path) -> None:
+    built = []
+
+    def build_unless_there(inputs: str) -> None:
+        with builds.turn(TARGET, tmp_path):
+            if builds.intact(TARGET, tmp_path, inputs):
+                return
+            built.append(inputs)
+            time.sleep(0.5)
+            with builds.replacing(TARGET, tmp_path, inputs) as work:
+                (work / "out/package").write_text(inputs)
+
+    with ThreadPoolExecutor() as pool:
+        for each in [pool.submit(build_unless_there, "same") for _ in range(3)]:
+            each.result()
+    assert built == ["same"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which needs root")
+def test_a_full_disk_is_named_and_the_last_build_stays(tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    dist.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "small", dist], check=True)
+    try:
+        build(dist, "inputs", "content")
+        with pytest.raises(NoSpaceError, match=str(dist)):
+            build(dist, "more", "x" * 5_000_000)
+        assert builds.intact(TARGET, dist, "inputs") == [dist / "el9/package"]
+        assert {each.name for each in dist.iterdir()} == {"el9", ".el9.lock"}
+    finally:
+        subprocess.run(["umount", dist], check=True)

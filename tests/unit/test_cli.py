@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import NOVA_FILE, PATH
 
-from nova_xloud import bases, cli, errors, targets, tree
+from nova_xloud import bases, cli, cli_build, errors, targets, tree
 from nova_xloud.errors import DirectoryError
 
 
@@ -121,6 +121,42 @@ def test_all_targets_are_listed_with_what_was_verified(monkeypatch: pytest.Monke
     for row, target in zip(rows, targets.known().values(), strict=True):
         for told in (target.name, target.base, target.format, target.python, target.verified):
             assert told in row
+
+
+@pytest.mark.parametrize("columns", ["10", "40", "80"])
+def test_no_name_to_type_is_cut_in_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert set(targets.known()) <= set(run("build", "--list").output.split())
+    assert set(bases.known()) <= set(run("bases").output.split())
+
+
+def test_targets_are_listed_for_programs() -> None:
+    rows = json.loads(run("build", "--list", "--json").output)
+    assert [row["name"] for row in rows] == list(targets.known())
+    assert rows[0]["format"] == "deb"
+
+
+def test_one_target_that_fails_keeps_no_other_from_being_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(target: targets.Target, options: object) -> None:
+        if target.name in ("debian-13", "el9"):
+            raise errors.PackageError(f"no {target.name}")
+        (tmp_path / target.name).touch()
+
+    monkeypatch.setattr("nova_xloud.root.require_root", lambda what: None)
+    monkeypatch.setattr(cli_build, "_build", build)
+    result = run("build", "debian-13", "29.4.0-wheel", "el9", "--dist", tmp_path)
+    assert result.exit_code == errors.TargetsError.exit_code
+    assert (tmp_path / "29.4.0-wheel").exists()
+    end = result.stderr.partition("not all targets are built")[2]
+    assert "2 of 3 failed" in end
+    for name in ("debian-13", "el9"):
+        assert f"{name}: the package could not be built: no {name}" in end
+    alone = run("build", "el9", "--dist", tmp_path)
+    assert alone.exit_code == errors.PackageError.exit_code
 
 
 def test_it_runs_as_a_module() -> None:

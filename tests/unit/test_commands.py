@@ -1,16 +1,31 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from nova_xloud.commands import run
+from nova_xloud import commands
+from nova_xloud.commands import answer, end_of, run
 from nova_xloud.errors import (
     FetchError,
     HashError,
+    MirrorError,
     MissingToolError,
     NetworkError,
     NoSpaceError,
+    OutOfMemoryError,
+    SettingError,
+    TimeLimitError,
     XloudError,
 )
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, or limits memory, as root")
 
 
 def test_a_command_gives_what_it_printed() -> None:
@@ -39,3 +54,100 @@ def test_why_a_command_failed_is_told_from_its_words(words: str, error: type[Xlo
 def test_a_program_that_is_not_there_is_named() -> None:
     with pytest.raises(MissingToolError, match="no-such-program is not installed"):
         run(["no-such-program"], "x")
+
+
+@contextlib.contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """A file system of two megabytes, all of it taken."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "small", place], check=True)
+    try:
+        (place / "all").write_bytes(bytes(2 << 20))
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def ends(process: int) -> bool:
+    """Say whether a process ends soon."""
+    for _ in range(50):
+        state = Path(f"/proc/{process}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_step_that_does_not_end_is_ended_with_all_that_it_has_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_LOOK", 0.1)
+    monkeypatch.setenv(commands.TIME_LIMIT_VARIABLE, "0.01")
+    started = tmp_path / "started"
+    script = f"sleep 600 & echo $! >{started}; wait"
+    with pytest.raises(TimeLimitError, match=r"waiting: ended after 0\.01 minutes"):
+        run(["sh", "-c", script], "waiting")
+    assert ends(int(started.read_text()))
+
+
+def test_who_waits_and_is_interrupted_ends_what_runs(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    wait = (
+        "import signal, sys; from nova_xloud.commands import run\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "run(['sh', '-c', 'sleep 600 & echo $! >\"$0\"; wait', sys.argv[1]], 'waiting')"
+    )
+    with subprocess.Popen([sys.executable, "-c", wait, started]) as waiting:
+        while not started.exists() or not started.read_text():
+            assert waiting.poll() is None
+            time.sleep(0.05)
+        waiting.terminate()
+        assert waiting.wait(30) == 3
+    assert ends(int(started.read_text()))
+
+
+@pytest.mark.parametrize("told", ["soon", "0", "-1"])
+def test_a_time_limit_is_minutes(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    monkeypatch.setenv(commands.TIME_LIMIT_VARIABLE, told)
+    with pytest.raises(SettingError, match="it wants minutes"):
+        answer(["true"], MirrorError)
+
+
+@needs_root
+def test_a_program_that_waits_for_a_full_disk_is_ended_and_the_disk_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_LOOK", 0.1)
+    monkeypatch.setattr(commands, "_PATIENCE", 0.5)
+    with small_disk(tmp_path / "disk") as disk, pytest.raises(NoSpaceError, match=str(disk)):
+        end_of(["sleep", "600"], "waiting", places=[tmp_path, disk])
+
+
+@needs_root
+def test_a_failure_without_words_on_a_full_disk_names_the_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        log = disk / "log"
+        with log.open("w") as out, pytest.raises(NoSpaceError, match=str(disk)):
+            end_of(["sh", "-c", "echo lost; exit 1"], "x", stdout=out, places=[disk])
+        assert end_of(["true"], "x", places=[disk]).code == 0
+
+
+@contextlib.contextmanager
+def little_memory() -> Iterator[Path]:
+    """A control group with 40 MB, as the file that takes the process that shall be in it."""
+    old = Path("/sys/fs/cgroup/memory")
+    group = (old if old.is_dir() else Path("/sys/fs/cgroup")) / f"nova-xloud-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        limit = group / ("memory.limit_in_bytes" if old.is_dir() else "memory.max")
+        limit.write_text(str(40 << 20))
+        yield group / "cgroup.procs"
+    finally:
+        group.rmdir()
+
+
+@needs_root
+def test_what_the_kernel_ended_for_lack_of_memory_is_told() -> None:
+    script = 'echo $$ >"$0"; exec "$1" -c "bytes([1]) * (400 << 20)"'
+    with little_memory() as group, pytest.raises(OutOfMemoryError, match="lack of memory"):
+        end_of(["sh", "-c", script, group, sys.executable], "a large build")

@@ -23,7 +23,7 @@ with locked(Path(sys.argv[1])):
 
 
 def test_the_second_waits_for_the_first_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     lock, written = tmp_path / "lock", tmp_path / "written"
     with subprocess.Popen(
@@ -36,9 +36,9 @@ def test_the_second_waits_for_the_first_and_says_so(
         assert holder.stdin is not None
         assert holder.stdout.readline() == "held\n"
         threading.Timer(0.5, holder.stdin.close).start()
-        with locked(lock, "somebody else is at it"):
+        with caplog.at_level("INFO"), locked(lock, "somebody else is at it"):
             assert written.read_text() == "first"
-    assert capsys.readouterr().err == "somebody else is at it\n"
+    assert caplog.messages == ["somebody else is at it"]
 
 
 def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nova_xloud import root
-from nova_xloud.errors import NotRootError, RootError
+from nova_xloud.errors import MissingToolError, NotRootError, RootError
 
 RECIPE = root.Recipe("test", "trixie", ("a", "b"), ("--hook",))
 
@@ -140,3 +140,35 @@ def test_a_root_is_entered_whatever_its_name(tmp_path: Path, name: str) -> None:
         binds = {Path("/usr"): "/usr", given: "/srv/given"}
         assert root.run_in(merged, command, log=log, binds=binds) == 0, log.read_text()
     assert (given / "file").read_text() == "seen\n"
+
+
+@mounts
+def test_a_root_that_cannot_be_entered_is_not_a_failed_build(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RootError, match="does not enter"):
+        root.run_in(tmp_path / "empty", ["true"], log=tmp_path / "log")
+
+
+@mounts
+def test_who_may_not_mount_is_told_so(tmp_path: Path) -> None:
+    """As in a container that has not all capabilities."""
+    mount = (
+        "import pathlib, sys; from nova_xloud import root\n"
+        "with root.overlay([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[1]) / 's'): pass"
+    )
+    command = ["setpriv", "--bounding-set", "-sys_admin", sys.executable, "-c", mount, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "RootError: the kernel mounts no overlay" in done.stderr
+    assert "That needs root with all capabilities" in done.stderr
+
+
+def test_a_missing_program_is_named_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(MissingToolError, match="mmdebstrap is not installed"):
+        root.make(RECIPE)
+    with pytest.raises(MissingToolError, match="systemd-nspawn is not installed"):
+        root.run_in(tmp_path, ["true"], log=tmp_path / "log")
+    assert not list(tmp_path.iterdir())
