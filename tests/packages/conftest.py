@@ -18,6 +18,10 @@ from tests.packages.deb import lab as deb_lab
 from tests.packages.deb.cloud import DebianCloud
 from tests.packages.el9 import lab as el9_lab
 from tests.packages.el9.cloud import RdoCloud
+from tests.packages.evidence import (  # noqa: F401 pytest finds them here
+    pytest_runtest_makereport,
+    pytest_runtest_protocol,
+)
 
 HERE = Path(__file__).parent
 REPOSITORY = Path(__file__).parents[2]

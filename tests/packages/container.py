@@ -13,12 +13,23 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import pytest
 
 from nova_xloud import root
 
 _NUMBERS = itertools.count(1)
+_KNOWN: list[Container] = []
+
+
+def _nothing(failed: Container) -> None:
+    """Leave no evidence: no test runs."""
+
+
+#: Called with a container whose block ends by an error, while its root is still mounted.
+at_failure: Callable[[Container], None] = _nothing
 
 
 class ContainerError(Exception):
@@ -28,7 +39,9 @@ class ContainerError(Exception):
 class Container:
     """A booted container.
 
+    :ivar name: what the host calls it, by its number in this process
     :ivar root: its merged file system, seen from the host
+    :ivar console: a file with what it says while it boots
     """
 
     def __init__(
@@ -40,8 +53,9 @@ class Container:
         :param console: a file that gets what it says while it boots
         :param binds: directories of the host and where they appear inside, writable
         """
+        self.name = f"container-{next(_NUMBERS)}"
         self.root = merged
-        self._console = console
+        self.console = console
         self._binds = [root.bind(host, there) for host, there in (binds or {}).items()]
         self._supervisor: subprocess.Popen[bytes] | None = None
 
@@ -50,7 +64,7 @@ class Container:
 
         :raises ContainerError: if it ends, or takes more than three minutes
         """
-        with self._console.open("ab") as out:
+        with self.console.open("ab") as out:
             self._supervisor = subprocess.Popen(
                 [
                     *(*root.NSPAWN, "-D", str(self.root), "-b", "--private-network"),
@@ -69,7 +83,7 @@ class Container:
                 state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
                 if state in ("running", "degraded"):
                     return
-        raise ContainerError(f"no boot: {self._console.read_text(errors='replace')[-3000:]}")
+        raise ContainerError(f"no boot: {self.console.read_text(errors='replace')[-3000:]}")
 
     @property
     def leader(self) -> int:
@@ -150,12 +164,31 @@ class Container:
 
 
 @contextlib.contextmanager
+def watched(container: Container) -> Iterator[None]:
+    """Know a container while the block runs; let it leave its evidence if that fails."""
+    _KNOWN.append(container)
+    try:
+        yield
+    except (Exception, pytest.fail.Exception):
+        at_failure(container)
+        raise
+    finally:
+        _KNOWN.remove(container)
+
+
+def known() -> tuple[Container, ...]:
+    """Return the containers whose root is mounted, whether they run or not."""
+    return tuple(_KNOWN)
+
+
+@contextlib.contextmanager
 def booted(lower: Sequence[Path], scratch: Path) -> Iterator[Container]:
     """Boot a container on an overlay of layers; power it off and unmount it at the end."""
     with root.overlay(lower, scratch) as merged:
         container = Container(merged, scratch / "console.log")
         try:
-            container.start()
-            yield container
+            with watched(container):
+                container.start()
+                yield container
         finally:
             container.stop()

@@ -127,6 +127,7 @@ class Cloud:
         self._flavors: dict[str, str] = {}
         self._making = threading.Lock()
         self._numbers = itertools.count(1)
+        self._cursor = self.journal_end()
         self.connect()
 
     def connect(self) -> None:
@@ -169,12 +170,22 @@ class Cloud:
         return int(self.sh(f"systemctl show -P MainPID {unit}"))
 
     def tracebacks(self) -> str:
-        """Return what Nova's services have logged since ``forget_logs`` that looks like a crash."""
-        return self.sh("grep -h -A 40 'Traceback (most' /var/log/nova/*.log || true")
+        """Return what Nova's services have said since ``forget_logs`` that looks like a crash.
+
+        A service that cannot load its modules has no log yet: systemd's journal has its last words.
+        """
+        crash = "grep -h -A 40 'Traceback (most'"
+        journal = f"journalctl -q -o short-precise --after-cursor '{self._cursor}' -u 'nova-*'"
+        return self.sh(f"{crash} /var/log/nova/*.log || true; {journal} | {crash} || true")
 
     def forget_logs(self) -> None:
         """Look for tracebacks from here on."""
         self.sh("for f in /var/log/nova/*.log; do : >$f; done")
+        self._cursor = self.journal_end()
+
+    def journal_end(self) -> str:
+        """Return what journalctl calls the place in the journal where it ends now."""
+        return self.sh("journalctl -q -n 0 --show-cursor").split()[-1]
 
     @contextmanager
     def policy(self, rule: str, check: str) -> Iterator[None]:

@@ -15,6 +15,10 @@ from tests.packages.container import booted
 from tests.packages.deb.cloud import use_mirror
 from tests.packages.deb.lab import stock
 from tests.packages.deb.lab import version as version_of
+from tests.packages.evidence import (  # noqa: F401 pytest finds them here
+    pytest_runtest_makereport,
+    pytest_runtest_protocol,
+)
 from tests.system import lab, machine, swap
 from tests.system.cloud import Cloud, Flavor, host_network
 from tests.system.report import Report, reported

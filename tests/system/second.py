@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_xloud import root
-from tests.packages.container import Container
+from tests.packages.container import Container, watched
 from tests.system import install, settings
 from tests.system.cloud import SERVICES, Cloud, Probe
 from tests.system.install import wait_for_compute
@@ -86,19 +86,21 @@ def second_host(cloud: Cloud, layers: Sequence[Path], scratch: Path) -> Iterator
         shared = cloud.container.root / _INSTANCES
         container = Container(merged, scratch / "console.log", {shared: f"/{_INSTANCES}"})
         try:
-            container.start()
-            connect(cloud.container, container)
-            trust(cloud.container, container)
-            take_packages(cloud, container)
-            host = SecondHost(cloud, container)
-            host.computes()
-            cloud.sh(
-                "setpriv --reuid nova --regid nova --init-groups nova-manage cell_v2 discover_hosts"
-            )
-            try:
-                yield host
-            finally:
-                host.leaves()
+            with watched(container):
+                container.start()
+                connect(cloud.container, container)
+                trust(cloud.container, container)
+                take_packages(cloud, container)
+                host = SecondHost(cloud, container)
+                host.computes()
+                cloud.sh(
+                    "setpriv --reuid nova --regid nova --init-groups "
+                    "nova-manage cell_v2 discover_hosts"
+                )
+                try:
+                    yield host
+                finally:
+                    host.leaves()
         finally:
             # nothing of it is wanted any more
             container.kill()

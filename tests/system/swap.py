@@ -58,7 +58,7 @@ def watched(
     """
     before, guest = witness.probe.ask("process", witness.id), witness.booted()
     cloud.forget_logs()
-    cursor = cloud.sh("journalctl -q -n 0 --show-cursor").split()[-1]
+    cursor = cloud.journal_end()
     polling = start_polling(cloud)
     begun = time.monotonic()
     cloud.sh(f"apt-get -y -o Dpkg::Use-Pty=0 {arguments}")
