@@ -1,5 +1,6 @@
 # nova-xloud: the commands of the house. `make help` lists them.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 
 TARGETS ?= debian-13 el9 29.4.0-wheel
@@ -20,9 +21,10 @@ TEST_PACKAGES := iproute2 piuparts shellcheck
 
 # `make test` leaves out the tests that are marked slow; `make test-all` runs them too.
 MARKS := -m "not slow"
-DURATIONS := --durations=15 --durations-min=5
+# A line per test: a container test takes minutes. The slowest are listed at the end.
+SHOWN := -vv --durations=15 --durations-min=5
 
-.PHONY: help setup packages mirror test test-all test-unit test-bases test-nova test-nova-all \
+.PHONY: help setup packages mirror test lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-without test-nova-docs \
 	test-packages test-packages-all test-system test-system-core lint bench bench-system clean
 
@@ -64,7 +66,15 @@ packages: $(VENV)/builder ## build the packages of TARGETS and the signed mirror
 mirror: $(VENV)/builder ## the signed mirror of what is in dist/
 	$(BIN)/nova-xloud mirror dist/mirror
 
-test: lint test-unit test-bases test-packages test-system-core test-nova ## everything that CI runs; docs/testing.md says what guards what
+# Tests of containers wait more than half of their time; Nova's suites take all the processor they
+# get. So the two run side by side. Each line of output begins with the name of its lane.
+test: setup ## everything that CI runs; docs/testing.md says what guards what
+	@$(MAKE) --no-print-directory --jobs=2 lane-containers lane-processor
+
+lane-containers: LANE := test-packages test-system-core
+lane-processor: LANE := lint test-unit test-bases test-nova
+lane-containers lane-processor:
+	@$(MAKE) --no-print-directory --jobs=1 $(LANE) 2>&1 | sed -u 's/^/$(@:lane-%=%): /'
 
 test-all: MARKS :=
 test-all: lint test-unit test-bases test-packages test-packages-all test-system test-nova test-nova-ours test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
@@ -76,13 +86,14 @@ test-bases: setup ## the real bases: every anchor holds in all thirteen
 	$(BIN)/python -m pytest $(MARKS) tests/bases
 
 test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor, coverage (root)
-	$(BIN)/python -m tests.nova.style
+	$(BIN)/python -m tests.nova.style --release 34.0.0
 	$(BIN)/python -m tests.nova.run --release 29.4.0 --against-base
 	$(BIN)/python -m tests.nova.run --release 34.0.0 --suite ours --against-base
-	$(BIN)/python -m tests.nova.pristine
+	$(BIN)/python -m tests.nova.pristine --release 29.4.0
 	$(BIN)/python -m tests.nova.covered
 
-test-nova-ours: setup ## our tests on all nine releases, and with native threads where Nova can (root)
+test-nova-ours: setup ## our tests on all nine releases, with native threads where Nova can, style on 29.4.0 too (root)
+	$(BIN)/python -m tests.nova.style
 	$(BIN)/python -m tests.nova.run --suite ours --all-pinned --against-base
 	$(BIN)/python -m tests.nova.run --suite ours --release 33.0.2 --release 34.0.0 --threading --against-base
 
@@ -98,20 +109,20 @@ test-nova-all: setup ## the wide run: whole packages, and servers without a floo
 	$(BIN)/python -m tests.nova.pristine $(DEEP_RELEASES:%=--release %)
 
 test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
-	$(BIN)/python -m pytest $(MARKS) $(DURATIONS) tests/packages
+	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages
 	$(BIN)/python -m pytest $(MARKS) tests/packages/el9/test_package.py --target el9
 	$(BIN)/python -m pytest $(MARKS) tests/wheel
 
 test-packages-all: setup ## the same scenarios for the other targets: EL 9, OpenStack 2024.1 on Debian 12 (root; an hour)
 	$(MAKE) packages TARGETS="debian-13 el9 debian-12-caracal"
-	$(BIN)/python -m pytest $(DURATIONS) tests/packages --target el9
-	$(BIN)/python -m pytest $(DURATIONS) tests/packages --target debian-12-caracal
+	$(BIN)/python -m pytest $(SHOWN) tests/packages --target el9
+	$(BIN)/python -m pytest $(SHOWN) tests/packages --target debian-12-caracal
 
 test-system: setup packages ## a real OpenStack with real guests: adjust, move, break, swap (root; half an hour)
-	$(BIN)/python -m pytest $(DURATIONS) tests/system
+	$(BIN)/python -m pytest $(SHOWN) tests/system
 
 test-system-core: setup packages ## of these, what every change must pass (root)
-	$(BIN)/python -m pytest $(DURATIONS) tests/system -m "core and not slow" --walks 1 --cut 4
+	$(BIN)/python -m pytest $(SHOWN) tests/system -m "core and not slow" --walks 1 --cut 4
 
 # Files are found without git, so that a tarball of the checkout can be linted.
 lint: setup ## ruff, mypy, shellcheck

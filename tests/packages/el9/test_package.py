@@ -45,9 +45,11 @@ def test_rpmlint_has_nothing_to_say(built: Path, scratch: Path, tmp_path: Path) 
     assert " 0 errors, 0 warnings" in log.read_text()
 
 
+@pytest.mark.slow
 def test_the_source_package_rebuilds_by_hand_and_gives_the_same_bytes(
     built: Path, scratch: Path, tmp_path: Path
 ) -> None:
+    """A build rebuilds its own source: two builds with the same bytes are the quick proof."""
     command = "rpmbuild --define '_rpmdir /srv/packages/rebuilt' --rebuild *.src.rpm"
     failed = run_on(built, rpm.recipe(TARGET), command, tmp_path / "log", scratch / "rebuild")
     assert failed == 0, (tmp_path / "log").read_text()[-3000:]
