@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from nova_xloud import cache
 from nova_xloud.commands import run
 from nova_xloud.errors import ArchiveError, FetchError, MissingToolError, XloudError
 
+_LOG = logging.getLogger(__name__)
 #: The environment variable that names a .sources file; ``--archive`` sets it.
 VARIABLE = "NOVA_XLOUD_ARCHIVE"
 _ETC = Path("/etc")
@@ -42,12 +44,14 @@ class Entry(NamedTuple):
     :ivar suite: e.g. ``trixie-security``
     :ivar components: e.g. ``("main",)``
     :ivar keys: the value of Signed-By: the path of a keyring, or keys in armor
+    :ivar check: the value of Check-Valid-Until; "" where the entry has none
     """
 
     address: str
     suite: str
     components: tuple[str, ...]
     keys: str
+    check: str = ""
 
 
 class Archive(NamedTuple):
@@ -63,6 +67,21 @@ class Archive(NamedTuple):
     sources: Path
     options: tuple[str, ...]
     lists: Path
+
+    def for_root(self) -> str:
+        """Return the sources that a root is made from, and that its own apt then has."""
+        text = self.sources.read_text().replace("Types: deb deb-src", "Types: deb")
+        if "\nSigned-By: \n" in text:
+            return text
+        lines = []
+        for paragraph in text.split("\n\n"):
+            told = dict(line.split(": ", 1) for line in paragraph.strip().splitlines())
+            place = f"{told['URIs']} {told['Suites']} {told['Components']}"
+            options = [f"signed-by={told['Signed-By']}"]
+            if "Check-Valid-Until" in told:
+                options.append(f"check-valid-until={told['Check-Valid-Until']}")
+            lines.append(f"deb [{' '.join(options)}] {place}\n")
+        return "".join(lines)
 
     def digest(self) -> str:
         """Return twelve hex digits that differ when a package of the archive does.
@@ -90,6 +109,7 @@ def read(suite: str, *, distribution: str = "debian") -> Archive:
     if isinstance(known, XloudError):
         raise known
     if not known:
+        _LOG.info("%s: reading its archive", suite)
         try:
             with _locked(found):
                 run(
@@ -115,6 +135,16 @@ def _locked(found: Archive) -> Iterator[None]:
 
 
 _read: dict[Archive, XloudError | bool] = {}
+
+
+def settings() -> list[str]:
+    """Return the host's settings of apt that an apt in a root needs to read the same archive.
+
+    They name proxies, and say whether a Release file may be older than it says itself.
+    """
+    told = run(["apt-config", "dump", "Acquire"], "reading apt's settings")
+    wanted = r"(?:https?::Proxy\S*|Check-Valid-Until|Check-Date|Max-ValidTime)"
+    return re.findall(rf'^(Acquire::{wanted} ".+");$', told, re.MULTILINE)
 
 
 def forget() -> None:
@@ -162,9 +192,10 @@ def _stanza(entry: Entry) -> str:
     keys = "\n ".join(line or "." for line in entry.keys.splitlines())
     if len(entry.keys.splitlines()) > 1:
         keys = "\n " + keys
+    check = f"Check-Valid-Until: {entry.check}\n" if entry.check else ""
     return (
         f"Types: deb deb-src\nURIs: {entry.address}\nSuites: {entry.suite}\n"
-        f"Components: {' '.join(entry.components)}\nSigned-By: {keys}\n"
+        f"Components: {' '.join(entry.components)}\n{check}Signed-By: {keys}\n"
     )
 
 
@@ -238,11 +269,12 @@ def _configured() -> Iterator[Entry]:
                 components.append(fields["Component"])
     for (address, suite, place), components in found.items():
         narrow = ("main",) if "main" in components else tuple(components)
-        yield Entry(address.rstrip("/"), suite, narrow, _signed_by(place))
+        keys, check = (_option(place, name) for name in ("Signed-By", "Check-Valid-Until"))
+        yield Entry(address.rstrip("/"), suite, narrow, keys, check)
 
 
-def _signed_by(place: str) -> str:
-    """Return the keys of an entry, which apt does not tell itself.
+def _option(place: str, name: str) -> str:
+    """Return an option of an entry, which apt does not tell itself; "" if it has none.
 
     :param place: ``FILE:NUMBER`` of a line, or of a paragraph in a .sources file
     """
@@ -250,10 +282,10 @@ def _signed_by(place: str) -> str:
     text = Path(file).read_text()
     if not file.endswith(".sources"):
         line = text.splitlines()[int(number) - 1]
-        found = re.search(r"\[[^]]*\bsigned-by=([^] ]+)", line)
+        found = re.search(rf"\[[^]]*\b{name}=([^] ]+)", line, re.I)
         return found[1] if found else ""
     paragraph = _paragraphs(text.splitlines())[int(number) - 1]
-    found = re.search(r"^Signed-By:((?:.*\n?)(?:[ \t].*\n?)*)", paragraph, re.M | re.I)
+    found = re.search(rf"^{name}:((?:.*\n?)(?:[ \t].*\n?)*)", paragraph, re.M | re.I)
     if found is None:
         return ""
     lines = [line.strip() for line in found[1].strip().splitlines()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -21,7 +22,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from nova_xloud import bases, cache, cli_build, disk, quilt, tables, tree
+from nova_xloud import archive, bases, cache, cli_build, disk, quilt, tables, tree
 from nova_xloud.errors import NoSpaceError, XloudError
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
@@ -62,7 +63,15 @@ def tell(error: XloudError) -> None:
 
 @click.group(cls=_Group)
 @click.version_option(package_name="nova-xloud")
-def main() -> None:
+@click.option(
+    *("--archive", "archive_file"),
+    envvar=archive.VARIABLE,
+    metavar="FILE",
+    help="A .sources file of apt, with Signed-By: the archive that clean roots, sources and "
+    f"libraries of distributions come from. Default: the apt sources of this host. "
+    f"Environment: {archive.VARIABLE}.",
+)
+def main(archive_file: str | None) -> None:
     """Nova with servers that grow and shrink while they run: sources, patches, packages.
 
     BASE is an upstream release (29.4.0), a distribution's source package (debian:trixie), or a
@@ -71,6 +80,8 @@ def main() -> None:
     progress = logging.getLogger("nova_xloud")
     progress.handlers = [_Terminal(logging.INFO)]
     progress.setLevel(logging.INFO)
+    if archive_file:
+        os.environ[archive.VARIABLE] = archive_file
 
 
 @main.command("bases")

@@ -1,11 +1,13 @@
 """Clean Debian roots: made by mmdebstrap, cached, used as the lower layer of throw-away overlays.
 
-Needs root, mmdebstrap and systemd-nspawn. Knows nothing of what is built or tested in a root.
+A root is made anew when a package of its archive has changed.  This module needs root, mmdebstrap
+and systemd-nspawn.  It knows nothing of the builds and tests in a root.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import logging
 import os
@@ -18,8 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nova_xloud import cache, commands
-from nova_xloud.errors import MissingToolError, NotRootError, RootError
+from nova_xloud import archive, cache, commands
+from nova_xloud.errors import MissingToolError, NetworkError, NotRootError, RootError
 from nova_xloud.files import locked
 
 _LOG = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ _ON_PLAIN = (
     'mount --bind "$1" "$2"; shift 2; exec "$@"',
     "sh",
 )
+#: Lets mmdebstrap read an archive at a file: address.
+_FILE_ARCHIVES = "--hook-dir=/usr/share/mmdebstrap/hooks/file-mirror-automount"
 #: What it runs ends with the process that has started it, however that ends.
 _TIED = ("setpriv", "--pdeathsig", "KILL")
 #: The first line of a command's output in a root: without it, the root was not entered.
@@ -87,43 +91,127 @@ def directory() -> Path:
 
 
 def make(recipe: Recipe) -> Path:
-    """Return the directory of a root, made if the cache has none of this recipe.
+    """Return the directory of a root, made unless the cache has one of this recipe and archive.
+
+    The root stays until this process ends; roots that it supersedes go, unless they are in use.
+    Without network the newest root of this recipe serves, and a line on standard error says so.
 
     :raises RootError: if mmdebstrap fails; nothing half-made stays
+    :raises ArchiveError: if the archive that the operator names does not have the suite
     """
     require_root("making a Debian root")
     require_tool("mmdebstrap")
     roots = directory()
-    root = roots / f"{recipe.name}-{recipe.digest}"
+    roots.mkdir(parents=True, exist_ok=True)
+    stem = f"{recipe.name}-{recipe.digest}"
     with locked(roots / f".{recipe.name}.lock", f"waiting for another making of {recipe.name}"):
-        if root.is_dir():
-            return root
-        making = Path(tempfile.mkdtemp(prefix=f".{recipe.name}.", dir=roots))
-        log = roots / f"{recipe.name}.log"
-        _PLAIN.mkdir(exist_ok=True)
-        _LOG.info("%s: making the clean root (a minute or two), log: %s", recipe.name, log)
         try:
-            with log.open("w+") as out:
-                done = commands.end_of(
-                    [
-                        *(*_ON_PLAIN, str(making), str(_PLAIN)),
-                        *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
-                        *(f"--include={package}" for package in recipe.packages),
-                        *recipe.hooks,
-                        *(recipe.suite, str(_PLAIN / "root")),
-                    ],
-                    f"making the clean root {recipe.name}, log: {log}",
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                    places=[roots],
-                )
-            if done.code:
-                said = commands.last_words(done.said)
-                raise RootError(f"mmdebstrap ended with {done.code}, see {log}:\n{said}")
-            (making / "root").rename(root)
-        finally:
-            remove_tree(making)
+            sources, told = _archive(recipe.suite)
+        except NetworkError:
+            older = sorted(_roots(stem), key=lambda each: each.stat().st_mtime)
+            if not older:
+                raise
+            _LOG.warning(
+                "warning: the archive of Debian %s did not answer: the clean root %s is the one "
+                "made before, and may be out of date",
+                *(recipe.suite, recipe.name),
+            )
+            return hold(older[-1])
+        for left in roots.glob(f".{recipe.name}.*"):
+            if left.is_dir():  # of a process that was killed: this one has the lock
+                remove_tree(left)
+        root = roots / f"{stem}-{told}"
+        if not root.is_dir():
+            _make(recipe, sources, root)
+        hold(root)
+        for old in _roots(stem):
+            if old != root:
+                _remove_superseded(old, f".{recipe.name}.")
     return root
+
+
+def hold(root: Path) -> Path:
+    """Keep a root, or a layer made on one, from being removed while this process lives."""
+    if root not in _held:
+        _held[root] = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(_held[root], fcntl.LOCK_SH)
+    return root
+
+
+_held: dict[Path, int] = {}
+
+
+def _remove_superseded(root: Path, prefix: str) -> None:
+    """Remove a root and the layers made on it, unless a process holds them.
+
+    :param prefix: of the name that they have while they are being removed
+    """
+    for each in (*root.parent.glob(f"{root.name}-*"), root):
+        if each in _held:
+            continue
+        handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            # first out of sight, so that nothing half-removed is ever taken for a root
+            gone = Path(tempfile.mkdtemp(prefix=prefix, dir=root.parent))
+            each.rename(gone / "root")
+            remove_tree(gone)
+        finally:
+            os.close(handle)
+
+
+def _roots(stem: str) -> list[Path]:
+    """Return the cached roots of a name without its last part."""
+    wanted = re.compile(re.escape(stem) + r"-[0-9a-f]{12}")
+    return [each for each in directory().iterdir() if wanted.fullmatch(each.name)]
+
+
+def _archive(suite: str) -> tuple[str, str]:
+    """Return the sources for a root of a suite, and twelve hex digits that change with them.
+
+    A host of another distribution may name no archive of Debian: mmdebstrap then takes its own
+    default, of which nobody tells when it changes.  Such a root is made anew each day.
+    """
+    if os.environ.get(archive.VARIABLE) or archive.serves(suite, "debian"):
+        found = archive.read(suite)
+        return found.for_root(), found.digest()
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    return "", hashlib.sha256(today.encode()).hexdigest()[:12]
+
+
+def _make(recipe: Recipe, sources: str, root: Path) -> None:
+    """Have mmdebstrap make a root; it gets its name when it is whole."""
+    making = Path(tempfile.mkdtemp(prefix=f".{recipe.name}.", dir=root.parent))
+    log = root.parent / f"{recipe.name}.log"
+    _PLAIN.mkdir(exist_ok=True)
+    _LOG.info("%s: making the clean root (a minute or two), log: %s", recipe.name, log)
+    try:
+        (making / "sources").write_text(sources)
+        with log.open("w+") as out:
+            done = commands.end_of(
+                [
+                    *(*_ON_PLAIN, str(making), str(_PLAIN)),
+                    *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
+                    *(f"--aptopt={each}" for each in archive.settings()),
+                    *(f"--include={package}" for package in recipe.packages),
+                    *(*recipe.hooks, _FILE_ARCHIVES),
+                    *(recipe.suite, str(_PLAIN / "root")),
+                    *([str(_PLAIN / "sources")] if sources else []),
+                ],
+                f"making the clean root {recipe.name}, log: {log}",
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                places=[root.parent],
+            )
+        if done.code:
+            said = commands.last_words(done.said)
+            raise RootError(f"mmdebstrap ended with {done.code}, see {log}:\n{said}")
+        (making / "root").rename(root)
+    finally:
+        remove_tree(making)
 
 
 @contextlib.contextmanager
@@ -140,6 +228,7 @@ def overlay(lower: Sequence[Path], scratch: Path) -> Iterator[Path]:
     # Short relative names: the signs , : and \ have meanings of their own in overlayfs's options.
     names = [f"lower-{number}" for number in range(len(lower))]
     for name, layer in zip(names, lower, strict=True):
+        hold(layer)
         (scratch / name).unlink(missing_ok=True)
         (scratch / name).symlink_to(layer.absolute())
     place = scratch / "root"

@@ -43,8 +43,9 @@ def configured(
     :param told: differs when what is configured does
     :param configure: does it in a booted container: about five minutes
     """
-    digest = hashlib.sha256("\0".join([lower.name, *told]).encode()).hexdigest()[:12]
-    layer = lower.with_name(f"{name}-configured-{digest}")
+    digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+    # the root's name first: a root that is superseded takes its layers with it
+    layer = lower.with_name(f"{lower.name}-{name}-configured-{digest}")
     with locked(lower.with_name(f".{name}-configured.lock")):
         if not layer.is_dir():
             scratch = Path(tempfile.mkdtemp(prefix=".configured.", dir=lower.parent))

@@ -153,3 +153,18 @@ def test_a_file_that_is_missing_or_of_another_kind_is_refused(
     named.with_suffix(".txt").touch()
     with pytest.raises(ArchiveError, match=r"must be called \.sources"):
         archive.read("trixie")
+
+
+def test_the_hosts_proxies_and_its_word_on_old_release_files_go_into_a_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "apt.conf"
+    told.write_text(
+        'Acquire::http::Proxy "http://proxy.example:3142";\n'
+        'Acquire::Check-Valid-Until "false";\nAcquire::Retries "7";\n'
+    )
+    monkeypatch.setenv("APT_CONFIG", str(told))
+    settings = archive.settings()
+    assert 'Acquire::http::Proxy "http://proxy.example:3142"' in settings
+    assert 'Acquire::Check-Valid-Until "false"' in settings
+    assert not [each for each in settings if "Retries" in each]

@@ -11,10 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import root
-from nova_xloud.errors import MissingToolError, NotRootError, RootError
+from nova_xloud import archive, root
+from nova_xloud.errors import (
+    ArchiveError,
+    MissingToolError,
+    NetworkError,
+    NotRootError,
+    RootError,
+)
+from tests.archives import Archive, Key
 
 RECIPE = root.Recipe("test", "trixie", ("a", "b"), ("--hook",))
+
+mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems, which needs root")
 
 
 def test_a_root_is_made_anew_when_its_recipe_changes() -> None:
@@ -39,6 +48,139 @@ def test_a_tree_is_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "tree").exists()
 
 
+MMDEBSTRAP = """\
+#!/bin/sh
+for word; do case $word in
+    */root) mkdir -p "$word/etc/apt"; etc=$word/etc/apt ;;
+    */sources) cp "$word" "$etc/sources.list" ;;
+esac; done
+"""
+INSTALLED = {"nova/__init__.py": b""}
+
+
+@pytest.fixture
+def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """An archive, and a stand-in for mmdebstrap; the real one is in tests/bases."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "mmdebstrap").write_text(MMDEBSTRAP)
+    (tools / "mmdebstrap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setattr(root, "_held", {})
+    archive.forget()
+    key = Key(tmp_path / "gnupg")
+    with Archive(tmp_path / "archive", key, "trixie") as made:
+        made.add_binary("1-1", INSTALLED, name="tiny")
+        made.publish()
+        monkeypatch.setenv(archive.VARIABLE, str(made.sources))
+        yield made
+    for handle in root._held.values():
+        os.close(handle)
+    key.end()
+    archive.forget()
+
+
+def change(debian: Archive) -> None:
+    """Publish another package."""
+    debian.add_binary(f"1-{debian.top.stat().st_mtime_ns}", INSTALLED, name="tiny")
+    debian.publish()
+    archive.forget()
+
+
+def release() -> None:
+    """Do what the end of a process does."""
+    for handle in root._held.values():
+        os.close(handle)
+    root._held.clear()
+
+
+@mounts
+def test_a_root_comes_from_the_archive_that_is_configured(debian: Archive) -> None:
+    made = root.make(RECIPE)
+    line = f"deb [signed-by={debian.key.public}] {debian.address} trixie main\n"
+    assert (made / "etc/apt/sources.list").read_text() == line
+
+
+@mounts
+def test_a_root_is_made_anew_when_a_package_of_its_archive_has_changed(debian: Archive) -> None:
+    first = root.make(RECIPE)
+    release()
+    layer = first.with_name(f"{first.name}-ready-1")
+    layer.mkdir()
+    (first.parent / "another-recipe").mkdir()
+    change(debian)
+    second = root.make(RECIPE)
+    assert second != first
+    assert {each.name for each in root.directory().iterdir() if each.is_dir()} == {
+        second.name,
+        "another-recipe",
+    }
+
+
+@mounts
+def test_a_release_file_that_is_only_signed_again_changes_nothing(debian: Archive) -> None:
+    first = root.make(RECIPE)
+    debian.publish(Description="signed again")
+    archive.forget()
+    assert root.make(RECIPE) == first
+
+
+@mounts
+def test_a_root_that_is_in_use_stays_until_its_user_ends(debian: Archive) -> None:
+    first = root.make(RECIPE)
+    release()
+    user = subprocess.Popen(
+        [sys.executable, "-c", "import sys; from pathlib import Path; from nova_xloud import root; "
+         "root.hold(Path(sys.argv[1])); print(flush=True); sys.stdin.read()", str(first)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert user.stdout
+    user.stdout.readline()
+    change(debian)
+    second = root.make(RECIPE)
+    assert first.is_dir()
+    user.communicate()
+    assert root.make(RECIPE) == second
+    assert not first.exists()
+
+
+@mounts
+def test_without_network_the_root_made_before_serves_and_that_is_told(
+    debian: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = root.make(RECIPE)
+    debian.stop()
+    archive.forget()
+    assert root.make(RECIPE) == first
+    assert "the clean root test is the one made before" in caplog.text
+    with pytest.raises(NetworkError):
+        root.make(root.Recipe("other", "trixie", ()))
+
+
+@mounts
+def test_an_archive_is_asked_once_for_all_roots_of_a_suite(debian: Archive) -> None:
+    root.make(RECIPE)
+    asked = len(debian.asked)
+    root.make(RECIPE)
+    root.make(root.Recipe("other", "trixie", ()))
+    assert len(debian.asked) == asked
+
+
+@mounts
+def test_an_archive_without_the_suite_is_told(debian: Archive) -> None:
+    with pytest.raises(ArchiveError, match="names no archive of Debian bullseye"):
+        root.make(root.Recipe("old", "bullseye", ()))
+
+
+@mounts
+def test_a_mmdebstrap_that_fails_leaves_nothing(debian: Archive, tmp_path: Path) -> None:
+    (tmp_path / "tools/mmdebstrap").write_text('#!/bin/sh\nmkdir "$root/x"; exit 1\n')
+    with pytest.raises(RootError, match="mmdebstrap ended with 1, see "):
+        root.make(RECIPE)
+    assert not [each for each in root.directory().iterdir() if each.is_dir()]
+
+
 #: Names that mean something to mount, overlayfs, systemd-nspawn or the kernel's list of mounts.
 NAMES = [
     "plain",
@@ -54,8 +196,6 @@ NAMES = [
     "a\nb",
     "a\rb",
 ]
-
-mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems, which needs root")
 
 
 @contextlib.contextmanager
