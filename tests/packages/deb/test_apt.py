@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,20 @@ def test_no_request_is_refused_while_swapping_in(cloud: Cloud, unneeded: list[st
 def test_the_metadata_is_where_the_stock_librarys_is(cloud: Cloud, stock: str) -> None:
     metadata = f"{cloud.library}-{upstream_version(stock)}.egg-info/entry_points.txt"
     assert metadata in cloud.shipped()
+
+
+def test_what_runs_old_code_is_restarted_when_the_kernel_has_forgotten_its_inodes(
+    cloud: Cloud,
+) -> None:
+    """The times of files in /proc are those of the first look at them, and change at each."""
+    cloud.wait_for_api()
+    cloud.sh(f"touch {cloud.library}/version.py")
+    time.sleep(1)
+    # what a host does by itself when memory is short
+    Path("/proc/sys/vm/drop_caches").write_text("2")
+    cloud.mark()
+    cloud.sh("/usr/share/nova-xloud/restart-services")
+    assert_only_the_running_were_restarted(cloud)
 
 
 def test_no_request_is_refused_while_swapping_back(cloud: Cloud, unneeded: list[str]) -> None:
