@@ -134,7 +134,13 @@ def build(
     for target in wanted:
         if told := bases.notice(target.base):
             click.echo(f"Note: {target.name} fits hosts of today: {told}")
-    click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
+    if any(target.format != "wheel" for target in wanted):
+        click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
+    if any(target.format == "wheel" for target in wanted):
+        click.echo(
+            "Next, in the environment of Nova: `pip install --force-reinstall --no-deps WHEEL`; "
+            "without --force-reinstall pip does nothing. See docs/operator-wheel.md."
+        )
 
 
 _signed = [

@@ -161,6 +161,9 @@ class NovaEnvironment:
         tree: Path,
         log: Path,
         variables: Mapping[str, str] | None = None,
+        *,
+        venv: Path | None = None,
+        online: bool = False,
     ) -> int:
         """Run a command in the root, with ``tree`` as /tree and working directory.
 
@@ -168,12 +171,15 @@ class NovaEnvironment:
         :param tree: a Nova tree on the host; the command may write into it
         :param log: a file that gets what the command prints
         :param variables: environment variables besides those of all runs
+        :param venv: a copy of the virtualenv that the command may change
+        :param online: let the command reach the package index, with the host's settings
         :returns: its exit code
         """
         there = f"/venv/{self.key}"
         words = [f"{there}/bin/python" if word == "python" else word for word in argv]
-        arguments = [*self._nspawn(), "--private-network"]
-        arguments += [root.bind(tree, "/tree"), root.bind(self.venv, there)]
+        network = ["--resolv-conf=copy-host", *_client_settings()]
+        arguments = [*self._nspawn(), *(network if online else ["--private-network"])]
+        arguments += [root.bind(tree, "/tree"), root.bind(venv or self.venv, there)]
         setting = {**self.variables, **(variables or {})}
         arguments += [f"--setenv={name}={value}" for name, value in setting.items()]
         with log.open("a") as out:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from nova_xloud import builds, root, targets
 from nova_xloud.cache import sha256
 from nova_xloud.cli import main
 from tests.nova.environment import NovaEnvironment
+from tests.printed import commands
 
 TARGET = targets.get("29.4.0-wheel")
 BUILT = Path(__file__).parents[2] / "dist" / TARGET.name
@@ -69,3 +71,115 @@ def test_it_is_the_release_with_ours_in_it(wheel: Path, place: Path) -> None:
     log = place / "log"
     failed = environment.run(["sh", "-c", LOOK, "sh", python], place, log)
     assert failed == 0, log.read_text()
+
+
+class Environment:
+    """A virtual environment that has the release, installed by pip with its pinned libraries."""
+
+    def __init__(self, environment: NovaEnvironment, venv: Path, place: Path) -> None:
+        self.venv = venv
+        self._environment = environment
+        self._place = place
+        self._said = place / "said"
+
+    def __call__(self, command: str) -> tuple[int, str]:
+        """Run a shell command with the environment first in PATH; return exit code and output."""
+        # systemd-nspawn says things of its own in the log
+        bin_ = f"/venv/{self._environment.key}/bin"
+        code = self._environment.run(
+            ["bash", "-c", f'PATH={bin_}:$PATH; eval "$1" >said 2>&1', "bash", command],
+            self._place,
+            self._place.with_name("log"),
+            {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""},
+            venv=self.venv,
+            online=True,
+        )
+        return code, self._said.read_text()
+
+    def succeeds(self, command: str) -> str:
+        """Run a command that must succeed; return its output."""
+        code, said = self(command)
+        assert code == 0, f"{command}: exit {code}\n{said}"
+        return said
+
+    def fails(self, command: str) -> str:
+        """Run a command that must fail; return its output."""
+        code, said = self(command)
+        assert code != 0, f"{command}: succeeded\n{said}"
+        return said
+
+    def content(self) -> dict[str, str]:
+        """Return the hash of every file; of byte code, which has dates in it, the name only."""
+        return {
+            str(each.relative_to(self.venv)): "" if each.suffix == ".pyc" else sha256(each)
+            for each in self.venv.rglob("*")
+            if each.is_file() and "site-packages/pip" not in str(each)
+        }
+
+
+@pytest.fixture
+def installed(wheel: Path, place: Path) -> Iterator[Environment]:
+    """An environment with the release, beside it the wheel."""
+    environment = NovaEnvironment(TARGET.base)
+    environment.prepare()
+    tree = place / "tree"
+    tree.mkdir()
+    shutil.copy(wheel, tree)
+    with root.overlay([environment.venv], place) as venv:
+        made = Environment(environment, venv, tree)
+        made.succeeds(f"pip install -q --no-deps nova=={TARGET.base}")
+        yield made
+
+
+def test_the_documented_way_there_and_back_restores_the_release(
+    installed: Environment, wheel: Path
+) -> None:
+    release = installed.content()
+    scripts = installed.succeeds("pip show --files nova | grep bin/")
+    *_, install = commands("operator-wheel.md", "Install")
+    assert wheel.name in install
+    (check,) = commands("operator-wheel.md", "Check")
+    back, check_back = commands("operator-wheel.md", "Go back")
+
+    # what pip does not do, the check tells: without the option nothing changes
+    for short in ("pip install --no-deps", "pip install --upgrade --no-deps"):
+        assert "already installed" in installed.succeeds(f"{short} ./{wheel.name}")
+        assert installed.content() == release
+        assert "No module named 'nova.xloud'" in installed.fails(check)
+
+    for command in commands("operator-wheel.md", "Install"):
+        installed.succeeds(command)
+    number = wheel.name.split("-")[2]
+    assert installed.succeeds(check) == f"Build: {number}\n"
+    assert installed.succeeds("pip check") == "No broken requirements found.\n"
+    assert installed.succeeds("pip show --files nova | grep bin/") == scripts
+    for name in ("api", "conductor", "scheduler", "compute"):
+        assert "29.4.0" in installed.succeeds(f"nova-{name} --version")
+
+    assert "already satisfied" in installed.succeeds(f"pip install nova=={TARGET.base}")
+    assert installed.succeeds(check) == f"Build: {number}\n"
+    # where pip finds our wheel beside the release, it prefers ours, and the second command tells
+    installed.succeeds(f"{back} --find-links .")
+    installed.succeeds(check_back)
+
+    installed.succeeds(back)
+    assert "No module named 'nova.xloud'" in installed.fails(check_back)
+    assert "No module named 'nova.xloud'" in installed.fails(check)
+    assert installed.succeeds("pip check") == "No broken requirements found.\n"
+    assert installed.content() == release
+
+
+def test_a_killed_pip_is_told_and_the_same_command_completes_it(
+    installed: Environment, wheel: Path
+) -> None:
+    *_, install = commands("operator-wheel.md", "Install")
+    (check,) = commands("operator-wheel.md", "Check")
+    # killed when the release has gone, and the wheel is written
+    moment = "until ls -d /venv/*/lib/python3*/site-packages/~ova; do :; done >/dev/null 2>&1"
+    code, said = installed(f"{install} & {moment}; kill -KILL $!; wait $!")
+    assert code == 128 + signal.SIGKILL, said
+    installed.fails(check)
+    assert "Ignoring invalid distribution" in installed.succeeds(f"{install}")
+    assert "Build: " in installed.succeeds(check)
+    installed.succeeds("rm -r /venv/*/lib/python3*/site-packages/~ova*")
+    assert "Ignoring" not in installed.succeeds("pip check")
