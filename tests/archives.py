@@ -133,8 +133,18 @@ class Archive:
             self._server.shutdown()
             self._server.server_close()
 
-    def add_source(self, version: str, files: Mapping[str, bytes], suite: str = "") -> None:
-        """Add a source package; its upstream tarball has the files, and no patch changes them."""
+    def add_source(
+        self,
+        version: str,
+        files: Mapping[str, bytes],
+        suite: str = "",
+        *,
+        patches: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Add a source package; its upstream tarball has the files.
+
+        :param patches: of the distribution, by name, in their order
+        """
         upstream, _, _ = version.split(":")[-1].rpartition("-")
         work = self._scratch / f"source-{version}"
         tree = work / f"nova-{upstream}"
@@ -156,6 +166,9 @@ class Archive:
             "rules": "#!/usr/bin/make -f\n",
         }
         _write(tree, {f"debian/{name}": text.encode() for name, text in debian.items()})
+        if patches:
+            series = "".join(f"{name}\n" for name in patches).encode()
+            _write(tree / "debian/patches", {"series": series, **patches})
         subprocess.run(["dpkg-source", "-b", tree.name], cwd=work, check=True, capture_output=True)
         for file in work.glob("nova_*"):
             (pool / file.name).write_bytes(file.read_bytes())

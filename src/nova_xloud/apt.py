@@ -72,6 +72,12 @@ def newest(suite: str, distribution: str = "debian") -> Offer:
     return _offer(archive.read(suite, distribution=distribution))
 
 
+def listed(suite: str, distribution: str = "debian") -> Offer:
+    """Return what the archive of a suite listed when it was read last, without asking it."""
+    _require_apt()
+    return _offer(archive.as_read(suite, distribution=distribution))
+
+
 def cached(place: Path) -> Fetched | None:
     """Return what was fetched last, or None.
 

@@ -123,6 +123,14 @@ def read(suite: str, *, distribution: str = "debian") -> Archive:
     return found
 
 
+def as_read(suite: str, *, distribution: str = "debian") -> Archive:
+    """Return what serves a suite, with its indexes as they were read last; perhaps there are none.
+
+    :raises ArchiveError: if no archive is configured for the suite
+    """
+    return _open(suite, distribution)
+
+
 def serves(suite: str, distribution: str) -> bool:
     """Say whether an archive is configured for a suite."""
     return bool(_entries(suite, distribution))

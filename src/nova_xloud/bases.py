@@ -116,8 +116,9 @@ def known() -> dict[str, Known]:
         for name, row in table["releases"].items()
     ]
     suites = [
-        Known(f"debian:{name}", row["codename"], "", "", row.get("checked", True))
-        for name, row in table["debian"].items()
+        Known(f"{distribution}:{name}", row["codename"], "", "", row.get("checked", True))
+        for distribution in ("debian", "ubuntu")
+        for name, row in table[distribution].items()
     ]
     return {each.name: each for each in [*releases, *suites]}
 

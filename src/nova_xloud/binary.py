@@ -151,18 +151,27 @@ def compare(built: Path, theirs: Path, added: Collection[str]) -> list[str]:
 
 def _compare_metadata(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str]:
     """Compare what importlib.metadata tells of both: the requirements, and all entry points."""
+    ours, theirs = _metadata(one), _metadata(other)
+    if ours is None or theirs is None:
+        return [] if ours == theirs else ["the metadata of one of both is missing"]
     wrong = []
-    names = sorted({each.partition("/")[0] for each in other if not each.startswith("nova/")})
-    for name in names:
-        for file in ("requires.txt", "top_level.txt"):
-            path = f"{name}/{file}"
-            if one.get(path, b"").split() != other.get(path, b"").split():
-                wrong.append(f"{path}: differs")
-        path = f"{name}/entry_points.txt"
-        ours, theirs = _entry_points(one.get(path, b"")), _entry_points(other.get(path, b""))
-        if lost := sorted(theirs - ours):
-            wrong.append(f"{path}: {lost[0]} is missing from ours, or another")
+    for file in ("requires.txt", "top_level.txt") if ours == theirs else ():
+        if one.get(f"{ours}/{file}", b"").split() != other.get(f"{theirs}/{file}", b"").split():
+            wrong.append(f"{theirs}/{file}: differs")
+    path = "entry_points.txt"
+    has, wants = (
+        _entry_points(files.get(f"{top}/{path}", b""))
+        for files, top in ((one, ours), (other, theirs))
+    )
+    if lost := sorted(wants - has):
+        wrong.append(f"{theirs}/{path}: {lost[0]} is missing from ours, or another")
     return wrong
+
+
+def _metadata(files: Mapping[str, bytes]) -> str | None:
+    """Return the name of the directory with the metadata: nova-VERSION.egg-info or .dist-info."""
+    names = {path.partition("/")[0] for path in files}
+    return next((each for each in sorted(names) if re.match(r"nova-.*\.\w+-info$", each)), None)
 
 
 def _entry_points(text: bytes) -> set[tuple[str, str, str]]:

@@ -132,8 +132,8 @@ def build(
     if failures:
         raise TargetsError(failures, len(wanted))
     for target in wanted:
-        if told := bases.notice(target.base):
-            click.echo(f"Note: {target.name} fits hosts of today: {told}")
+        if told := bases.notice(target.base) or hosts.notice(target):
+            click.echo(f"Note: {target.name}: {told}")
     if any(target.format != "wheel" for target in wanted):
         click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
     if any(target.format == "wheel" for target in wanted):
@@ -284,16 +284,22 @@ def _fetch(target: targets.Target, refresh: bool) -> _Fetched:
         files = () if refresh else bases.cached(target.base)
         if not files:
             raise
-        click.echo(
-            f"nova-xloud: warning: {target.name} is built from the cache, since the archive of "
-            f"{target.base} did not answer. Its hosts may have a newer version by now. ({error})",
-            err=True,
+        _LOG.warning(
+            "warning: %s is built from the cache, since the archive of %s did not answer. Its "
+            "hosts may have a newer version by now. (%s)",
+            *(target.name, target.base, error),
         )
     if target.format != "deb" or target.relations:
         return _Fetched(files, "")
     if target.is_distributions():
         return _Fetched(files, bases.record(target.base))
-    return _Fetched(files, apt.newest(target.suite).record)
+    try:
+        offer = apt.newest(target.suite)
+    except NetworkError:
+        offer = apt.listed(target.suite)
+        if refresh or not offer.record:
+            raise
+    return _Fetched(files, offer.record)
 
 
 def _inputs(target: targets.Target, revision: int, fetched: _Fetched) -> str:

@@ -1,28 +1,25 @@
-"""What packages stand in for: told by the operator, the table, or apt on a host of the target's.
+"""The version that packages stand in for: by the operator, the table, or a configured archive.
 
-Knows how to ask apt, and nothing of how packages are made.
+This module knows nothing of how packages are made.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
+from nova_xloud import archive
 from nova_xloud.apt import upstream_version
-from nova_xloud.commands import answer
-from nova_xloud.deb import library_relations
 from nova_xloud.errors import ProvidesError
 from nova_xloud.rpm import epoch
 from nova_xloud.targets import Target
-
-_OS_RELEASE = Path("/etc/os-release")
 
 
 def asked(target: Target, provides: str | None) -> Target:
     """Return a target that says which version of python3-nova it stands in for.
 
+    A target with a preferred base gets that base where an archive of it is configured: the version
+    is then the one that the archive serves.
+
     :param provides: the operator's word, which goes first
-    :raises ProvidesError: if nobody says, or what is said does not fit the target's base
+    :raises ProvidesError: if nobody says, or the version does not fit the target's base
     :raises PackageError: if it is no version
     """
     if target.is_distributions() or not target.stands_in():
@@ -34,37 +31,36 @@ def asked(target: Target, provides: str | None) -> Target:
         return target
     if provides:
         told = target._replace(provides=provides)
-    elif target.provides or not target.host:
-        told = target
+    elif target.preferred and _is_configured(target.preferred):
+        return target._replace(base=target.preferred, relations=())
+    elif target.preferred and not target.provides:
+        raise ProvidesError(
+            f"{target.name} is built from the nova of {target.preferred}, and no archive of it is "
+            "configured: name one by --archive. Or build the release: ask a host by "
+            "`dpkg-query -W nova-common`, and say the version: `nova-xloud build --provides 3:29.…`"
+        )
     else:
-        told = _ask_this_host(target)
+        told = target
     if told.provides:
         epoch(told.provides)
         _check_series(told)
     return told
 
 
-def _ask_this_host(target: Target) -> Target:
-    """Return a target with the version and the relations that this host's apt would install."""
-    if _codename() != target.host:
-        raise ProvidesError(
-            f"{target.name} stands in for the python3-nova of a site, which its hosts' apt knows "
-            f"({target.host}), and this is no such host. Ask one by `dpkg-query -W nova-common`, "
-            "and say it: `nova-xloud build --provides 3:29.…`"
-        )
-    command = ["apt-cache", "show", "--no-all-versions", "python3-nova"]
-    record = answer(command, ProvidesError)
-    found = re.search(r"^Version: (.*)$", record, re.MULTILINE)
-    if found is None:
-        raise ProvidesError("apt has no version of python3-nova: `apt update`, or --provides")
-    return target._replace(provides=found[1], relations=tuple(library_relations(record)))
+def notice(target: Target) -> str:
+    """Return what an operator must know of a release in a distribution's place; "" otherwise."""
+    if target.is_distributions() or not target.stands_in():
+        return ""
+    return (
+        f"the base is the upstream release {target.base}, not the source of {target.provides}. If "
+        "the nova of your hosts carries patches of its distribution, these packages lack them, "
+        "security patches too: compare the changelog of python3-nova on a host with the release."
+    )
 
 
-def _codename() -> str:
-    """Return what this host's release is called."""
-    text = _OS_RELEASE.read_text() if _OS_RELEASE.exists() else ""
-    found = re.search(r"^VERSION_CODENAME=\"?(\w+)", text, re.MULTILINE)
-    return found[1] if found else ""
+def _is_configured(base: str) -> bool:
+    distribution, _, suite = base.partition(":")
+    return archive.serves(suite, distribution)
 
 
 def _check_series(target: Target) -> None:

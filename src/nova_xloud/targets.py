@@ -23,7 +23,7 @@ class Target(NamedTuple):
     python: str
     verified: str
     provides: str = ""
-    host: str = ""
+    preferred: str = ""
     relations: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     backports: tuple[Sdist, ...] = ()
@@ -33,8 +33,8 @@ class Target(NamedTuple):
         return self.format != "wheel"
 
     def is_distributions(self) -> bool:
-        """Say whether it is built from the distribution's own source package."""
-        return self.base.startswith("debian:")
+        """Say whether its base is the nova of the distribution's own hosts."""
+        return self.base.startswith(("debian:", "ubuntu:"))
 
 
 @functools.cache

@@ -273,3 +273,26 @@ def test_a_suite_that_no_archive_serves_is_told(debian: Archive) -> None:
     debian.sources.write_text(debian.sources.read_text().replace("trixie", "noble"))
     with pytest.raises(ArchiveError, match=r"names no archive of Debian trixie.*--archive"):
         bases.fetch(BASE)
+
+
+def test_ubuntus_nova_is_the_newest_of_its_pockets(
+    tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.forget()
+    pockets = ("noble", "noble-updates", "noble-security")
+    with Archive(tmp_path / "ubuntu", key, *pockets) as ubuntu:
+        monkeypatch.setenv(archive.VARIABLE, str(ubuntu.sources))
+        ubuntu.add_source("3:29.2.0-0ubuntu1", OLD)
+        ubuntu.add_binary("3:29.2.0-0ubuntu1", OLD)
+        ubuntu.add_source("3:29.2.0-0ubuntu1.10", NEW, "noble-security")
+        ubuntu.add_binary("3:29.2.0-0ubuntu1.10", NEW, "noble-security", depends="newest")
+        ubuntu.add_binary("3:29.2.0-0ubuntu1.9", OLD, "noble-updates")
+        ubuntu.publish(Origin="Ubuntu")
+        ubuntu.withdraw("nova_29.2.0-0ubuntu1.10.*")
+        base = bases.unpack("ubuntu:noble", tmp_path / "tree")
+    archive.forget()
+    assert (base.version, base.source) == ("3:29.2.0-0ubuntu1.10", "3:29.2.0-0ubuntu1")
+    assert base.patch
+    assert base.patch[0] == "ubuntu-3:29.2.0-0ubuntu1.10-from-binary.patch"
+    assert (tmp_path / "tree/nova/api.py").read_bytes() == NEW["nova/api.py"]
+    assert "Depends: newest" in bases.record("ubuntu:noble")

@@ -1,4 +1,4 @@
-"""What packages stand in for; apt is a stand-in that prints a record."""
+"""The version that packages stand in for: by the operator, the table, a configured archive."""
 
 from __future__ import annotations
 
@@ -6,86 +6,64 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import errors, hosts, targets
+from nova_xloud import archive, errors, hosts, targets
 from nova_xloud.errors import PackageError, ProvidesError
 
 NOBLE = targets.get("ubuntu-24.04")
 EL9 = targets.get("el9")
-RECORD = """\
-Package: python3-nova
-Version: 3:29.2.0-0ubuntu1.4
-Depends: python3-os-traits (>= 3.0.0), sudo
-Section: python
-"""
 
 
-def be_on(codename: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this host be of a release."""
-    (tmp_path / "os-release").write_text(f"NAME=Ubuntu\nVERSION_CODENAME={codename}\n")
-    monkeypatch.setattr(hosts, "_OS_RELEASE", tmp_path / "os-release")
-
-
-def have_apt_say(record: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this host's apt print a record when asked for it as it should be; "" is a failure."""
-    apt = tmp_path / "bin/apt-cache"
-    apt.parent.mkdir()
-    apt.write_text(
-        '#!/bin/sh\n[ "$*" = "show --no-all-versions python3-nova" ] || exit 64\n'
-        f"printf '%s' '{record}'; [ -n '{record}' ]\n"
+@pytest.fixture(autouse=True)
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file that names the archives: none of Ubuntu."""
+    file = tmp_path / "archive.sources"
+    file.write_text(
+        "Types: deb\nURIs: http://archive.example/debian\nSuites: bookworm\nComponents: main\n"
+        "Signed-By: /keys/debian.gpg\n"
     )
-    apt.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{apt.parent}:/usr/bin:/bin")
+    monkeypatch.setenv(archive.VARIABLE, str(file))
+    return file
 
 
-def test_a_host_of_the_release_tells_version_and_relations(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_distributions_own_nova_is_the_base_where_its_archive_is_configured(
+    configured: Path,
 ) -> None:
-    be_on("noble", tmp_path, monkeypatch)
-    have_apt_say(RECORD, tmp_path, monkeypatch)
+    configured.write_text(
+        configured.read_text() + "\nTypes: deb\nURIs: http://archive.example/ubuntu\n"
+        "Suites: noble noble-updates noble-security\nComponents: main universe\n"
+        "Signed-By: /keys/ubuntu.gpg\n"
+    )
     told = hosts.asked(NOBLE, None)
-    assert told.provides == "3:29.2.0-0ubuntu1.4"
-    assert told.relations == ("python3-os-traits (>= 3.0.0)", "sudo")
+    assert (told.base, told.provides, told.relations) == ("ubuntu:noble", "", ())
+    assert told.is_distributions()
+    assert hosts.notice(told) == ""
 
 
-def test_the_operators_word_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    be_on("noble", tmp_path, monkeypatch)
-    have_apt_say(RECORD, tmp_path, monkeypatch)
+def test_the_operators_word_goes_first_and_means_the_release(configured: Path) -> None:
+    configured.write_text(configured.read_text().replace("bookworm", "noble"))
     told = hosts.asked(NOBLE, "3:29.0.1-0ubuntu1")
     assert told == NOBLE._replace(provides="3:29.0.1-0ubuntu1")
     assert hosts.asked(EL9, "2:29.2.1-3.el9s").provides == "2:29.2.1-3.el9s"
 
 
-def test_on_another_host_the_version_must_be_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for codename in ("jammy", "trixie"):
-        be_on(codename, tmp_path, monkeypatch)
-        with pytest.raises(ProvidesError, match="--provides"):
-            hosts.asked(NOBLE, None)
-    monkeypatch.setattr(hosts, "_OS_RELEASE", tmp_path / "missing")
-    with pytest.raises(ProvidesError, match="--provides"):
+def test_without_an_archive_and_without_a_version_both_ways_are_told() -> None:
+    with pytest.raises(ProvidesError, match=r"ubuntu:noble.*--archive.*--provides 3:29"):
         hosts.asked(NOBLE, None)
 
 
-@pytest.mark.parametrize("record", ["", "Package: python3-nova\nDepends: sudo\n"])
-def test_an_apt_that_knows_no_version_is_told(
-    record: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    be_on("noble", tmp_path, monkeypatch)
-    have_apt_say(record, tmp_path, monkeypatch)
-    with pytest.raises(ProvidesError, match="apt"):
-        hosts.asked(NOBLE, None)
+def test_a_release_in_a_distributions_place_is_told_to_lack_its_patches() -> None:
+    told = hosts.notice(hosts.asked(NOBLE, "3:29.2.0-0ubuntu1"))
+    assert "upstream release 29.4.0, not the source of 3:29.2.0-0ubuntu1" in told
+    assert "compare" in told
+    assert hosts.notice(targets.get("debian-13")) == ""
+    assert hosts.notice(targets.get("29.4.0-wheel")) == ""
 
 
-def test_another_series_than_the_bases_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_series_than_the_bases_is_refused() -> None:
     with pytest.raises(ProvidesError, match=r"Nova 30.*29\.4\.0"):
         hosts.asked(EL9, "1:30.0.0-1.el9")
-    be_on("noble", tmp_path, monkeypatch)
-    have_apt_say(RECORD.replace("29.2.0", "32.0.0"), tmp_path, monkeypatch)
     with pytest.raises(ProvidesError, match=r"Nova 32.*29\.4\.0"):
-        hosts.asked(NOBLE, None)
+        hosts.asked(NOBLE, "3:32.0.0-0ubuntu1")
 
 
 def test_what_is_no_version_is_refused() -> None:

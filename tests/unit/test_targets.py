@@ -22,7 +22,7 @@ def test_an_unknown_target_is_told_with_those_there_are() -> None:
 
 def test_a_target_of_a_release_says_what_it_stands_in_for_or_who_knows() -> None:
     for target in targets.known().values():
-        told = bool(target.provides or target.host)
+        told = bool(target.provides or target.preferred)
         assert told == (target.stands_in() and not target.is_distributions()), target
         assert bool(target.repository) == target.stands_in(), target
         assert bool(target.depends) >= bool(target.backports), target
