@@ -1,0 +1,238 @@
+"""Versions that do not fit: dnf refuses, whatever it is told, and every service stays.
+
+The packages of Nova are stubs of RDO's names and relations, in several versions. Ours are the
+packages under test. The dnf is an older and a newer one than EL 9's (4.14). No service runs.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from nova_xloud import root
+from nova_xloud.commands import answer
+from nova_xloud.errors import PackageError
+
+HERE = Path(__file__).parent
+#: Debian's suites, for their dnf: 4.5 and 4.23.
+SUITES = ("bullseye", "trixie")
+#: What the site's RDO may have: the version that ours stands in for is the first.
+NOW, LATER, STREAM, TRUNK = (
+    *("1:29.2.0-1.el9", "1:29.2.0-2.el9", "1:29.2.0-1.el9s"),
+    "1:28.1.0-0.20240625002040.ecdd747.el9",
+)
+SERVICES = ("openstack-nova-api", "openstack-nova-common", "openstack-nova-compute")
+SWAPS = (
+    *("install --allowerasing python3-nova-xloud", "install python3-nova-xloud"),
+    *("swap python3-nova python3-nova-xloud",),
+    "swap --allowerasing python3-nova python3-nova-xloud",
+)
+UPGRADES = (
+    *("upgrade", "upgrade --best --allowerasing"),
+    *("distro-sync", "distro-sync --allowerasing", "distro-sync --best --allowerasing"),
+)
+_MARK = "====="
+_PREPARE = """\
+cd /stub
+build() { rpmbuild --quiet --define "_topdir /stub/build" "$@"; }
+publish() {
+	mkdir -p "$1" && mv build/RPMS/noarch/*.rpm "$1"
+	createrepo_c -q "$1"
+}
+build -bb platform.spec
+publish /srv/platform
+for version in VERSIONS; do
+	build -D "stub_version ${version%-*}" -D "stub_release ${version#*-}" -bb stub.spec
+	publish "/srv/rdo/1:$version"
+done
+for ours in /srv/ours/*; do createrepo_c -q "$ours"; done
+mkdir -p /etc/yum.repos.d
+printf '[%s]\\nname=%s\\nbaseurl=file:///srv/%s\\ngpgcheck=0\\n' platform platform platform \\
+	>/etc/yum.repos.d/platform.repo
+dnf -q -y --releasever=9 install platform-el9
+"""
+
+
+def platform(package: Path) -> str:
+    """Return the spec of a package without files that has all that ours wants beside Nova."""
+    provided = {"system-release = 9", "system-release(releasever) = 9", "/bin/sh", "/usr/bin/sh"}
+    for line in answer(["rpm", "-qp", "--requires", package], PackageError).splitlines():
+        if re.match(r"rpmlib|config\(|\(?openstack-nova", line):
+            continue
+        name, _, minimum = line.lstrip("(").partition(" >= ")
+        # an alternative, of which the last part has the minimum; else one that leaves versions out
+        if line.startswith("("):
+            name = name.split()[0]
+            minimum = (re.findall(r">= ([\d.]+)", line) or ["99"])[0]
+        provided.add(f"{name} = {minimum}" if minimum else name)
+    head = "Name: platform-el9\nVersion: 9\nRelease: 1\nSummary: What is there\nLicense: none\n"
+    told = "\n".join(f"Provides: {each}" for each in sorted(provided))
+    return f"{head}BuildArch: noarch\nAutoReqProv: no\n{told}\n%description\nNone.\n%files\n"
+
+
+class Attempt(NamedTuple):
+    """What came of a command.
+
+    :ivar code: its exit code
+    :ivar said: what it said
+    :ivar installed: the version of each package about Nova that is installed afterwards
+    """
+
+    code: int
+    said: str
+    installed: dict[str, str]
+
+
+class Host:
+    """A root with dnf in which no service runs."""
+
+    def __init__(self, place: Path, log: Path) -> None:
+        """Take a root as the host, and a file for what is said in it."""
+        self.place = place
+        self.log = log
+
+    def run(self, script: str) -> str:
+        """Run a shell script; return what it said."""
+        self.log.write_text("")
+        command = ["sh", "-euc", script]
+        failed = root.run_in(self.place, command, log=self.log, environment={"HOME": "/root"})
+        assert failed == 0, self.log.read_text()
+        return self.log.read_text()
+
+    def attempt(self, commands: Sequence[str]) -> dict[str, Attempt]:
+        """Run dnf with one command after the other, none of which gets an answer."""
+        query = "rpm -qa --qf '%{name} %{epoch}:%{version}-%{release}\\n' '*nova*'"
+        step = f"echo '{_MARK}'$code; {query}; echo '{_MARK}'"
+        steps = [f"code=0; dnf {each} </dev/null || code=$?; {step}" for each in commands]
+        said, *parts = self.run("\n".join(steps)).split(_MARK)
+        attempts = {}
+        for command, told, after in zip(commands, parts[::2], parts[1::2], strict=True):
+            code, *installed = told.splitlines()
+            versions = dict(line.split() for line in installed)
+            attempts[command] = Attempt(int(code), said, versions)
+            said = after
+        return attempts
+
+    def offer(self, theirs: Sequence[str], ours: Sequence[str]) -> None:
+        """Say which versions RDO serves, and for which ones our mirror has a build."""
+        told = ""
+        for repository, versions in (("rdo", theirs), ("ours", ours)):
+            for number, version in enumerate(versions):
+                told += (
+                    f"[{repository}-{number}]\nname=x\nbaseurl=file:///srv/{repository}/{version}\n"
+                    "gpgcheck=0\nmetadata_expire=0\n"
+                )
+        (self.place / "etc/yum.repos.d/offered.repo").write_text(told)
+
+    def install(self, *names: str) -> dict[str, str]:
+        """Install packages, which must work; return what is installed of Nova."""
+        command = f"-y install --allowerasing {' '.join(names)}"
+        done = self.attempt([command])[command]
+        assert done.code == 0, done.said
+        return done.installed
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def layers(
+    request: pytest.FixtureRequest, built: Path, rebuilt: Path, scratch: Path
+) -> Iterator[list[Path]]:
+    """A root with the stubs of all versions and both builds of ours, for each dnf."""
+    lower = root.make(
+        root.Recipe(f"test-dnf-{request.param}", request.param, ("createrepo-c", "dnf", "rpm"))
+    )
+    place = Path(tempfile.mkdtemp(prefix="dnf-", dir=scratch))
+    with root.overlay([lower], place) as merged:
+        for version, packages in ((NOW, built), (LATER, rebuilt)):
+            shutil.copytree(packages, merged / f"srv/ours/{version}")
+        (merged / "stub").mkdir()
+        shutil.copy(HERE / "stub.spec", merged / "stub")
+        (package,) = built.glob("python3-nova-xloud-[0-9]*.rpm")
+        (merged / "stub/platform.spec").write_text(platform(package))
+        versions = " ".join(each.removeprefix("1:") for each in (NOW, LATER, STREAM, TRUNK))
+        host = Host(merged, place / "log")
+        host.run(_PREPARE.replace("VERSIONS", versions))
+    yield [place / "upper", lower]
+    root.remove_tree(place)
+
+
+@pytest.fixture
+def host(layers: list[Path], scratch: Path) -> Iterator[Host]:
+    """A host without Nova."""
+    place = Path(tempfile.mkdtemp(prefix="host-", dir=scratch))
+    with root.overlay(layers, place) as merged:
+        yield Host(merged, place / "log")
+    root.remove_tree(place)
+
+
+def both(commands: Iterable[str]) -> list[str]:
+    """Return commands with -y, and without."""
+    return [f"{yes}{command}" for command in commands for yes in ("-y ", "")]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [(LATER, NOW), (NOW, LATER), (STREAM, NOW), (TRUNK, NOW)]
+)
+def test_ours_for_another_version_is_refused(host: Host, theirs: str, ours: str) -> None:
+    host.offer([theirs], [ours])
+    before = host.install(*SERVICES, "python3-nova")
+    for command, done in host.attempt(both(SWAPS)).items():
+        assert done.code == 1, f"{command}: {done.said}"
+        assert done.installed == before, f"{command}: {done.said}"
+        assert theirs.removeprefix("1:") in done.said, f"{command}: {done.said}"
+        assert ours in done.said, f"{command}: {done.said}"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [((LATER,), NOW), ((NOW, LATER), NOW), ((NOW,), LATER)]
+)
+def test_an_upgrade_of_a_stock_host_swaps_nothing(
+    host: Host, theirs: Sequence[str], ours: str
+) -> None:
+    host.offer(theirs[-1:], [ours])
+    before = host.install(*SERVICES, "python3-nova")
+    host.offer(theirs, [ours])
+    for command, done in host.attempt([f"-y {each}" for each in UPGRADES]).items():
+        assert (done.code, done.installed) == (0, before), f"{command}: {done.said}"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [((NOW, LATER), (NOW,)), ((LATER,), (NOW,)), ((NOW,), (NOW, LATER))]
+)
+def test_on_a_host_with_ours_the_one_that_is_ahead_waits(
+    host: Host, theirs: Sequence[str], ours: Sequence[str]
+) -> None:
+    host.offer([NOW], [NOW])
+    before = host.install(*SERVICES, "python3-nova-xloud")
+    host.offer(theirs, ours)
+    for command, done in host.attempt(both(UPGRADES)).items():
+        print(command, done.code, done.said, done.installed == before or done.installed)
+
+
+def test_a_host_without_nova_gets_what_fits_or_is_told(host: Host) -> None:
+    host.offer([LATER], [NOW])
+    for done in host.attempt(both(["install python3-nova-xloud"])).values():
+        assert (done.code, done.installed) == (1, {}), done.said
+        assert NOW in done.said
+        assert LATER.removeprefix("1:") in done.said
+    host.offer([NOW, LATER], [NOW])
+    installed = host.install("python3-nova-xloud", "openstack-nova-compute")
+    assert {name for name in installed if "openstack" in name} == set(SERVICES) - {
+        "openstack-nova-api"
+    }
+
+
+def test_services_ahead_of_ours_go_back_only_where_dnf_is_let(host: Host) -> None:
+    host.offer([LATER], [NOW])
+    before = host.install(*SERVICES, "python3-nova")
+    host.offer([NOW, LATER], [NOW])
+    careful = "-y --setopt=allow_downgrade=0"
+    for command, done in host.attempt([f"{careful} {each}" for each in SWAPS]).items():
+        print(command, done)
+        assert done.code == 1, f"{command}: {done.said}"
+        assert done.installed == before, f"{command}: {done.said}"
