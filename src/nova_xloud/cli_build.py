@@ -28,6 +28,7 @@ from nova_xloud import (
     rpm,
     sdists,
     signing,
+    srpm,
     tables,
     targets,
     tree,
@@ -99,6 +100,18 @@ class Directory(click.Path):
     help="Targets of a release: the version of python3-nova that the site's nova-common, or "
     "openstack-nova-common, depends on.",
 )
+@click.option(
+    *("--source", "source"),
+    type=click.Path(path_type=Path, exists=True),
+    help="RPM targets: the distribution's source RPM of openstack-nova, or a dnf repository (a "
+    "directory) with it. It is the base then, so that no patch of the distribution's is lost.",
+)
+@click.option(
+    "--source-key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The OpenPGP public key that must have signed the source RPM.",
+)
+@click.option("--source-sha256", default="", help="Instead of a key: the hash it must have.")
 def build(
     names: tuple[str, ...],
     listing: bool,
@@ -108,6 +121,9 @@ def build(
     force: bool,
     refresh: bool,
     provides: str | None,
+    source: Path | None,
+    source_key: Path | None,
+    source_sha256: str,
 ) -> None:
     """Build the packages of each TARGET into dist/TARGET, in a clean root. Needs root."""
     if listing:
@@ -115,11 +131,15 @@ def build(
         return
     if not names:
         raise click.UsageError("name a target; `nova-xloud build --list` shows them")
-    wanted = [hosts.asked(targets.get(name), provides) for name in names]
+    asked = [targets.get(name) for name in names]
+    given = _source(asked, source, source_key, source_sha256)
+    if given:
+        asked = [_stands_in_for(given, target) for target in asked]
+    wanted = [hosts.asked(target, provides) for target in asked]
     root.require_root("building packages")
     # terminated, it cleans up as when interrupted: no mount and no half a build stays
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    options = _Options(revision, dist, force, refresh)
+    options = _Options(revision, dist, force, refresh, given)
     failures: list[tuple[str, XloudError]] = []
     for target in wanted:
         try:
@@ -132,7 +152,7 @@ def build(
     if failures:
         raise TargetsError(failures, len(wanted))
     for target in wanted:
-        if told := bases.notice(target.base) or hosts.notice(target):
+        if told := bases.notice(target.base) or ("" if given else hosts.notice(target)):
             click.echo(f"Note: {target.name}: {told}")
     if any(target.format != "wheel" for target in wanted):
         click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
@@ -234,12 +254,14 @@ class _Options(NamedTuple):
     :ivar dist: the directory in which each target has its own
     :ivar force: build also if nothing has changed
     :ivar refresh: fetch the base anew
+    :ivar source: the distribution's source RPM that is the base, if one was named
     """
 
     revision: int
     dist: Path
     force: bool
     refresh: bool
+    source: srpm.SourceRpm | None
 
 
 def _build(target: targets.Target, options: _Options) -> None:
@@ -247,7 +269,7 @@ def _build(target: targets.Target, options: _Options) -> None:
     start = time.monotonic()
     dist = options.dist
     with builds.turn(target, dist):
-        fetched = _fetch(target, options.refresh)
+        fetched = _fetch(target, options.refresh, options.source)
         inputs = _inputs(target, options.revision, fetched)
         # asked in its turn: another build of the same may just have ended
         files = [] if options.force else builds.intact(target, dist, inputs)
@@ -270,14 +292,36 @@ class _Fetched(NamedTuple):
 
     files: tuple[Path, ...]
     record: str
+    source: srpm.SourceRpm | None = None
 
 
-def _fetch(target: targets.Target, refresh: bool) -> _Fetched:
+def _source(
+    asked: list[targets.Target], source: Path | None, key: Path | None, sha256: str
+) -> srpm.SourceRpm | None:
+    """Return the verified source RPM that is the base, if one was named."""
+    if source is None:
+        if key or sha256:
+            raise click.UsageError("--source-key and --source-sha256 are for --source")
+        return None
+    if any(target.format != "rpm" for target in asked):
+        raise click.UsageError("--source is for targets whose packages are RPMs")
+    return srpm.verified(srpm.Given(srpm.find(source), key, sha256))
+
+
+def _stands_in_for(source: srpm.SourceRpm, target: targets.Target) -> targets.Target:
+    """Return a target whose base is a source RPM, and which stands in for the packages of it."""
+    version = source.version.partition(":")[2].rpartition("-")[0]
+    return target._replace(base=version, provides=source.version)
+
+
+def _fetch(target: targets.Target, refresh: bool, source: srpm.SourceRpm | None) -> _Fetched:
     """Fetch a target's base, and the record of the library in the target's archive.
 
     The archive is asked at each build: packages for a version that its hosts no longer have are of
     no use. Without network the cache serves.
     """
+    if source:
+        return _Fetched((source.file,), source.version, source)
     try:
         files = bases.fetch(target.base, ask=True, refresh=refresh)
     except NetworkError as error:
@@ -322,6 +366,8 @@ def _make(
     """
     if not (named(PACKAGING) / "control.in").exists():
         raise PackageError(f"{PACKAGING} is missing: packages are built in a checkout")
+    if fetched.source:
+        return _build_on_source_rpm(target, fetched.source, revision, dist, inputs)
     _LOG.info("%s: weaving our changes into %s (a few seconds)", target.name, target.base)
     with bases.opened(target.base, only=tree.paths()) as (base, unpacked):
         files, failures = tree.compose(base, unpacked)
@@ -332,8 +378,10 @@ def _make(
         patches.insert(0, quilt.Patch(*base.patch))
     if target.format == "rpm":
         (sdist,) = base.files
-        sources = [*(PACKAGING / name for name in SHARED), RPM_GUIDE]
-        release = rpm.Material(base.version, base.date, sdist, patches, RPM_PACKAGING, sources)
+        directory = f"nova-{base.version}"
+        release = rpm.Material(
+            *(base.version, base.date, sdist, patches, RPM_PACKAGING, _rpm_sources(), directory)
+        )
         return rpm.build(target, release, revision, dist, inputs)
     if target.format == "wheel":
         plain = wheel.Material(base.version, base.date, base.files[0], patches)
@@ -354,6 +402,38 @@ def _make(
         [sdists.fetch(each) for each in target.backports],
     )
     return deb.build(target, source, revision, dist, inputs)
+
+
+def _rpm_sources() -> list[Path]:
+    """Return the files of this checkout that are sources of an RPM beside rpm/."""
+    return [*(PACKAGING / name for name in SHARED), RPM_GUIDE]
+
+
+def _build_on_source_rpm(
+    target: targets.Target, source: srpm.SourceRpm, revision: int, dist: Path, inputs: str
+) -> list[Path]:
+    """Weave our patches for a source RPM and build a target's packages of both."""
+    _LOG.info("%s: preparing %s in a clean root (a minute)", target.name, source.file.name)
+    macros = RPM_PACKAGING / f"{target.name}.macros"
+    log = dist / f"{target.name}-source.log"
+    work = dist / f".{target.name}.source"
+    with srpm.opened(source, macros, target.suite, log, work) as (prepared, tree_of_it):
+        _LOG.info("%s: weaving our changes into it (a few seconds)", target.name)
+        files, failures = tree.compose(prepared.base, tree_of_it)
+        if failures:
+            raise failures[0].error
+        material = rpm.Material(
+            version=prepared.base.version,
+            date=prepared.base.date,
+            sdist=prepared.tarball,
+            patches=[*prepared.patches, *quilt.series(files)],
+            packaging=RPM_PACKAGING,
+            sources=_rpm_sources(),
+            directory=prepared.directory,
+            release=srpm.own_release(source.version),
+            changelog=source.changelog,
+        )
+        return rpm.build(target, material, revision, dist, inputs)
 
 
 def _signer(home: Path | None, key: str | None) -> signing.Signer:

@@ -150,6 +150,13 @@ class PackageError(XloudError):
     untouched = "what was built before is as it was"
 
 
+class SourceRpmError(PackageError):
+    """A distribution's source RPM is not there, not vouched for, or not usable as a base."""
+
+    exit_code = 33
+    sentence = "the source RPM cannot be the base"
+
+
 class UnlikeError(PackageError):
     """A library that was built is not the distribution's with our lines.
 

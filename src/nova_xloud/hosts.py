@@ -11,6 +11,10 @@ from nova_xloud.errors import ProvidesError
 from nova_xloud.rpm import epoch
 from nova_xloud.targets import Target
 
+_ON_RPM = (
+    " There: `rpm -q --changelog python3-nova`. With --source the distribution's own is the base."
+)
+
 
 def asked(target: Target, provides: str | None) -> Target:
     """Return a target that says which version of python3-nova it stands in for.
@@ -55,6 +59,7 @@ def notice(target: Target) -> str:
         f"the base is the upstream release {target.base}, not the source of {target.provides}. If "
         "the nova of your hosts carries patches of its distribution, these packages lack them, "
         "security patches too: compare the changelog of python3-nova on a host with the release."
+        f"{_ON_RPM if target.format == 'rpm' else ''}"
     )
 
 

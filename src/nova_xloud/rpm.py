@@ -1,6 +1,6 @@
 """RPM packages of a tree: the source RPM nova-xloud, built by rpmbuild in a clean root.
 
-Takes an upstream release and our patches; never asks how they came to be. The root is a Debian
+Takes an upstream tarball and patches; never asks how they came to be. The root is a Debian
 with the rpm and the Python of the target: there are no others to be had by Debian's tools alone.
 """
 
@@ -48,9 +48,13 @@ class Material(NamedTuple):
     :ivar version: Nova's, e.g. ``29.4.0``
     :ivar date: when it was released, in seconds since 1970
     :ivar sdist: its upstream tarball
-    :ivar patches: ours
+    :ivar patches: the distribution's, then ours
     :ivar packaging: our rpm directory
     :ivar sources: more files for it, e.g. the operator's guide
+    :ivar directory: the directory that all of the tarball is in
+    :ivar release: the first part of the packages' release; the distribution's own where its source
+        RPM is the base
+    :ivar changelog: the entries of the base's changelog, as a spec has them
     """
 
     version: str
@@ -59,6 +63,9 @@ class Material(NamedTuple):
     patches: Sequence[Patch]
     packaging: Path
     sources: Sequence[Path]
+    directory: str
+    release: str = "1"
+    changelog: str = ""
 
 
 def build(target: Target, material: Material, revision: int, dist: Path, inputs: str) -> list[Path]:
@@ -112,7 +119,7 @@ def assemble(target: Target, material: Material, revision: int, area: Path) -> P
     sources.mkdir(parents=True)
     specs.mkdir()
     date = material.date + builds.REVISION_SECONDS * revision
-    shutil.copyfile(material.sdist, sources / f"nova-{material.version}.tar.gz")
+    shutil.copyfile(material.sdist, sources / material.sdist.name)
     packaged = [material.packaging / name for name in (f"{target.name}.macros", POLICY)]
     for each in (*packaged, *material.sources):
         shutil.copyfile(each, sources / each.name)
@@ -127,13 +134,17 @@ def assemble(target: Target, material: Material, revision: int, area: Path) -> P
             template,
             {
                 "VERSION": material.version,
+                "RELEASE": material.release,
                 "REVISION": str(revision),
+                "TARBALL": material.sdist.name,
+                "DIRECTORY": material.directory,
                 "PROVIDED": target.provides,
                 "EPOCH": epoch(target.provides),
                 "TARGET": target.name,
                 "PATCHES": _patches(material.patches),
                 # with its time: our revisions of one release must not have the same date
                 "DATE": time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime(date)),
+                "CHANGELOG": material.changelog.replace("%", "%%"),
             },
         )
     )
@@ -150,9 +161,7 @@ def fill_spec(template: str, values: dict[str, str]) -> str:
     if asked != set(values):
         odd = ", ".join(sorted(asked ^ set(values)))
         raise PackageError(f"{SPEC}.in and the builder disagree on {odd}")
-    for name, value in values.items():
-        template = template.replace(f"@{name}@", value)
-    return template
+    return re.sub(r"@([A-Z]+)@", lambda found: values[found[1]], template).rstrip() + "\n"
 
 
 def epoch(provided: str) -> str:

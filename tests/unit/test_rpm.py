@@ -58,7 +58,7 @@ def material(sdist: Path, tmp_path: Path) -> rpm.Material:
     for source in sources:
         source.write_text("source\n")
     patches = [Patch("xloud/one.patch", b"one\n"), Patch("xloud/two.patch", b"two\n")]
-    return rpm.Material("29.4.0", DATE, sdist, patches, PACKAGING, sources)
+    return rpm.Material("29.4.0", DATE, sdist, patches, PACKAGING, sources, "nova-29.4.0")
 
 
 @pytest.fixture
@@ -69,9 +69,8 @@ def spec(material: rpm.Material, tmp_path: Path) -> Path:
 
 def test_the_spec_names_what_lies_among_the_sources(spec: Path) -> None:
     named = re.findall(r"^(?:Source|Patch)\d+: +(.*)$", spec.read_text(), re.MULTILINE)
-    named = [name.replace("%{version}", "29.4.0") for name in named]
     assert sorted(named) == sorted(each.name for each in (spec.parents[1] / "SOURCES").iterdir())
-    assert {"nova-29.4.0.tar.gz", "el9.macros", "10-xloud.yaml", "restart-services"} < set(named)
+    assert {"nova.tar.gz", "el9.macros", "10-xloud.yaml", "restart-services"} < set(named)
 
 
 def test_patches_keep_their_order(spec: Path) -> None:
@@ -123,6 +122,19 @@ def test_the_epoch_is_that_of_the_version_provided(version: str, epoch: str) -> 
 def test_what_is_no_version_is_refused(version: str) -> None:
     with pytest.raises(PackageError, match="EPOCH:VERSION-RELEASE"):
         rpm.epoch(version)
+
+
+def test_the_bases_changelog_follows_ours_and_its_release_leads(
+    material: rpm.Material, tmp_path: Path
+) -> None:
+    entries = "* Thu Oct 30 2025 RDO <rdo@example.org> 1:29.4.0-3\n- 100% mended, @DATE@ and all"
+    other = material._replace(changelog=entries, release="3")
+    text = rpm.assemble(TARGET, other, 2, tmp_path / "area").read_text()
+    assert re.search(r"^Release: +3\+xloud2%{\?dist}$", text, re.MULTILINE)
+    head, _, told = text.partition("%changelog\n")[2].partition("\n\n")
+    assert head.splitlines()[0].endswith(" - 1:29.4.0-3+xloud2")
+    assert f"- Stands in for python3-nova {TARGET.provides}" in head
+    assert told == entries.replace("%", "%%") + "\n"
 
 
 def test_dependencies_are_those_of_the_release_without_extras(sdist: Path) -> None:
