@@ -89,8 +89,11 @@ def test_apt_refuses_an_archive_that_debian_has_not_signed(
 ) -> None:
     wrong = tmp_path / "keyring.gpg"
     wrong.touch()
+    named = tmp_path / "archive.sources"
+    entries = [each._replace(keys=str(wrong)) for each in archive._entries("trixie", "debian")]
+    named.write_text("\n".join(map(archive._stanza, entries)))
+    monkeypatch.setenv(archive.VARIABLE, str(named))
     monkeypatch.setenv("NOVA_XLOUD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(archive, "_KEYRINGS", {"debian": (str(wrong),)})
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError, match="NO_PUBKEY"):
         bases.fetch("debian:trixie")
     assert not list(cache.directory().rglob("*.dsc"))
