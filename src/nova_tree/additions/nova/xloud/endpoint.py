@@ -35,6 +35,17 @@ class Endpoint:
         """
         self.manager = manager
 
+    def ping(self, ctxt):
+        """Tell that this host has the namespace; stock Nova cannot.
+
+        nova-xloud-settle asks. Not in nova.xloud.rpcapi, which it must do
+        without.
+
+        :param ctxt: nova.context.RequestContext
+        :returns: True
+        """
+        return True
+
     @messaging.expected_exceptions(exception.AdjustError)
     def adjust(self, ctxt, instance, vcpus, memory_mb, persist):
         """Take on an adjust; see :meth:`nova.xloud.adjust.Adjuster.begin`."""

@@ -143,8 +143,36 @@ def _no_capacity(client, context, provider, held, growth):
         free='/'.join(str(free[name]) for name in names))
 
 
-def _get(client, context, url):
-    answer = client.get(url, global_request_id=context.global_id)
+def _get(client, context, url, version=None):
+    answer = client.get(
+        url, version=version, global_request_id=context.global_id)
     if not answer:
         raise exception.AdjustAccountingFailed(reason=answer.text)
     return answer.json()
+
+
+def drop_trait(client, context, provider, trait):
+    """Take a trait from a resource provider, if it has it.
+
+    :param client: nova.scheduler.client.report.SchedulerReportClient
+    :param context: nova.context.RequestContext
+    :param provider: UUID of the resource provider
+    :param trait: name of the trait
+    :raises: AdjustAccountingFailed, keystoneauth1 ClientException
+    """
+    url = '/resource_providers/%s/traits' % provider
+    for attempt in range(_ATTEMPTS):
+        time.sleep(_PAUSE * attempt)
+        about = _get(client, context, url,
+                     report.CONSUMER_GENERATION_VERSION)
+        if trait not in about['traits']:
+            return
+        about['traits'].remove(trait)
+        answer = client.put(
+            url, about, version=report.CONSUMER_GENERATION_VERSION,
+            global_request_id=context.global_id)
+        if answer.status_code == 200:
+            return
+        if answer.status_code != 409:
+            break
+    raise exception.AdjustAccountingFailed(reason=answer.text)

@@ -3,12 +3,14 @@
 It answers the RPC namespace ``xloud``, takes the size of a server through
 resizes, and reconciles at the end of its resource periodic. A guest that has
 ended, or was made anew, is accounted for before its new state is saved. A new
-server begins at its floor, also if an older nova-api has let it in.
+server begins at its floor, also if an older nova-api has let it in. Where
+stock Nova replaces it, the host's trait goes with it.
 """
 from nova_xloud.weave import after, append, before, decorate, prepend
 
 from nova.xloud import adjust as xloud_adjust
 from nova.xloud import endpoint as xloud_endpoint
+from nova.xloud import leaving as xloud_leaving
 from nova.xloud import reconcile as xloud_reconcile
 from nova.xloud import size as xloud_size
 
@@ -19,6 +21,10 @@ class ComputeManager:
         self.xloud = xloud_adjust.Adjuster(self)
         self.additional_endpoints.append(
             xloud_endpoint.Endpoint(self))
+
+    @decorate
+    @xloud_leaving.drops_trait
+    def cleanup_host(self): ...
 
     @before("instance.vm_state")
     def stop_instance(self, context, instance):

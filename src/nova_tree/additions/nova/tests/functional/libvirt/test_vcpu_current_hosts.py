@@ -177,3 +177,22 @@ class MixedCloudTest(base.LibvirtMigrationMixin,
         self.assertEqual(('two', self.plain), (
             instance.host, instance.flavor.flavorid))
         self.assertEqual((1, 1024), self.held(server))
+
+
+class LeavingTest(test_vcpu_current.AdjustTestBase):
+    """A nova-compute ends, and the library that it runs may have gone."""
+
+    def has_trait(self):
+        return 'CUSTOM_XLOUD_ADJUST' in self._get_provider_traits(
+            self.compute_rp_uuids['one'])
+
+    def test_stopped(self):
+        self.computes['one'].stop()
+        self.assertTrue(self.has_trait())
+
+    def test_replaced(self):
+        self.assertTrue(self.has_trait())
+        with mock.patch('nova.xloud.leaving._is_replaced',
+                        return_value=True):
+            self.computes['one'].stop()
+        self.assertFalse(self.has_trait())

@@ -31,6 +31,9 @@ class EndpointTestCase(test.NoDBTestCase):
         self.manager = mock.Mock()
         self.endpoint = endpoint.Endpoint(self.manager)
 
+    def test_ping(self):
+        self.assertTrue(self.endpoint.ping(mock.sentinel.ctxt))
+
     def test_adjust(self):
         self.endpoint.adjust(
             mock.sentinel.ctxt, instance=mock.sentinel.instance, vcpus=1,

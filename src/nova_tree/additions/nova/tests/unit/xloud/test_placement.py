@@ -192,3 +192,44 @@ class AssignTestCase(test.NoDBTestCase):
             self.client.get_allocs_for_consumer.side_effect = failure
             self.assertRaises(
                 exception.AdjustAccountingFailed, self._assign, 3, 1024)
+
+
+class DropTraitTestCase(test.NoDBTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatch('time.sleep'))
+        self.client = mock.Mock()
+        self.client.get.side_effect = lambda *args, **kwargs: _answer(
+            200, {'traits': ['A', 'CUSTOM_X'],
+                  'resource_provider_generation': 4})
+        self.client.put.return_value = _answer(200)
+
+    def _drop(self, trait='CUSTOM_X'):
+        placement.drop_trait(
+            self.client, context.get_admin_context(), uuids.host, trait)
+
+    def test_other_traits_stay(self):
+        self._drop()
+        self.client.put.assert_called_once_with(
+            '/resource_providers/%s/traits' % uuids.host,
+            {'traits': ['A'], 'resource_provider_generation': 4},
+            version='1.28', global_request_id=mock.ANY)
+
+    def test_without_it_nothing_is_done(self):
+        self._drop('CUSTOM_Y')
+        self.client.put.assert_not_called()
+
+    def test_a_change_by_others_is_seen(self):
+        self.client.put.side_effect = [_answer(409), _answer(200)]
+        self._drop()
+        self.assertEqual(2, self.client.get.call_count)
+
+    def test_placement_refuses(self):
+        self.client.put.return_value = _answer(500)
+        self.assertRaises(exception.AdjustAccountingFailed, self._drop)
+        self.client.put.assert_called_once()
+
+    def test_too_many_changes_by_others(self):
+        self.client.put.return_value = _answer(409)
+        self.assertRaises(exception.AdjustAccountingFailed, self._drop)
