@@ -90,12 +90,14 @@ test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, sty
 	$(BIN)/python -m tests.nova.run --release 29.4.0 --against-base
 	$(BIN)/python -m tests.nova.run --release 34.0.0 --suite ours --against-base
 	$(BIN)/python -m tests.nova.pristine --release 29.4.0
+	$(BIN)/python -m tests.nova.settle --release 29.4.0
 	$(BIN)/python -m tests.nova.covered
 
 test-nova-ours: setup ## our tests on all nine releases, with native threads where Nova can, style on 29.4.0 too (root)
 	$(BIN)/python -m tests.nova.style
 	$(BIN)/python -m tests.nova.run --suite ours --all-pinned --against-base
 	$(BIN)/python -m tests.nova.run --suite ours --release 33.0.2 --release 34.0.0 --threading --against-base
+	$(BIN)/python -m tests.nova.settle
 
 test-nova-without: setup ## each change, taken out alone, makes a test fail (root)
 	$(BIN)/python -m tests.nova.without
