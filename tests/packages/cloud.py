@@ -142,6 +142,22 @@ class Cloud(ABC):
                 counted[unit] += 1
         return {unit: number for unit, number in counted.items() if unit != "nova-xloud-restart"}
 
+    def stops_and_starts(self) -> list[str]:
+        """Return what systemd has said of services that stop and start since the mark, in order.
+
+        A service that is reloaded, and one of the type simple, is left out.
+        """
+        told = (
+            (entry.get("UNIT", "").removesuffix(".service"), entry["MESSAGE"].partition(" ")[0])
+            for entry in self._journal("SYSLOG_IDENTIFIER=systemd")
+        )
+        wanted = set(self.running) - set(self.simple)
+        return [
+            f"{what} {unit}"
+            for unit, what in told
+            if unit in wanted and what in ("Stopping", "Starting", "Started")
+        ]
+
     def said(self) -> str:
         """Return what our restarts have logged since the mark."""
         return "\n".join(e["MESSAGE"] for e in self._journal("SYSLOG_IDENTIFIER=nova-xloud"))

@@ -34,6 +34,17 @@ def test_swapping_in_removes_the_stock_library_only(cloud: Cloud, version: str, 
         assert f"nova-xloud: {unit} re" in output
 
 
+def test_no_service_starts_while_another_stops(cloud: Cloud) -> None:
+    """The units share a directory in /run: the end of one removes it under the start of another."""
+    told = cloud.stops_and_starts()
+    assert told, "no service was restarted"
+    for stopping, starting, started in zip(told[::3], told[1::3], told[2::3], strict=True):
+        unit = stopping.partition(" ")[2]
+        assert [stopping, starting, started] == [
+            f"{what} {unit}" for what in ("Stopping", "Starting", "Started")
+        ], told
+
+
 def test_the_api_and_the_services_run_our_code(cloud: Cloud) -> None:
     cloud.wait_for_api()
     status, _ = cloud.request("POST", "/v2.1/os-xloud-adjust/5bc18ba9", '{"current_vcpus": 1}')
