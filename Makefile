@@ -112,7 +112,7 @@ test-nova-all: setup ## the wide run: whole packages, and servers without a floo
 
 test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages
-	$(BIN)/python -m pytest $(MARKS) tests/packages/el9/test_package.py \
+	$(BIN)/python -m pytest $(MARKS) tests/packages/el9/test_package.py tests/packages/el9/test_keys.py \
 	    tests/packages/el9/test_relations.py --target el9
 	$(BIN)/python -m pytest $(MARKS) tests/wheel
 

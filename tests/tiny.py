@@ -14,6 +14,17 @@ Section: misc
 Priority: optional
 Description: a package of nothing
 """
+SPEC = """\
+Name: tiny
+Version: 1
+Release: 1
+Summary: A package of nothing
+License: none
+BuildArch: noarch
+%description
+%{summary}.
+%files
+"""
 
 
 def make_deb(directory: Path, version: str, text: str = "nothing") -> Path:
@@ -24,4 +35,17 @@ def make_deb(directory: Path, version: str, text: str = "nothing") -> Path:
     (content / "text").write_text(text)
     directory.mkdir()
     subprocess.run(["dpkg-deb", "-b", content, directory], check=True, capture_output=True)
+    return directory
+
+
+def make_rpms(directory: Path) -> Path:
+    """Write the RPM ``tiny``, and its source, into a new directory; return it."""
+    top = directory.parent / f"{directory.name}-build"
+    top.mkdir()
+    (top / "tiny.spec").write_text(SPEC)
+    command = ["rpmbuild", "--quiet", f"--define=_topdir {top}", f"--define=_dbpath {top}/db"]
+    subprocess.run([*command, "-ba", top / "tiny.spec"], check=True, capture_output=True)
+    directory.mkdir()
+    for made in (*top.glob("RPMS/noarch/*.rpm"), *top.glob("SRPMS/*.rpm")):
+        made.rename(directory / made.name)
     return directory

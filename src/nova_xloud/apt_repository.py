@@ -15,6 +15,9 @@ from nova_xloud.signing import Signer
 ARCHITECTURES = ("amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x")
 KINDS = ("*.deb", "*.dsc", "*.tar.*")
 POOL = "pool"
+#: Whether the packages are signed themselves.
+SIGNED = False
+_DAY = 24 * 3600
 
 _CLIENT = """\
 # nova-xloud for {suite}; nova-xloud.gpg of the mirror belongs at Signed-By
@@ -44,13 +47,14 @@ def add(files: Sequence[Path], into: Path, signer: Signer) -> None:
         (into / file.name).write_bytes(file.read_bytes())
 
 
-def write(mirror: Path, suite: str, signer: Signer, url: str) -> None:
-    """Write the signed indexes of what is in ``pool/SUITE`` of a mirror, and the client's file.
+def write(mirror: Path, suite: str, signer: Signer, url: str, valid_days: int = 0) -> None:
+    """Write the signed indexes of ``pool/SUITE`` of a mirror, and the client's file.
 
     Every index is there under its hash too (by-hash): a client that has read the old InRelease
-    finds what that names, whenever the new one comes.
+    finds the indexes that it names, whenever the new one comes.
 
     :param url: where clients find the mirror
+    :param valid_days: for how long apt accepts the indexes, in days; 0: for ever
     :raises MirrorError: if a package is broken or the signature cannot be made
     """
     top = mirror / "dists" / suite
@@ -74,6 +78,8 @@ def write(mirror: Path, suite: str, signer: Signer, url: str) -> None:
     options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in fields.items()]
     # apt asks for an index by the strongest hash that is listed: by the one that it is there under
     options += [f"-oAPT::FTPArchive::{name}=false" for name in ("MD5", "SHA1", "SHA512")]
+    if valid_days:
+        options.append(f"-oAPT::FTPArchive::Release::ValidTime={valid_days * _DAY}")
     archive = ["apt-ftparchive", *options]
     release = answer([*archive, "release", f"dists/{suite}"], MirrorError, cwd=mirror)
     (top / "Release").write_text(release)

@@ -1,17 +1,15 @@
-"""The commands that make packages and mirrors; cli.py adds them to its own."""
+"""The command that makes packages; cli.py adds it to its own."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -22,20 +20,18 @@ from nova_xloud import (
     cache,
     deb,
     hosts,
-    mirror,
     quilt,
     root,
     rpm,
     sdists,
-    signing,
     srpm,
     tables,
     targets,
     tree,
     wheel,
 )
+from nova_xloud.directories import Directory
 from nova_xloud.errors import (
-    MirrorError,
     NetworkError,
     PackageError,
     TargetsError,
@@ -58,20 +54,6 @@ _PACKAGING = {
     "rpm": (PACKAGING, RPM_PACKAGING, RPM_GUIDE),
     "wheel": (),
 }
-
-
-class Directory(click.Path):
-    """A directory to write to, whose name the programs that the builder runs can be given."""
-
-    def __init__(self, *, exists: bool = False) -> None:
-        super().__init__(exists=exists, path_type=Path, file_okay=False)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return a path.
-
-        :raises DirectoryError: if its name cannot be used
-        """
-        return named(Path(os.fsdecode(super().convert(value, param, ctx))))
 
 
 @click.command("build")
@@ -163,76 +145,7 @@ def build(
         )
 
 
-_signed = [
-    click.option(
-        "--gnupg-home",
-        type=Directory(),
-        help="GnuPG directory with the signing key; default: one of nova-xloud's own, made if "
-        "missing.",
-    ),
-    click.option("--key", help="Fingerprint of the signing key, if that directory has several."),
-    click.option(
-        "--keep",
-        default=mirror.KEEP,
-        show_default=True,
-        type=click.IntRange(min=1),
-        help="How many builds of each repository stay.",
-    ),
-]
-
-
-def _signing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of those that sign."""
-    for option in reversed(_signed):
-        command = option(command)
-    return command
-
-
-@click.command("mirror")
-@click.argument("directory", type=Directory())
-@click.option(
-    "--dist",
-    default="dist",
-    show_default=True,
-    type=Directory(),
-    help="Where `nova-xloud build` has put the packages.",
-)
-@click.option("--url", default="", help="Where clients will find it; default: file:DIRECTORY.")
-@_signing
-def make_mirror(
-    directory: Path, dist: Path, url: str, gnupg_home: Path | None, key: str | None, keep: int
-) -> None:
-    """Add what is in dist/ to the signed repositories in DIRECTORY."""
-    packages: dict[mirror.Repository, list[Path]] = {}
-    for target in targets.known().values():
-        if target.repository and (dist / target.name / builds.RECORD).exists():
-            repository = mirror.Repository(target.format, target.repository)
-            packages.setdefault(repository, []).append(dist / target.name)
-    if not packages:
-        raise MirrorError(f"there are no packages in {dist}: `nova-xloud build TARGET` first")
-    signer = _signer(gnupg_home, key)
-    mirror.write(directory, packages, signer, keep=keep, url=url)
-    click.echo(f"{directory}: signed by {signer.key}")
-    for client in sorted(directory.glob("*/nova-xloud.*")):
-        click.echo(f"  {client}")
-    click.echo(f"  {directory}/{mirror.NAME}.gpg")
-    click.echo(
-        "Next, on a host: nova-xloud.gpg to /usr/share/keyrings, its nova-xloud.sources to "
-        "/etc/apt/sources.list.d, `apt update`, `apt install python3-nova-xloud`; "
-        "docs/operator-rpm.md says it for dnf."
-    )
-
-
-@click.command("prune")
-@click.argument("directory", type=Directory(exists=True))
-@_signing
-def prune_mirror(directory: Path, gnupg_home: Path | None, key: str | None, keep: int) -> None:
-    """Drop all but the last builds from the repositories in DIRECTORY."""
-    mirror.prune(directory, _signer(gnupg_home, key), keep)
-    click.echo(f"{directory}: of each repository, the last {keep} builds at most")
-
-
-commands: list[click.Command] = [build, make_mirror, prune_mirror]
+commands: list[click.Command] = [build]
 
 
 def _list_targets(as_json: bool) -> None:
@@ -434,15 +347,3 @@ def _build_on_source_rpm(
             changelog=source.changelog,
         )
         return rpm.build(target, material, revision, dist, inputs)
-
-
-def _signer(home: Path | None, key: str | None) -> signing.Signer:
-    """Return the key that was asked for, or our own."""
-    home = home or _own_gnupg_home()
-    return signing.Signer(home, key or signing.signing_key(home))
-
-
-def _own_gnupg_home() -> Path:
-    """Return where our own signing key is kept: outside any checkout, private."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
-    return Path(data) / "nova-xloud/gnupg"

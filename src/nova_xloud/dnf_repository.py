@@ -11,6 +11,8 @@ from nova_xloud.errors import MirrorError
 from nova_xloud.signing import Signer
 
 POOL = "pool"
+#: Whether the packages are signed themselves: each by one key.
+SIGNED = True
 
 _CLIENT = """\
 # RPM-GPG-KEY-nova-xloud of the mirror belongs at gpgkey
@@ -36,7 +38,9 @@ def files(directory: Path) -> list[Path]:
 
 
 def add(files: Sequence[Path], into: Path, signer: Signer) -> None:
-    """Put the files of a build into a new directory of the pool, signed.
+    """Put the files of a build into a new directory of the pool, signed by the signer's first key.
+
+    A signature that a file has already is replaced.
 
     :raises MirrorError: if one is no package, or the signature cannot be made
     """
@@ -51,12 +55,14 @@ def add(files: Sequence[Path], into: Path, signer: Signer) -> None:
     answer(["rpmsign", *signing, "--addsign", *(into / file.name for file in files)], MirrorError)
 
 
-def write(mirror: Path, name: str, signer: Signer, url: str) -> None:
-    """Write the signed indexes of what is in ``pool/NAME`` of a mirror, and the client's file.
+def write(mirror: Path, name: str, signer: Signer, url: str, valid_days: int = 0) -> None:
+    """Write the signed indexes of ``pool/NAME`` of a mirror, and the client's file.
 
     :param url: where clients find the mirror
+    :param valid_days: not used: dnf's indexes have no such field
     :raises MirrorError: if a package is broken or the signature cannot be made
     """
+    del valid_days
     top = mirror / POOL / name
     # in the way that every dnf reads; the names of indexes differ with their content
     options = ["--quiet", "--no-database", "--general-compress-type=gz", "--unique-md-filenames"]

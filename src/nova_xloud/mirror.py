@@ -1,13 +1,15 @@
-"""A signed mirror of what was built: plain files that any web server, or file:, serves.
+"""A signed mirror of the built packages: plain files that any web server, or file:, serves.
 
 Keeps the last builds of each repository. Knows the formats by their one face only: ``files``,
-``add``, ``write``; see apt_repository.
+``add``, ``write``, ``SIGNED``; see apt_repository.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import re
 import tempfile
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from nova_xloud import apt_repository, dnf_repository, publishing, root
+from nova_xloud import apt_repository, dnf_repository, publishing, root, signing
 from nova_xloud.cache import sha256
 from nova_xloud.errors import MirrorError
 from nova_xloud.files import locked
@@ -37,69 +39,145 @@ class Repository(NamedTuple):
     name: str
 
 
+class Build(NamedTuple):
+    """The packages of one build in a mirror.
+
+    :ivar directory: its name in the pool
+    :ivar content: a digest of the packages as they were built, unsigned; "" if not recorded
+    :ivar key: the fingerprint of the key that signed the packages; "" if not recorded
+    """
+
+    directory: str
+    content: str = ""
+    key: str = ""
+
+
+class Written(NamedTuple):
+    """The state that a mirror was brought to.
+
+    :ivar signer: the keys that signed it
+    :ivar left: the files that stay for readers of the former state
+    :ivar valid_days: how long apt accepts the indexes, in days; 0 for ever
+    """
+
+    signer: Signer
+    left: publishing.Left
+    valid_days: int
+
+
 def write(
     mirror: Path,
     packages: Mapping[Repository, Sequence[Path]],
     signer: Signer,
     *,
-    keep: int = KEEP,
+    keep: int | None = KEEP,
     url: str = "",
-) -> None:
-    """Add builds to a mirror, which is made if missing, and drop its oldest ones.
+    valid_days: int | None = None,
+    keep_former: bool = True,
+) -> Written:
+    """Add builds to a mirror, which is made if missing, and drop its oldest ones; sign it again.
 
-    Readers are never stopped: see publishing. What the mirror has of a repository that is not
-    named stays; a build that it has already is not added again.
+    Readers are never stopped: see publishing. The builds of a repository that is not named stay; a
+    build that the mirror has already is not added again. Packages that carry the signature of
+    another key are signed again.
 
     :param packages: by repository, directories of packages, each a build
-    :param keep: how many builds of each repository stay, the last ones
-    :param url: where clients will find it; default: the directory itself, by ``file:``
+    :param signer: see signing.ready; without keys of its own, those sign that signed last
+    :param keep: how many builds of each repository stay, the last ones; None: all
+    :param url: where clients will find it; default: as before, else the directory, by ``file:``
+    :param valid_days: for how long apt accepts the indexes, in days; 0 for ever; None: as before
+    :param keep_former: let the files stay that a reader of the former state may still want
     :raises MirrorError: if a package is not fit, or it cannot be signed; nothing has changed then
     """
     mirror = mirror.absolute()
     if mirror.is_dir() and any(mirror.iterdir()) and not (mirror / publishing.STATE).exists():
         raise MirrorError(f"{mirror} is not empty and not a mirror of ours")
     mirror.parent.mkdir(parents=True, exist_ok=True)
-    with locked(mirror.with_name(f".{mirror.name}.lock")):
+    lock = mirror.with_name(f".{mirror.name}.lock")
+    with locked(lock, f"waiting for another run that writes {mirror}"):
+        _remove_abandoned(mirror)
+        state = publishing.state(mirror)
+        signer = signing.ready(signer, state.get("keys", ()))
         work = Path(tempfile.mkdtemp(prefix=f".{mirror.name}.", dir=mirror.parent))
         try:
-            state = publishing.state(mirror)
             url = url or state.get("url") or f"file:{urllib.parse.quote(str(mirror))}"
+            days = int(state.get("valid_days", 0)) if valid_days is None else valid_days
             kept = _builds(state)
             new = work / "new"
             for repository in {**kept, **packages}:
+                format_ = _FORMATS[repository.format]
                 pool = new / _pool(repository)
                 pool.mkdir(parents=True)
                 builds = kept.setdefault(repository, [])
                 for build in builds:
-                    _link(mirror / _pool(repository) / build, pool / build)
+                    _link(mirror / _pool(repository) / build.directory, pool / build.directory)
                 for directory in packages.get(repository, ()):
-                    _add(_FORMATS[repository.format], directory, pool, builds, signer)
-                for build in builds[:-keep]:
-                    root.remove_tree(pool / build)
-                del builds[:-keep]
-                _FORMATS[repository.format].write(new, repository.name, signer, url)
+                    _add(format_, directory, pool, builds, signer)
+                dropped = builds[:-keep] if keep else []
+                for build in dropped:
+                    root.remove_tree(pool / build.directory)
+                builds[:] = [
+                    _signed_again(format_, build, pool, signer) for build in builds[len(dropped) :]
+                ]
+                format_.write(new, repository.name, signer, url, days)
             signer.export(new / f"{NAME}.gpg", armor=False)
             signer.export(new / f"RPM-GPG-KEY-{NAME}", armor=True)
-            listed = [[*repository, builds] for repository, builds in kept.items()]
-            publishing.publish(new, mirror, {"url": url, "builds": listed})
+            record = {
+                "url": url,
+                "valid_days": days,
+                "keys": list(signer.keys),
+                "builds": [[*repository, builds] for repository, builds in kept.items()],
+            }
+            left = publishing.publish(new, mirror, record, keep_former=keep_former)
         finally:
             root.remove_tree(work)
+    return Written(signer, left, days)
 
 
-def prune(mirror: Path, signer: Signer, keep: int) -> None:
+def prune(mirror: Path, signer: Signer, keep: int, *, now: bool = False) -> Written:
     """Drop all but the last builds of each repository of a mirror.
+
+    :param now: remove at once the files too that a reader of the former state may still want
+    :raises MirrorError: if there is no mirror of ours, or it cannot be signed
+    """
+    _require(mirror)
+    return write(mirror, {}, signer, keep=keep, keep_former=not now)
+
+
+def sign(mirror: Path, signer: Signer, *, valid_days: int | None = None) -> Written:
+    """Sign a mirror again: its indexes, and the packages that another key has signed.
 
     :raises MirrorError: if there is no mirror of ours, or it cannot be signed
     """
+    _require(mirror)
+    return write(mirror, {}, signer, keep=None, valid_days=valid_days)
+
+
+def _require(mirror: Path) -> None:
     if not (mirror / publishing.STATE).exists():
         raise MirrorError(f"{mirror} is not a mirror of ours")
-    write(mirror, {}, signer, keep=keep)
 
 
-def _builds(state: Mapping[str, Any]) -> dict[Repository, list[str]]:
-    """Return the builds that a mirror has, by repository, in the order in which they came."""
-    recorded = state.get("builds", [])
-    return {Repository(format_, name): list(builds) for format_, name, builds in recorded}
+def _remove_abandoned(mirror: Path) -> None:
+    """Remove the scratch directories of runs that were killed; this is the only run now."""
+    # mkdtemp's own names: no other mirror's
+    ours = re.compile(rf"\.{re.escape(mirror.name)}\.[a-z0-9_]{{8}}")
+    for left in mirror.parent.glob(f".{glob.escape(mirror.name)}.*"):
+        if left.is_dir() and ours.fullmatch(left.name) and (left / "new").is_dir():
+            root.remove_tree(left)
+
+
+def _builds(state: Mapping[str, Any]) -> dict[Repository, list[Build]]:
+    """Return the builds that a mirror has, by repository, in the order in which they came.
+
+    Version 1.0.0 recorded only the directory of a build.
+    """
+    return {
+        Repository(format_, name): [
+            Build(each) if isinstance(each, str) else Build(*each) for each in builds
+        ]
+        for format_, name, builds in state.get("builds", [])
+    }
 
 
 def _pool(repository: Repository) -> Path:
@@ -114,21 +192,42 @@ def _link(build: Path, there: Path) -> None:
 
 
 def _add(
-    format_: ModuleType, directory: Path, pool: Path, builds: list[str], signer: Signer
+    format_: ModuleType, directory: Path, pool: Path, builds: list[Build], signer: Signer
 ) -> None:
     """Put a build into the pool unless it is there; another one of the same packages goes."""
     files = format_.files(directory)
     told = "".join(f"{file.name} {sha256(file)}\n" for file in files)
-    build = hashlib.sha256(f"{told}{signer.key}".encode()).hexdigest()[:16]
+    build = _named(format_, hashlib.sha256(told.encode()).hexdigest(), signer)
     if build in builds:
         return
     packages = _packages(directory)
-    for other in [each for each in builds if _packages(pool / each) == packages]:
-        root.remove_tree(pool / other)
+    for other in [each for each in builds if _packages(pool / each.directory) == packages]:
+        root.remove_tree(pool / other.directory)
         builds.remove(other)
-    (pool / build).mkdir()
-    format_.add(files, pool / build, signer)
+    (pool / build.directory).mkdir()
+    format_.add(files, pool / build.directory, signer)
     builds.append(build)
+
+
+def _signed_again(format_: ModuleType, build: Build, pool: Path, signer: Signer) -> Build:
+    """Return a build that the signer's first key has signed: in a directory of another name."""
+    if not format_.SIGNED or build.key == signer.key:
+        return build
+    old = pool / build.directory
+    files = sorted(old.iterdir())
+    told = "".join(f"{file.name} {sha256(file)}\n" for file in files)
+    content = build.content or hashlib.sha256(told.encode()).hexdigest()
+    again = _named(format_, content, signer)
+    (pool / again.directory).mkdir()
+    format_.add(files, pool / again.directory, signer)
+    root.remove_tree(old)
+    return again
+
+
+def _named(format_: ModuleType, content: str, signer: Signer) -> Build:
+    """Return a build whose directory has a name of its own for each content and signature."""
+    key = signer.key if format_.SIGNED else ""
+    return Build(hashlib.sha256(f"{content}{key}".encode()).hexdigest()[:16], content, key)
 
 
 def _packages(directory: Path) -> set[str]:

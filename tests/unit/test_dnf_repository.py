@@ -13,18 +13,7 @@ import pytest
 from nova_xloud import dnf_repository
 from nova_xloud.errors import MirrorError
 from nova_xloud.signing import Signer, signing_key
-
-SPEC = """\
-Name: tiny
-Version: 1
-Release: 1
-Summary: A package of nothing
-License: none
-BuildArch: noarch
-%description
-%{summary}.
-%files
-"""
+from tests.tiny import make_rpms
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +27,7 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a package and its source."""
-    top = tmp_path_factory.mktemp("rpm")
-    (top / "tiny.spec").write_text(SPEC)
-    command = ["rpmbuild", "--quiet", f"--define=_topdir {top}", f"--define=_dbpath {top}/db"]
-    subprocess.run([*command, "-ba", top / "tiny.spec"], check=True, capture_output=True)
-    place = top / "packages"
-    place.mkdir()
-    for made in (*top.glob("RPMS/noarch/*.rpm"), *top.glob("SRPMS/*.rpm")):
-        made.rename(place / made.name)
-    return place
+    return make_rpms(tmp_path_factory.mktemp("rpm") / "packages")
 
 
 @pytest.fixture

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import email.utils
+import gzip
+import os
+import re
+import signal
 import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror, publishing
+from nova_xloud import mirror, publishing, signing
 from nova_xloud.errors import MirrorError
 from nova_xloud.mirror import Repository
 from nova_xloud.signing import Signer, signing_key
-from tests.tiny import make_deb
+from tests.tiny import make_deb, make_rpms
 
 TRIXIE = Repository("deb", "trixie")
+EL9 = Repository("rpm", "el9")
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +198,7 @@ def test_a_failure_leaves_the_mirror_as_it_was(
     (broken / "broken_1_all.deb").write_bytes(b"no package")
     with pytest.raises(MirrorError, match="broken_1_all"):
         mirror.write(place, {TRIXIE: [broken]}, signer)
-    with pytest.raises(MirrorError, match="gpg failed"):
+    with pytest.raises(MirrorError, match="has no secret key 0000"):
         mirror.write(place, {TRIXIE: [packages]}, signer._replace(key="0" * 40))
     assert state_of(place) == before
     assert [each.name for each in tmp_path.glob(".mirror.*")] == [".mirror.lock"]
@@ -198,3 +207,194 @@ def test_a_failure_leaves_the_mirror_as_it_was(
 def state_of(place: Path) -> dict[Path, bytes]:
     """Return all files of a directory."""
     return {each: each.read_bytes() for each in place.rglob("*") if each.is_file()}
+
+
+@pytest.fixture(scope="module")
+def second(signer: Signer) -> str:
+    """The fingerprint of another key beside the signer's."""
+    return signing.make_key(signer.home)
+
+
+@pytest.fixture
+def both_formats(tmp_path: Path, packages: Path, signer: Signer) -> Path:
+    """A mirror for apt and for dnf."""
+    place = tmp_path / "mirror"
+    mirror.write(place, {TRIXIE: [packages], EL9: [make_rpms(tmp_path / "rpms")]}, signer)
+    return place
+
+
+def accepted(place: Path, home: Path, key: str) -> dict[str, bool]:
+    """Say what a client that has one key, and no other, accepts of a mirror."""
+    ring = home.parent / "ring.gpg"
+    Signer(home, key).export(ring, armor=False)
+    armored = home.parent / "ring.asc"
+    Signer(home, key).export(armored, armor=True)
+    database = home.parent / f"db-{key}"
+    rpmkeys = ["rpmkeys", f"--dbpath={database}"]
+    subprocess.run([*rpmkeys, "--import", armored], check=True)
+    repodata = place / "pool/el9/repodata"
+    (index,) = (
+        each
+        for each in repodata.glob("*-primary.xml.gz")
+        if each.name in (repodata / "repomd.xml").read_text()
+    )
+    named = re.search(
+        r'href="(\w+/tiny-1-1.noarch.rpm)"', gzip.decompress(index.read_bytes()).decode()
+    )
+    assert named
+    package = place / "pool/el9" / named[1]
+    checks = {
+        "InRelease": ["gpgv", "--keyring", ring, place / "dists/trixie/InRelease"],
+        "Release.gpg": [
+            *("gpgv", "--keyring", ring),
+            *(place / f"dists/trixie/{name}" for name in ("Release.gpg", "Release")),
+        ],
+        "repomd.xml": [
+            *("gpg", "--homedir", home, "--no-default-keyring", "--keyring", ring),
+            *("--verify", repodata / "repomd.xml.asc", repodata / "repomd.xml"),
+        ],
+        "package": [*rpmkeys, "--checksig", package],
+    }
+    done = {
+        name: subprocess.run(command, capture_output=True, text=True)
+        for name, command in checks.items()
+    }
+    # of two signatures GnuPG says that one cannot be checked, and that the other is good
+    return {
+        name: "Good signature" in each.stderr if name != "package" else each.returncode == 0
+        for name, each in done.items()
+    }
+
+
+def test_a_key_takes_the_place_of_another(
+    both_formats: Path, signer: Signer, second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "GRACE", 0)
+    place, home = both_formats, signer.home
+    everything = dict.fromkeys(("InRelease", "Release.gpg", "repomd.xml", "package"), True)
+    nothing = dict.fromkeys(everything, False)
+    assert accepted(place, home, signer.key) == everything
+    assert accepted(place, home, second) == nothing
+
+    mirror.sign(place, Signer(home, signer.key, (second,)))
+    assert accepted(place, home, signer.key) == everything
+    assert accepted(place, home, second) == {**everything, "package": False}
+    for key in ("nova-xloud.gpg", "RPM-GPG-KEY-nova-xloud"):
+        shown = subprocess.run(
+            ["gpg", "--show-keys", "--with-colons", place / key], capture_output=True, text=True
+        ).stdout
+        assert signer.key in shown
+        assert second in shown
+
+    # who names no key signs as before
+    assert mirror.sign(place, Signer(home, "")).signer.keys == (signer.key, second)
+    assert accepted(place, home, signer.key) == everything
+
+    mirror.sign(place, Signer(home, second, (signer.key,)))
+    mirror.prune(place, Signer(home, ""), 3)
+    assert accepted(place, home, second) == everything
+    assert accepted(place, home, signer.key) == {**everything, "package": False}
+
+    mirror.sign(place, Signer(home, second))
+    assert accepted(place, home, second) == everything
+    assert accepted(place, home, signer.key) == nothing
+    assert signer.key not in (place / publishing.STATE).read_text()
+
+
+def test_packages_that_an_earlier_version_recorded_are_signed_again(
+    both_formats: Path, signer: Signer, second: str
+) -> None:
+    record = both_formats / publishing.STATE
+    told = publishing.state(both_formats)
+    told["builds"] = [[*row[:2], [build[0] for build in row[2]]] for row in told["builds"]]
+    del told["keys"]
+    record.write_text(publishing.json.dumps(told))
+    mirror.prune(both_formats, Signer(signer.home, second), 1, now=True)
+    assert all(accepted(both_formats, signer.home, second).values())
+    assert offered(both_formats) == ["1.0"]
+
+
+def test_the_indexes_end_when_it_was_said(place: Path, signer: Signer) -> None:
+    release = place / "dists/trixie/InRelease"
+    assert "Valid-Until" not in release.read_text()
+    for days in (14, None):
+        assert mirror.sign(place, signer, valid_days=days).valid_days == 14
+        fields = dict(
+            line.split(": ", 1) for line in release.read_text().splitlines() if ": " in line
+        )
+        made, ends = (
+            email.utils.parsedate_to_datetime(fields[name]) for name in ("Date", "Valid-Until")
+        )
+        assert (ends - made).days == 14
+    mirror.sign(place, signer, valid_days=0)
+    assert "Valid-Until" not in release.read_text()
+
+
+def test_prune_says_what_stays_and_now_removes_it(
+    place: Path, signer: Signer, tmp_path: Path
+) -> None:
+    for number in range(1, 4):
+        newer = make_deb(tmp_path / f"newer{number}", f"1.{number}")
+        mirror.write(place, {TRIXIE: [newer]}, signer)
+    left = mirror.prune(place, signer, 1).left
+    assert offered(place) == ["1.3"]
+    former = [each for each in place.rglob("*.deb") if each.name != "tiny_1.3_all.deb"]
+    assert len(former) == 3
+    assert left.files >= 3
+    assert left.size >= sum(each.stat().st_size for each in former)
+    assert 0 < left.until - time.time() <= publishing.GRACE
+    left = mirror.prune(place, signer, 1, now=True).left
+    assert left.files == 0
+    assert [each.name for each in place.rglob("*.deb")] == ["tiny_1.3_all.deb"]
+
+
+SIGN = """\
+import sys
+from pathlib import Path
+from nova_xloud import mirror, signing
+mirror.sign(Path(sys.argv[1]), signing.Signer(Path(sys.argv[2]), sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_killed_while_it_signs_again_the_next_run_completes_it(
+    both_formats: Path, signer: Signer, second: str, part: float
+) -> None:
+    place, home = both_formats, signer.home
+    command = [sys.executable, "-c", SIGN, place, home]
+    start = time.monotonic()
+    subprocess.run([*command, signer.key], check=True)
+    whole = time.monotonic() - start
+    running = subprocess.Popen([*command, second], start_new_session=True)
+    time.sleep(whole * part)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    # one key's signatures, not a mixture: InRelease comes last
+    old, new = (accepted(place, home, key)["InRelease"] for key in (signer.key, second))
+    assert old != new
+    subprocess.run([*command, second], check=True)
+    mirror.prune(place, Signer(home, ""), 3, now=True)
+    assert all(accepted(place, home, second).values())
+    assert not any(accepted(place, home, signer.key).values())
+    assert [each.name for each in place.parent.glob(".mirror.*")] == [".mirror.lock"]
+
+
+def test_two_at_once_wait_for_each_other(both_formats: Path, signer: Signer, second: str) -> None:
+    place, home = both_formats, signer.home
+    failures: list[BaseException] = []
+
+    def sign(key: str) -> None:
+        try:
+            mirror.sign(place, Signer(home, key))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=sign, args=(key,)) for key in (signer.key, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    (last,) = publishing.state(place)["keys"]
+    mirror.prune(place, Signer(home, ""), 3, now=True)
+    assert all(accepted(place, home, last).values())
