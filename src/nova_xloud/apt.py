@@ -237,10 +237,14 @@ def _run_in(directory: Path, command: Sequence[str], doing: str) -> None:
     run(["env", "-C", str(directory), *command], doing)
 
 
+def newer(one: str, other: str) -> bool:
+    """Say whether a version is higher than another one, as dpkg compares them."""
+    return subprocess.run(["dpkg", "--compare-versions", one, "gt", other]).returncode == 0
+
+
 def _compared(one: str, other: str) -> int:
-    """Compare two versions as dpkg does; they differ."""
-    newer = subprocess.run(["dpkg", "--compare-versions", one, "gt", other]).returncode == 0
-    return 1 if newer else -1
+    """Compare two versions; they differ."""
+    return 1 if newer(one, other) else -1
 
 
 def _listed(dsc: Path) -> list[Path]:

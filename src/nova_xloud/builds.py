@@ -13,7 +13,7 @@ from nova_xloud.cache import sha256
 from nova_xloud.files import locked, replace_directory
 from nova_xloud.targets import Target
 
-#: Says what a finished build was made of, and what it consists of.
+#: The record of a finished build: its target, the version of its base, its inputs and its files.
 RECORD = "build.json"
 #: How much later than its base's the files of a revision are dated. Byte code and stevedore's cache
 #: of entry points are kept by dates, the latter's rounded to 128 seconds.
@@ -35,13 +35,14 @@ def turn(target: Target, dist: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(target: Target, dist: Path, inputs: str) -> Iterator[Path]:
+def replacing(target: Target, dist: Path, inputs: str, base: str = "") -> Iterator[Path]:
     """Yield a scratch directory to build in; the files in its ``out`` become ``dist/TARGET``.
 
     An error leaves ``dist/TARGET`` as it was. An overlay goes to ``overlay`` in the scratch
     directory: there the next build finds it if this one is killed. It is the caller's ``turn``.
 
     :param inputs: told by ``intact`` when asked for the same; a digest of all that goes in
+    :param base: the version of Nova that the packages are made from
     """
     # a killed build left them; no other build runs now
     for left in dist.glob(f".{target.name}.build-*"):
@@ -52,7 +53,9 @@ def replacing(target: Target, dist: Path, inputs: str) -> Iterator[Path]:
         out.mkdir()
         yield work
         sums = {file.name: sha256(file) for file in sorted(out.iterdir())}
-        record = json.dumps({"input": inputs, "sha256": sums}, indent=1)
+        about = {"target": target.name, "of": target.base, "base": base}
+        told = {**about, "input": inputs, "sha256": sums}
+        record = json.dumps(told, indent=1)
         (out / RECORD).write_text(record + "\n")
         replace_directory(dist / target.name, out)
     finally:

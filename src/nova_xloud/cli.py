@@ -22,7 +22,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from nova_xloud import archive, bases, cache, cli_build, cli_mirror, disk, quilt, tables, tree
+from nova_xloud import (
+    archive,
+    bases,
+    cache,
+    cli_build,
+    cli_mirror,
+    cli_outdated,
+    disk,
+    quilt,
+    tables,
+    tree,
+)
 from nova_xloud.errors import NoSpaceError, XloudError
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
@@ -233,5 +244,5 @@ def _tell_all(failures: Sequence[tree.Failure]) -> None:
         err.print(f"nova-xloud: {failure.error.sentence}: {failure.error}")
 
 
-for _command in (*cli_build.commands, *cli_mirror.commands):
+for _command in (*cli_build.commands, *cli_mirror.commands, *cli_outdated.commands):
     main.add_command(_command)

@@ -95,7 +95,8 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
     :raises PackageError: if the build fails; it names the log
     :raises UnlikeError: if the library differs from the distribution's in more than our lines
     """
-    with builds.replacing(target, dist, inputs) as work:
+    base = material.provided if target.is_distributions() else target.base
+    with builds.replacing(target, dist, inputs, base) as work:
         clean = root.make(recipe(target, material.packaging))
         with root.overlay([clean], work / "overlay") as merged:
             area = merged / "build"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import os
 import re
 import tempfile
@@ -18,6 +19,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from nova_xloud import apt_repository, dnf_repository, publishing, root, signing
+from nova_xloud.builds import RECORD
 from nova_xloud.cache import sha256
 from nova_xloud.errors import MirrorError
 from nova_xloud.files import locked
@@ -45,11 +47,17 @@ class Build(NamedTuple):
     :ivar directory: its name in the pool
     :ivar content: a digest of the packages as they were built, unsigned; "" if not recorded
     :ivar key: the fingerprint of the key that signed the packages; "" if not recorded
+    :ivar target: the target that they were built for; "" if not recorded
+    :ivar base: the version of Nova that they are made from; "" if not recorded
+    :ivar of: the base that they were asked for, e.g. ``debian:trixie``; "" if not recorded
     """
 
     directory: str
     content: str = ""
     key: str = ""
+    target: str = ""
+    base: str = ""
+    of: str = ""
 
 
 class Written(NamedTuple):
@@ -153,6 +161,14 @@ def sign(mirror: Path, signer: Signer, *, valid_days: int | None = None) -> Writ
     return write(mirror, {}, signer, keep=None, valid_days=valid_days)
 
 
+def kept(state: Mapping[str, Any]) -> list[Build]:
+    """Return the builds that a mirror has, of each repository in the order in which they came.
+
+    :param state: the mirror's record, by publishing.state
+    """
+    return [build for builds in _builds(state).values() for build in builds]
+
+
 def _require(mirror: Path) -> None:
     if not (mirror / publishing.STATE).exists():
         raise MirrorError(f"{mirror} is not a mirror of ours")
@@ -198,7 +214,12 @@ def _add(
     files = format_.files(directory)
     told = "".join(f"{file.name} {sha256(file)}\n" for file in files)
     build = _named(format_, hashlib.sha256(told.encode()).hexdigest(), signer)
-    if build in builds:
+    record = directory / RECORD
+    about = json.loads(record.read_text()) if record.exists() else {}
+    build = build._replace(**{key: about.get(key, "") for key in ("target", "base", "of")})
+    names = [each.directory for each in builds]
+    if build.directory in names:
+        builds[names.index(build.directory)] = build
         return
     packages = _packages(directory)
     for other in [each for each in builds if _packages(pool / each.directory) == packages]:
@@ -217,7 +238,8 @@ def _signed_again(format_: ModuleType, build: Build, pool: Path, signer: Signer)
     files = sorted(old.iterdir())
     told = "".join(f"{file.name} {sha256(file)}\n" for file in files)
     content = build.content or hashlib.sha256(told.encode()).hexdigest()
-    again = _named(format_, content, signer)
+    named = _named(format_, content, signer)
+    again = build._replace(directory=named.directory, content=content, key=signer.key)
     (pool / again.directory).mkdir()
     format_.add(files, pool / again.directory, signer)
     root.remove_tree(old)

@@ -67,7 +67,7 @@ def build(target: Target, material: Material, revision: int, dist: Path, inputs:
     :raises PackageError: if the build fails, or what is ours is not in it; it names the log
     """
     with (
-        builds.replacing(target, dist, inputs) as work,
+        builds.replacing(target, dist, inputs, material.version) as work,
         root.overlay([root.make(recipe(target))], work / "overlay") as merged,
     ):
         area = merged / "build"
