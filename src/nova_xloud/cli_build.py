@@ -47,7 +47,7 @@ RPM_PACKAGING = CHECKOUT / "rpm"
 GUIDE = CHECKOUT / "docs/operator-deb.md"
 RPM_GUIDE = CHECKOUT / "docs/operator-rpm.md"
 #: Of the Debian packaging, what RPMs need too.
-SHARED = ("restart-services", "render-notes")
+SHARED = ("restart-services", "services.sh", "ask-api", "other-servers", "render-notes")
 #: What of this checkout goes into the packages of a format beside the tree.
 _PACKAGING = {
     "deb": (PACKAGING, GUIDE),

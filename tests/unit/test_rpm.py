@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import builds, rpm, targets
+from nova_xloud import builds, cli_build, rpm, targets
 from nova_xloud.errors import PackageError
 from nova_xloud.quilt import Patch
 
@@ -54,7 +54,7 @@ def sdist(tmp_path: Path) -> Path:
 @pytest.fixture
 def material(sdist: Path, tmp_path: Path) -> rpm.Material:
     """That release with two patches of ours."""
-    sources = [tmp_path / name for name in ("restart-services", "render-notes", "operator-rpm.md")]
+    sources = [tmp_path / name for name in (*cli_build.SHARED, "operator-rpm.md")]
     for source in sources:
         source.write_text("source\n")
     patches = [Patch("xloud/one.patch", b"one\n"), Patch("xloud/two.patch", b"two\n")]

@@ -45,7 +45,7 @@ def packages(target: targets.Target, built: Path) -> root.Recipe:
         packages=(
             *("systemd", "systemd-sysv", "dbus", "iproute2", "procps", "curl", "apt-utils"),
             *("dpkg-dev", "mariadb-server", "rabbitmq-server", "python3-oslo.policy"),
-            *("needrestart", *STOCK),
+            *("needrestart", "apache2", "libapache2-mod-wsgi-py3", *STOCK),
         ),
         hooks=(
             f"--essential-hook=printf %s {shlex.quote(_DEBCONF)} | "
