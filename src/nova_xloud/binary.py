@@ -36,11 +36,13 @@ class Binary(NamedTuple):
     :ivar version: e.g. ``2:31.0.0-6+deb13u3``
     :ivar date: of its changelog's last entry, in seconds since 1970
     :ivar files: content by path below dist-packages, byte code left out
+    :ivar changelog: Debian's changelog in it, from which a build may leave out old entries
     """
 
     version: str
     date: int
     files: Mapping[str, bytes]
+    changelog: str = ""
 
 
 class Difference(NamedTuple):
@@ -63,7 +65,7 @@ def read(package: Path) -> Binary:
     """
     version = answer(["dpkg-deb", "-f", package, "Version"], PackageError).strip()
     files: dict[str, bytes] = {}
-    date = 0
+    changelog = ""
     unpacking = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE)
     assert unpacking.stdout  # noqa: S101
     with unpacking, tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
@@ -73,7 +75,7 @@ def read(package: Path) -> Binary:
             latest = max(latest, int(member.mtime))
             stream = archive.extractfile(member) if member.isfile() else None
             if name == _CHANGELOG and stream:
-                date = _date(gzip.decompress(stream.read()).decode())
+                changelog = gzip.decompress(stream.read()).decode()
             elif name.startswith(_LIBRARY) and "__pycache__" not in name:
                 if stream:
                     files[name.removeprefix(_LIBRARY)] = stream.read()
@@ -81,7 +83,8 @@ def read(package: Path) -> Binary:
                     raise PackageError(f"{package.name}: {name} is neither a file nor a directory")
     if unpacking.returncode:
         raise PackageError(f"{package} cannot be unpacked")
-    return Binary(version, date or latest, files)
+    date = _date(changelog) if changelog else latest
+    return Binary(version, date, files, changelog)
 
 
 def difference(source: Path, binary: Binary, header: Sequence[str]) -> Difference:

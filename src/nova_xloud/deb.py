@@ -26,6 +26,7 @@ from nova_xloud.targets import Target
 _LOG = logging.getLogger(__name__)
 
 SOURCE = "nova-xloud"
+_BASE = "nova"
 LIBRARY = "python3-nova-xloud"
 
 _CHANGELOG = """\
@@ -138,9 +139,10 @@ def assemble(
         shutil.copy(document, ours)
     with _distribution(material.debian) as theirs:
         _write_patches(theirs / "patches", material.patches, ours / "patches")
+        older = _base_changelog(theirs / "changelog", material)
     control = (material.packaging / "control.in").read_text()
     (ours / "control").write_text(fill_control(control, material.provided, relations))
-    (ours / "changelog").write_text(changelog(target, material, revision, control))
+    (ours / "changelog").write_text(changelog(target, material, revision, control, older))
     return source
 
 
@@ -174,8 +176,12 @@ def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
     return template.replace("@PROVIDED@", provided).replace("@DEPENDS@", depends)
 
 
-def changelog(target: Target, material: Material, revision: int, control: str) -> str:
-    """Return debian/changelog: one entry, the same for the same input.
+def changelog(
+    target: Target, material: Material, revision: int, control: str, older: str = ""
+) -> str:
+    """Return debian/changelog: our entry, the same for the same input, above the base's entries.
+
+    The entries of the base name the CVEs that it has mended.
 
     A revision adds an hour to the date of the source, so that no two revisions give a changed file
     the same date: byte code is kept by it, and so is stevedore's cache of entry points, which
@@ -184,7 +190,7 @@ def changelog(target: Target, material: Material, revision: int, control: str) -
     maintainer = re.search(r"^Maintainer: (.*)$", control, re.MULTILINE)
     if maintainer is None:
         raise PackageError("debian/control.in has no Maintainer")
-    return _CHANGELOG.format(
+    entry = _CHANGELOG.format(
         source=SOURCE,
         version=package_version(material.provided, material.upstream, revision),
         suite=target.repository,
@@ -193,6 +199,19 @@ def changelog(target: Target, material: Material, revision: int, control: str) -
         maintainer=maintainer[1],
         date=email.utils.formatdate(material.date + builds.REVISION_SECONDS * revision),
     )
+    return f"{entry}\n{older}" if older else entry
+
+
+def _base_changelog(served: Path, material: Material) -> str:
+    """Return the changelog of the distribution's package of the provided version.
+
+    :param served: that of the source which the archive serves; it may be of an older version
+    :returns: "" for a base that is no package of the distribution's
+    """
+    text = served.read_text() if served.exists() else ""
+    if material.library is None or text.startswith(f"{_BASE} ({material.provided})"):
+        return text
+    return binary.read(material.library).changelog
 
 
 def build_dependencies(control: str) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import filecmp
+import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +41,34 @@ def trees(
     tree.write(base, top / "pristine", files, top / "woven")
     yield Trees(base, top / "pristine", top / "woven", files)
     shutil.rmtree(top)
+
+
+def holders(text: str) -> set[str]:
+    """Return the first words of the holders that a text names, without a leading "The"."""
+    named = re.findall(r"Copyright\b[ :]*(?:\([cC]\)|©)?[ \d,-]*\d{4}[ ,]+(.{3,})", text)
+    plain = (re.sub(r"\([cC]\)|©|^by |^- |^The ", "", each).strip() for each in named)
+    return {re.split(r"[ ,]", each)[0] for each in plain if each}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHECKED)
+def test_every_holder_of_a_copyright_is_in_the_packages_list(name: str) -> None:
+    listed = (Path(__file__).parents[2] / "debian/copyright").read_text()
+    known = set(re.findall(r"^ [\d-]+, (?:The )?([^ ,\n]+)", listed, re.MULTILINE))
+    # what translations have of their template
+    known.add("ORGANIZATION")
+    sources = [each for each in bases.fetch(name) if ".tar." in each.name]
+    assert sources
+    seen: set[str] = set()
+    for source in sources:
+        with tarfile.open(source) as archive_:
+            for member in archive_:
+                stream = archive_.extractfile(member) if member.isfile() else None
+                if stream:
+                    found = holders(stream.read().decode(errors="replace"))
+                    assert found <= known, f"{member.name}: {found - known}"
+                    seen |= found
+    assert {"OpenStack", "Red", "VMware"} <= seen
 
 
 def differing(one: Path, other: Path) -> set[str]:

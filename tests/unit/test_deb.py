@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import struct
 import subprocess
@@ -23,6 +24,21 @@ RELATIONS = ["python3-os-traits (>= 3.3.0)", "sudo"]
 DATE = 1770366840
 
 
+THEIR_CHANGELOG = f"""\
+nova ({VERSION}) trixie-security; urgency=high
+
+  * CVE-2026-11111: mended.
+
+ -- Somebody <somebody@example.org>  Fri, 06 Feb 2026 08:34:00 +0000
+
+nova (2:31.0.0-6) unstable; urgency=medium
+
+  * CVE-2025-22222: mended.
+
+ -- Somebody <somebody@example.org>  Fri, 07 Feb 2025 08:34:00 +0000
+"""
+
+
 @pytest.fixture
 def material(tmp_path: Path) -> deb.Material:
     """A tiny nova of a distribution, with one patch of its own and one of ours."""
@@ -36,6 +52,7 @@ def material(tmp_path: Path) -> deb.Material:
     (theirs / "patches").mkdir(parents=True)
     (theirs / "patches/series").write_text("theirs.patch -p1\n#left-out.patch\n\n")
     (theirs / "patches/theirs.patch").write_text("their patch\n")
+    (theirs / "changelog").write_text(THEIR_CHANGELOG)
     packaging = tmp_path / "nova.debian.tar.xz"
     with tarfile.open(packaging, "w:xz") as tar:
         tar.add(theirs, "debian")
@@ -80,6 +97,49 @@ def test_the_version_is_the_replaced_one_and_our_revision(source: Path) -> None:
         text=True,
     ).stdout
     assert told == "2:31.0.0-6+deb13u2+xloud3\n"
+
+
+def test_the_bases_entries_stand_below_ours(source: Path) -> None:
+    told = subprocess.run(
+        ["dpkg-parsechangelog", "-l", source / "debian/changelog", "--all", "--format=rfc822"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert not told.stderr
+    found = re.findall(r"^(Source|Version): (.*)$", told.stdout, re.MULTILINE)
+    assert found == [
+        *(("Source", "nova-xloud"), ("Version", f"{VERSION}+xloud3")),
+        *(("Source", "nova"), ("Version", VERSION)),
+        *(("Source", "nova"), ("Version", "2:31.0.0-6")),
+    ]
+    text = (source / "debian/changelog").read_text()
+    assert text.endswith(THEIR_CHANGELOG)
+
+
+def test_where_the_source_is_older_the_entries_are_those_of_the_binary(
+    material: deb.Material, tmp_path: Path
+) -> None:
+    content = tmp_path / "library"
+    place = content / "usr/share/doc/python3-nova/changelog.Debian.gz"
+    place.parent.mkdir(parents=True)
+    newer = THEIR_CHANGELOG.replace("deb13u2", "deb13u3")
+    place.write_bytes(gzip.compress(newer.encode()))
+    (content / "DEBIAN").mkdir()
+    (content / "DEBIAN/control").write_text(
+        "Package: python3-nova\nVersion: 2:31.0.0-6+deb13u3\nArchitecture: all\n"
+        "Maintainer: Nobody <nobody@example.org>\nDescription: x\n"
+    )
+    library = tmp_path / "python3-nova.deb"
+    subprocess.run(["dpkg-deb", "-b", content, library], check=True, capture_output=True)
+    (tmp_path / "newer").mkdir()
+    meant = material._replace(provided="2:31.0.0-6+deb13u3", library=library)
+    made = deb.assemble(TARGET, meant, 1, RELATIONS, tmp_path / "newer")
+    assert (made / "debian/changelog").read_text().endswith(f"\n\n{newer}")
+    same = material._replace(library=library)
+    (tmp_path / "same").mkdir()
+    made = deb.assemble(TARGET, same, 1, RELATIONS, tmp_path / "same")
+    assert (made / "debian/changelog").read_text().endswith(f"\n\n{THEIR_CHANGELOG}")
 
 
 @pytest.mark.parametrize("lower", [VERSION, VERSION + "+xloud2"])
