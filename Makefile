@@ -52,6 +52,10 @@ $(VENV)/builder: pyproject.toml setup.py requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	$(BIN)/click-man --target $(VENV)/share/man/man1 nova-xloud >/dev/null
+	for shell in bash zsh fish; do \
+	    _NOVA_XLOUD_COMPLETE=$${shell}_source $(BIN)/nova-xloud >$(VENV)/share/nova-xloud.$$shell || exit 1; \
+	done
 	touch $@
 
 $(VENV)/ready: $(VENV)/builder requirements-test.txt

@@ -122,8 +122,13 @@ _refresh = click.option(
 )
 
 
+def _complete_base(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """Return the bases that a shell may complete a word to."""
+    return [name for name in bases.known() if name.startswith(begun)]
+
+
 @main.command("tree")
-@click.argument("base")
+@click.argument("base", shell_complete=_complete_base)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @_refresh
 @click.option(
@@ -153,7 +158,7 @@ def make_tree(base: str, directory: Path, refresh: bool, keep_going: bool) -> No
 
 
 @main.command("diff")
-@click.argument("base")
+@click.argument("base", shell_complete=_complete_base)
 @_refresh
 def show_diff(base: str, refresh: bool) -> None:
     """Print what is ours as a quilt series; `patch -p1` applies it to the base."""
@@ -192,7 +197,7 @@ def end_with_parent() -> None:
 
 
 @main.command("check")
-@click.argument("names", metavar="[BASE]...", nargs=-1)
+@click.argument("names", metavar="[BASE]...", nargs=-1, shell_complete=_complete_base)
 @click.option("--jobs", type=click.IntRange(min=1), help="How many at once; default: every core.")
 def check(names: tuple[str, ...], jobs: int | None) -> None:
     """Try whether every change fits; without BASE, each that packages are built from.

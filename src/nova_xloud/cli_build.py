@@ -56,8 +56,13 @@ _PACKAGING = {
 }
 
 
+def _complete_target(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """Return the targets that a shell may complete a word to."""
+    return [name for name in targets.known() if name.startswith(begun)]
+
+
 @click.command("build")
-@click.argument("names", metavar="TARGET...", nargs=-1)
+@click.argument("names", metavar="TARGET...", nargs=-1, shell_complete=_complete_target)
 @click.option("--list", "listing", is_flag=True, help="List the targets and do nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="List them for programs.")
 @click.option(

@@ -8,8 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
+from click_man.core import write_man_pages
 from conftest import NOVA_FILE, PATH
 
 from nova_xloud import bases, cli, cli_build, errors, targets, tree
@@ -227,3 +230,30 @@ def test_a_cache_that_programs_cannot_be_given_is_refused(
     result = run("tree", "29.4.0", tmp_path / "tree")
     assert result.exit_code == DirectoryError.exit_code
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "completed"),
+    [
+        ([], "bui", ["build"]),
+        (["build"], "debian-1", [each for each in targets.known() if each.startswith("debian-1")]),
+        (["build"], "--rev", ["--revision"]),
+        (["tree"], "29", ["29.4.0"]),
+    ],
+)
+def test_a_shell_completes_commands_options_targets_and_bases(
+    words: list[str], begun: str, completed: list[str]
+) -> None:
+    complete = ShellComplete(cli.main, {}, "nova-xloud", "_NOVA_XLOUD_COMPLETE")
+    assert [each.value for each in complete.get_completions(words, begun)] == completed
+
+
+def test_every_command_has_a_man_page_with_every_option(tmp_path: Path) -> None:
+    """click-man writes a page of the version of click that is installed."""
+    write_man_pages("nova-xloud", cli.main, target_dir=str(tmp_path))
+    for name, command in cli.main.commands.items():
+        page = (tmp_path / f"nova-xloud-{name}.1").read_text().replace("\\-", "-")
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.opts[0] in page
+        assert f"nova-xloud-{name}(1)" in (tmp_path / "nova-xloud.1").read_text()
