@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import logging
 import os
 import re
 import tempfile
@@ -24,6 +25,8 @@ from nova_xloud.cache import sha256
 from nova_xloud.errors import MirrorError
 from nova_xloud.files import locked
 from nova_xloud.signing import Signer
+
+_LOG = logging.getLogger(__name__)
 
 NAME = "nova-xloud"
 KEEP = 3
@@ -106,6 +109,7 @@ def write(
         _remove_abandoned(mirror)
         state = publishing.state(mirror)
         signer = signing.ready(signer, state.get("keys", ()))
+        _LOG.info("indexing and signing the mirror %s", mirror)
         work = Path(tempfile.mkdtemp(prefix=f".{mirror.name}.", dir=mirror.parent))
         try:
             url = url or state.get("url") or f"file:{urllib.parse.quote(str(mirror))}"

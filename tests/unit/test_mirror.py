@@ -98,6 +98,29 @@ def test_a_key_in_any_directory_signs_and_a_colon_is_refused(tmp_path: Path) -> 
     assert not (tmp_path / "a:b").exists()
 
 
+def test_a_key_whose_passphrase_nobody_gives_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "locked"
+    home.mkdir(mode=0o700)
+    asks = tmp_path / "pinentry"
+    asks.write_text("#!/bin/sh\nexec sleep 600\n")
+    asks.chmod(0o755)
+    (home / "gpg-agent.conf").write_text(f"pinentry-program {asks}\n")
+    gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode=loopback"]
+    make = ["--passphrase", "secret", "--quick-generate-key", "locked", "rsa2048", "sign", "never"]
+    subprocess.run([*gpg, *make], check=True)
+    forget = ["gpgconf", "--homedir", home, "--kill", "all"]
+    subprocess.run(forget, check=True)
+    monkeypatch.setattr(signing, "PASSPHRASE_MINUTES", 0.02)
+    key = Signer(home, signing_key(home))
+    packages = make_deb(tmp_path / "packages", "1.0")
+    with pytest.raises(MirrorError, match="It may wait for the passphrase"):
+        mirror.write(tmp_path / "mirror", {TRIXIE: [packages]}, key)
+    assert not (tmp_path / "mirror").exists()
+    subprocess.run(forget, check=True)
+
+
 def test_every_index_is_there_by_its_hash(place: Path) -> None:
     release = (place / "dists/trixie/InRelease").read_text()
     assert "Acquire-By-Hash: yes" in release

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import archive, root
+from nova_xloud import archive, commands, root
 from nova_xloud.errors import (
     ArchiveError,
     MissingToolError,
     NetworkError,
     NotRootError,
     RootError,
+    TimeLimitError,
 )
 from tests.archives import Archive, Key
 
@@ -262,16 +263,21 @@ def test_what_a_killed_build_left_mounted_goes_whatever_its_name(tmp_path: Path,
     assert not left.exists()
 
 
-@mounts
-@pytest.mark.parametrize("name", [each for each in NAMES if each.isprintable()])
-def test_a_root_is_entered_whatever_its_name(tmp_path: Path, name: str) -> None:
-    """The root has the host's programs, read through a bind mount."""
-    lower = tmp_path / name / "lower"
+def hosts_programs(lower: Path) -> Path:
+    """Make a root with the host's programs, once its /usr is bound there."""
     for directory in ("etc", "usr", "proc", "sys", "dev", "run", "tmp", "root", "var"):
         (lower / directory).mkdir(parents=True)
     for link in ("bin", "lib", "lib64", "sbin"):
         (lower / link).symlink_to(f"usr/{link}")
     (lower / "etc/os-release").write_text("ID=test\n")
+    return lower
+
+
+@mounts
+@pytest.mark.parametrize("name", [each for each in NAMES if each.isprintable()])
+def test_a_root_is_entered_whatever_its_name(tmp_path: Path, name: str) -> None:
+    """The root has the host's programs, read through a bind mount."""
+    lower = hosts_programs(tmp_path / name / "lower")
     given = tmp_path / name / "given"
     given.mkdir()
     log = tmp_path / name / "log"
@@ -312,3 +318,26 @@ def test_a_missing_program_is_named_before_any_work(
     with pytest.raises(MissingToolError, match="systemd-nspawn is not installed"):
         root.run_in(tmp_path, ["true"], log=tmp_path / "log")
     assert not list(tmp_path.iterdir())
+
+
+@mounts
+def test_a_command_in_a_root_that_does_not_end_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_LOOK", 0.1)
+    monkeypatch.setenv(commands.TIME_LIMIT_VARIABLE, "0.03")
+    log = tmp_path / "log"
+    with root.overlay([hosts_programs(tmp_path / "lower")], tmp_path / "scratch") as merged:
+        with pytest.raises(TimeLimitError, match=f"sh in a clean root, log: {log}"):
+            root.run_in(
+                merged,
+                ["sh", "-c", "echo begun; sleep 98765"],
+                log=log,
+                binds={Path("/usr"): "/usr"},
+            )
+        assert "begun" in log.read_text()
+        lines = [each / "cmdline" for each in Path("/proc").glob("[0-9]*")]
+        running = [each.read_bytes() for each in lines if each.exists()]
+        assert b"sleep\x0098765\x00" not in running
+    root.remove_tree(tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists()
