@@ -31,8 +31,8 @@ class Cloud(ABC):
     :cvar ours: our packages
     :cvar documents: files that come with them
     :cvar upgrades: what a package manager is told to upgrade all that it can
-    :cvar unwanted: what it is told that makes it remove our library, while the distribution's next
-        update is there and ours for it is not
+    :cvar unwanted: the command that would replace our library by accident, while the distribution's
+        next update is there and ours for it is not
     """
 
     manager: ClassVar[str]
@@ -65,6 +65,14 @@ class Cloud(ABC):
         output = self.sh(f"{self.manager} {arguments}")
         self.assert_sane()
         return output
+
+    def leaves_all(self, arguments: str) -> str:
+        """Run the package manager, which may fail, but changes no package; return its output."""
+        before = self.versions()
+        done = self.container.run("sh", "-euc", f"{self.manager} {arguments}", check=False)
+        assert self.versions() == before, done.stdout
+        self.assert_sane()
+        return done.stdout
 
     def refused(self, arguments: str) -> str:
         """Run the package manager, which must fail; return its output."""
@@ -110,16 +118,8 @@ class Cloud(ABC):
         """Have the distribution publish its next update."""
 
     @abstractmethod
-    def would_remove_ours(self) -> bool:
-        """Say whether the package manager, told what is unwanted, goes on to remove our library."""
-
-    @abstractmethod
-    def protect(self) -> None:
-        """Do what the guide advises against that."""
-
-    @abstractmethod
-    def unprotect(self) -> None:
-        """Take it back."""
+    def try_what_is_unwanted(self) -> str:
+        """Have the package manager refuse what is unwanted, as the guide says; return its words."""
 
     # services -------------------------------------------------------------------------------
 

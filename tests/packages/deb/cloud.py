@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,17 +86,16 @@ class DebianCloud(Cloud):
         index(repository)
         self.sh("apt-get update")
 
-    def would_remove_ours(self) -> bool:
-        """Say whether apt removes our library, or, as Debian 12's does, fails by itself."""
-        simulated = self.container.run(
-            *self.manager.split(), "-s", *self.unwanted.split(), check=False
-        )
-        return bool(simulated.returncode) or "Remv python3-nova-xloud" in simulated.stdout
+    def distribution_serves(self, debs: Iterable[Path]) -> None:
+        """Have the distribution serve these packages of nova and no others."""
+        repository = self.container.root / "srv/debian"
+        for deb in repository.glob("*nova*.deb"):
+            deb.unlink()
+        for deb in debs:
+            shutil.copy(deb, repository)
+        index(repository)
+        self.sh("apt-get update")
 
-    def protect(self) -> None:
-        """Hold our library."""
-        self.sh("apt-mark hold python3-nova-xloud")
-
-    def unprotect(self) -> None:
-        """Let it go."""
-        self.sh("apt-mark unhold python3-nova-xloud")
+    def try_what_is_unwanted(self) -> str:
+        """Have apt refuse what is unwanted: its guard does; return its words."""
+        return self.refused(self.unwanted)

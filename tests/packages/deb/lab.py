@@ -26,7 +26,8 @@ SCRIPTS = (HERE / "configure.sh", HERE.with_name("cloud.sh"))
 #: Installs what is in /srv/mirror where no service runs, and checks that all is well.
 OFFLINE = "dpkg -i /srv/mirror/pool/*/*/*.deb && dpkg --audit"
 
-_DEBCONF = """\
+#: What the packages ask when they are installed.
+DEBCONF = """\
 nova-common nova/configure_db boolean false
 nova-api novaapi/configure_db boolean false
 nova-common nova/configure_ksat boolean false
@@ -48,7 +49,7 @@ def packages(target: targets.Target, built: Path) -> root.Recipe:
             *("needrestart", "apache2", "libapache2-mod-wsgi-py3", *STOCK),
         ),
         hooks=(
-            f"--essential-hook=printf %s {shlex.quote(_DEBCONF)} | "
+            f"--essential-hook=printf %s {shlex.quote(DEBCONF)} | "
             'chroot "$1" debconf-set-selections',
             '--customize-hook=mkdir -p "$1/srv/debian"',
             '--customize-hook=chroot "$1" sh -c "cd /srv/debian && apt-get download -q '
@@ -101,6 +102,11 @@ def stock(built: Path) -> str:
 def later(stock: str) -> str:
     """Return the version of the distribution's next update: its last number is one higher."""
     return re.sub(r"[0-9]+$", lambda number: str(int(number[0]) + 1), stock)
+
+
+def earlier(stock: str) -> str:
+    """Return the version of the distribution's last update: its last number is one lower."""
+    return re.sub(r"[0-9]+$", lambda number: str(int(number[0]) - 1), stock)
 
 
 def newer(built: Path, into: Path) -> Path:

@@ -75,15 +75,11 @@ class RdoCloud(Cloud):
         listed = self.sh(f"rpm -qa --qf '{format_}' '*nova*'")
         return dict(line.split() for line in listed.splitlines())
 
-    def would_remove_ours(self) -> bool:
-        """Say whether dnf removes our library."""
+    def try_what_is_unwanted(self) -> str:
+        """Have dnf refuse what is unwanted, our library being protected; return its words."""
         asked = self.sh(f"dnf --assumeno --refresh {self.unwanted} || true")
-        return "python3-nova-xloud" in asked.partition("Removing")[2]
-
-    def protect(self) -> None:
-        """Have dnf refuse to remove our library."""
+        assert "python3-nova-xloud" in asked.partition("Removing")[2], "the advice is needless"
         self.sh("echo python3-nova-xloud >/etc/dnf/protected.d/nova-xloud.conf")
-
-    def unprotect(self) -> None:
-        """Let it go."""
+        output = self.refused(self.unwanted)
         self.sh("rm /etc/dnf/protected.d/nova-xloud.conf")
+        return output
