@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -13,25 +11,6 @@ from pathlib import Path
 from nova_xloud import root
 from nova_xloud.files import locked
 from tests.packages.container import Container, booted
-
-_PIN = "Package: src:nova\nPin: version {}\nPin-Priority: 1001\n"
-_PINNED = '"$1/etc/apt/preferences.d/nova"'
-
-
-def pinned(recipe: root.Recipe, stock: str) -> root.Recipe:
-    """Return a recipe whose apt takes the distribution's nova of one version while it is made.
-
-    An archive may have a newer one than that which the packages under test stand in for.
-    """
-    pin = shlex.quote(_PIN.format(stock))
-    return dataclasses.replace(
-        recipe,
-        hooks=(
-            f'--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && printf %s {pin} >{_PINNED}',
-            *recipe.hooks,
-            f"--customize-hook=rm {_PINNED}",
-        ),
-    )
 
 
 def configured(

@@ -13,7 +13,6 @@ import pytest
 from nova_xloud import builds, mirror, root, signing, targets
 from tests.packages.container import booted
 from tests.packages.deb.cloud import use_mirror
-from tests.packages.deb.lab import stock
 from tests.packages.deb.lab import version as version_of
 from tests.packages.evidence import (  # noqa: F401 pytest finds them here
     pytest_runtest_makereport,
@@ -71,9 +70,9 @@ def our_mirror(built: Path, scratch: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def layers(built: Path) -> tuple[Path, ...]:
-    """The cached layers of the cloud, with the Nova that the packages under test stand in for."""
-    return lab.layers(stock(built))
+def layers() -> tuple[Path, ...]:
+    """The cached layers of the cloud, with the Nova that Debian's archive serves today."""
+    return lab.layers()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from pathlib import Path
 from nova_xloud import root
 from nova_xloud.cache import sha256
 from nova_xloud.files import locked
-from tests.packages import labs
 from tests.packages.container import booted
 from tests.system import install, settings
 
@@ -87,14 +86,13 @@ RECIPE = root.Recipe(
 )
 
 
-def layers(stock: str) -> tuple[Path, ...]:
+def layers() -> tuple[Path, ...]:
     """Return the layers of a cloud of stock Nova, the uppermost first; made if the cache has none.
 
-    :param stock: the version of Debian's Nova
     :raises nova_xloud.errors.RootError: the packages could not be installed
     :raises tests.packages.container.ContainerError: a step of the setting up failed
     """
-    lower = root.make(labs.pinned(RECIPE, stock))
+    lower = root.make(RECIPE)
     told = hashlib.sha256()
     for file in sorted([*HERE.glob("guest/*"), *map(Path, (install.__file__, settings.__file__))]):
         told.update(sha256(file).encode())

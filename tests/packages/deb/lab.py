@@ -35,12 +35,18 @@ nova-common nova/my-ip string 127.0.0.1
 """
 
 
-def packages(target: targets.Target, built: Path) -> root.Recipe:
-    """Return what a target's lab is made of: its Debian, with Debian's own Nova.
+#: Fetches the oldest version of Debian's nova that the archive serves, if that is not the newest.
+_OLDER = f"""
+cd /srv/older
+oldest=$(apt-cache madison python3-nova | grep Packages | tail -n 1 | cut -d "|" -f 2 | tr -d " ")
+[ "$oldest" = "$(dpkg-query -W -f "\\${{Version}}" python3-nova)" ] ||
+    apt-get download -q -o APT::Sandbox::User=root $(printf "%s=$oldest " {" ".join(STOCK)})
+"""
 
-    :param built: the target's packages; where they stand in for Debian's own, it is that version
-    """
-    recipe = root.Recipe(
+
+def packages(target: targets.Target) -> root.Recipe:
+    """Return the recipe of a target's lab: its Debian, with Debian's own Nova as served today."""
+    return root.Recipe(
         name=f"test-{target.suite}",
         suite=target.suite,
         packages=(
@@ -51,10 +57,11 @@ def packages(target: targets.Target, built: Path) -> root.Recipe:
         hooks=(
             f"--essential-hook=printf %s {shlex.quote(DEBCONF)} | "
             'chroot "$1" debconf-set-selections',
-            '--customize-hook=mkdir -p "$1/srv/debian"',
+            '--customize-hook=mkdir -p "$1/srv/debian" "$1/srv/older"',
             '--customize-hook=chroot "$1" sh -c "cd /srv/debian && apt-get download -q '
             f"-o APT::Sandbox::User=root {' '.join(STOCK)} && apt-ftparchive packages . >Packages "
             '&& apt-ftparchive release . >Release"',
+            f'--customize-hook=chroot "$1" sh -euc {shlex.quote(_OLDER)}',
             # the containers have no network: the distribution is what lies in /srv/debian
             '--customize-hook=rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*',
             '--customize-hook=echo "deb [trusted=yes] file:/srv/debian ./" '
@@ -65,7 +72,6 @@ def packages(target: targets.Target, built: Path) -> root.Recipe:
             '--customize-hook=printf "127.0.0.1 localhost nova-test\\n" >"$1/etc/hosts"',
         ),
     )
-    return labs.pinned(recipe, stock(built)) if target.is_distributions() else recipe
 
 
 def layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
@@ -84,7 +90,7 @@ def layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
 
     release = repr((target.base, target.provides, target.depends, target.backports))
     told = [release, *map(sha256, (*SCRIPTS, HERE / "debs.py", HERE / "standins.py"))]
-    lower = root.make(packages(target, built))
+    lower = root.make(packages(target))
     return labs.configured(f"test-{target.name}", lower, told, configure)
 
 
@@ -118,7 +124,12 @@ def newer(built: Path, into: Path) -> Path:
 
 def rebuilt(built: Path, into: Path) -> Path:
     """Write packages of ours again, standing in for the distribution's next update."""
-    return _again(built, {stock(built): later(stock(built))}, into)
+    return for_version(built, later(stock(built)), into)
+
+
+def for_version(built: Path, version: str, into: Path) -> Path:
+    """Write packages of ours again, standing in for another version of the distribution's nova."""
+    return _again(built, {stock(built): version}, into)
 
 
 def _again(built: Path, changes: dict[str, str], into: Path) -> Path:

@@ -65,9 +65,9 @@ def place(tmp_path: Path, signer: Signer) -> Path:
 
 
 @pytest.fixture
-def client(place: Path, built: Path, scratch: Path, tmp_path: Path) -> Iterator[Client]:
+def client(place: Path, scratch: Path, tmp_path: Path) -> Iterator[Client]:
     """A client of that mirror."""
-    with root.overlay([root.make(lab.packages(TARGET, built))], scratch / "client") as merged:
+    with root.overlay([root.make(lab.packages(TARGET))], scratch / "client") as merged:
         yield Client(merged, place, tmp_path / "log")
     root.remove_tree(scratch / "client")
 
