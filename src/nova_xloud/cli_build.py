@@ -47,7 +47,10 @@ RPM_PACKAGING = CHECKOUT / "rpm"
 GUIDE = CHECKOUT / "docs/operator-deb.md"
 RPM_GUIDE = CHECKOUT / "docs/operator-rpm.md"
 #: Of the Debian packaging, what RPMs need too.
-SHARED = ("restart-services", "services.sh", "ask-api", "other-servers", "render-notes")
+SHARED = (
+    *("restart-services", "services.sh", "ask-api", "other-servers", "render-notes"),
+    *("nova-xloud-settle", "nova-xloud-settle.8"),
+)
 #: What of this checkout goes into the packages of a format beside the tree.
 _PACKAGING = {
     "deb": (PACKAGING, GUIDE),
