@@ -271,6 +271,12 @@ class Cloud:
         reserved = self.inventory("MEMORY_MB", host)["reserved"]
         return {"VCPU": about["vcpus_used"], "MEMORY_MB": about["memory_mb_used"] - reserved}
 
+    @property
+    def can_adjust(self) -> bool:
+        """Whether Placement knows that the host can adjust."""
+        traits = self.admin.placement(f"/resource_providers/{self.provider()}/traits")
+        return "CUSTOM_XLOUD_ADJUST" in traits["traits"]
+
     @contextmanager
     def taken(self, resource: str, amount: int) -> Iterator[None]:
         """Have others, whom Nova does not know, hold some of the host for a while."""

@@ -105,14 +105,8 @@ def swapped(stock_cloud: Cloud, our_mirror: Path) -> swap.Swapped:
 def cloud(stock_cloud: Cloud, swapped: swap.Swapped) -> Cloud:
     """The cloud with our packages."""
     assert "xloud" in swapped.version, swapped
-    wait_for("the trait of hosts that adjust", lambda: can_adjust(stock_cloud), 60)
+    wait_for("the trait of hosts that adjust", lambda: stock_cloud.can_adjust, 60)
     return stock_cloud
-
-
-def can_adjust(cloud: Cloud) -> bool:
-    """Say whether Placement knows that the host can adjust."""
-    traits = cloud.admin.placement(f"/resource_providers/{cloud.provider()}/traits")
-    return "CUSTOM_XLOUD_ADJUST" in traits["traits"]
 
 
 @pytest.fixture(scope="session")
