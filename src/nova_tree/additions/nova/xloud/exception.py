@@ -24,6 +24,10 @@ from nova import exception
 from nova.i18n import _
 
 
+# What the names of all refusals of an adjust begin with, in every release
+_PREFIX = 'Adjust'
+
+
 class AdjustError(exception.NovaException):
     """The base of all refusals of an adjust; code is the HTTP status."""
     msg_fmt = _("The size of the server cannot be adjusted.")
@@ -132,8 +136,14 @@ class FloorMemoryPinned(FloorError):
 
 class FloorVcpusLocked(FloorError):
     msg_fmt = _("Extra spec 'minimum_cpu' cannot be combined with "
-                "%(reasons)s: this encrypts the state of the guest's vCPUs "
-                "when it is launched, and none can be added later.")
+                "%(reasons)s: no vCPU can be added to such a guest while it "
+                "runs.")
+
+
+class FloorBelowImage(FloorError):
+    msg_fmt = _("Extra spec '%(spec)s' of flavor %(flavor)s is %(floor)s, "
+                "less than the %(needed)s MiB that the image needs "
+                "(min_ram).")
 
 
 class FloorOverridden(FloorError):
@@ -157,4 +167,7 @@ def from_remote(error):
     found = globals().get(error.exc_type)
     if isinstance(found, type) and issubclass(found, AdjustError):
         return found(message=error.value)
+    if str(error.exc_type).startswith(_PREFIX):
+        # A refusal that a later release of this module has
+        return AdjustError(message=error.value)
     return None

@@ -49,6 +49,21 @@ _PINNING_SWITCHES = {
 # it is what a guest gets that names none.
 _PLAIN_MODEL = 'amd-sev'
 
+# A guest whose kernel does not recognise a hypervisor counts the CPUs of its
+# map when it boots (Linux 6.12, x2apic): a vCPU that is added later never
+# arrives.
+_HYPERVISOR_HIDDEN = {
+    'hide_hypervisor_id': 'img_hide_hypervisor_id',
+    'hw:hide_hypervisor_id': None,
+}
+
+# Image properties that name the architecture or the machine of a guest, and
+# the values with which QEMU plugs no vCPU: see nova.virt.libvirt.xloud_xml.
+_ARCHITECTURES = ('hw_architecture', 'architecture',
+                  'hw_emulation_architecture')
+_MACHINE = 'hw_machine_type'
+_FIXED_MACHINES = ('isapc', 'microvm', 'none')
+
 # Devices that are passed through pin all of the guest's memory (VFIO).
 _PINNING_DEVICES = ('pci_passthrough:alias', 'accel:device_profile')
 _PINNING_RESOURCES = ('VGPU', 'MEM_ENCRYPTION_CONTEXT')
@@ -63,12 +78,12 @@ def _resource_specs(specs, resources):
 
     :param specs: dict of extra specs
     :param resources: names of resource classes
-    :returns: sorted list of extra spec names, granular groups included
+    :returns: sorted list of extra spec names, granular groups included,
+        whatever their values
     """
     pattern = re.compile(
         'resources[^:]*:(%s)' % '|'.join(resources))
-    return sorted(name for name, value in specs.items()
-                  if pattern.fullmatch(name) and str(value) != '0')
+    return sorted(filter(pattern.fullmatch, specs))
 
 
 def _memory_pins(specs, properties):
@@ -94,7 +109,8 @@ def _memory_pins(specs, properties):
     pins.extend('%s=%s' % (name, specs[name])
                 for name in _PINNING_DEVICES if specs.get(name))
     pins.extend('%s=%s' % (name, specs[name])
-                for name in _resource_specs(specs, _PINNING_RESOURCES))
+                for name in _resource_specs(specs, _PINNING_RESOURCES)
+                if str(specs[name]) != '0')
     for source in (specs, properties):
         pins.extend(
             '%s=%s' % (name, value) for name, value in source.items()
@@ -103,24 +119,57 @@ def _memory_pins(specs, properties):
     return pins
 
 
+def _is_encrypted(specs, properties):
+    return (strutils.bool_from_string(specs.get('hw:mem_encryption')) or
+            strutils.bool_from_string(properties.get('hw_mem_encryption')))
+
+
 def _vcpu_locks(specs, properties):
     """Find what fixes the vCPUs of a guest when it is launched.
 
-    SEV-ES, SEV-SNP and TDX measure and encrypt their state then: there is no
-    way to add one later. So may every model that Nova is yet to learn.
+    SEV-ES, SEV-SNP and TDX measure and encrypt the state of the vCPUs at the
+    launch: none can be added later. The same holds for every model that Nova
+    is yet to learn.
 
     :param specs: dict of the flavor's extra specs
     :param properties: dict of the image's properties
     :returns: list of 'name=value', empty when nothing does
     """
-    if not (strutils.bool_from_string(specs.get('hw:mem_encryption')) or
-            strutils.bool_from_string(properties.get('hw_mem_encryption'))):
-        # Nova asks for the model only then
-        return []
-    return ['%s=%s' % (name, source[name])
+    locks = []
+    # Nova reads the model of a guest with encrypted memory only
+    if _is_encrypted(specs, properties):
+        locks += [
+            (name, source[name])
             for name, source in (('hw:mem_encryption_model', specs),
                                  ('hw_mem_encryption_model', properties))
             if source.get(name, _PLAIN_MODEL) != _PLAIN_MODEL]
+    for spec, image_property in _HYPERVISOR_HIDDEN.items():
+        locks += [
+            (name, source[name])
+            for name, source in ((spec, specs), (image_property, properties))
+            if strutils.bool_from_string(source.get(name))]
+    for name in _ARCHITECTURES:
+        if not xloud_size.plugs_vcpus(properties.get(name)):
+            locks.append((name, properties[name]))
+    machine = str(properties.get(_MACHINE, ''))
+    if machine in _FIXED_MACHINES:
+        locks.append((_MACHINE, machine))
+    return ['%s=%s' % lock for lock in locks]
+
+
+def _needs_memory(flavor, image):
+    """Check a floor against the memory that an image says it needs.
+
+    :param flavor: nova.objects.Flavor with a memory floor
+    :param image: dict of the image, as Glance gives it; may be empty
+    :raises: nova.exception.ValidationError (HTTP 400)
+    """
+    needed = int((image or {}).get('min_ram') or 0)
+    floor = xloud_size.floor(flavor).memory_mb
+    if floor < needed:
+        raise exception.FloorBelowImage(
+            spec=MINIMUM_MEMORY, floor=floor, needed=needed,
+            flavor=flavor.name)
 
 
 def _check(flavor, specs, properties):
@@ -180,6 +229,8 @@ def check_create(flavor, image):
     if 'extra_specs' in flavor:
         _check(flavor, flavor.extra_specs,
                (image or {}).get('properties') or {})
+        if xloud_size.has_memory_floor(flavor):
+            _needs_memory(flavor, image)
 
 
 def check_resize(instance, flavor, same_flavor):

@@ -19,9 +19,12 @@ before the guest changes and until the server action has ended, so that
 :mod:`nova.xloud.reconcile` finds what a killed nova-compute has left.
 """
 
+from oslo_log import log as logging
 from oslo_serialization import jsonutils
 
 from nova.xloud import size as xloud_size
+
+LOG = logging.getLogger(__name__)
 
 # In the system metadata of the instance; nova.utils keeps it out of images.
 _KEY = 'xloud_adjusting'
@@ -45,9 +48,23 @@ class Intent:
 
     @classmethod
     def of(cls, instance):
-        """Read the intent that is saved with an instance, None without."""
+        """Read the intent that is saved with an instance, None without.
+
+        Another release may have saved it: keys that this one does not know
+        are left out, and keys that it misses are as if nothing was asked.
+        """
         saved = instance.system_metadata.get(_KEY)
-        return cls(**jsonutils.loads(saved)) if saved else None
+        if not saved:
+            return None
+        try:
+            figures = jsonutils.loads(saved)
+            return cls(figures.get('vcpus'), figures.get('memory_mb'),
+                       figures.get('persist', True),
+                       figures.get('request_id'))
+        except (ValueError, AttributeError):
+            LOG.error('The intent of an adjust cannot be read: %s', saved,
+                      instance=instance)
+            return cls(None, None, True)
 
     def write(self, instance):
         """Write the intent into the instance, to be saved by the caller."""

@@ -122,6 +122,19 @@ def fit(size, flavor):
         min(max(size.memory_mb, limits.min_memory_mb), limits.max_memory_mb))
 
 
+def plugs_vcpus(architecture):
+    """Tell whether QEMU can plug and unplug vCPUs of running guests.
+
+    QEMU plugs none on aarch64; on s390x it adds them, but takes none back
+    ("CPU hot unplug not supported on this machine").
+
+    :param architecture: a name as in nova.objects.fields.Architecture; None
+        where nobody names one
+    """
+    return architecture is None or str(architecture) in (
+        'x86_64', 'i686', 'ppc64', 'ppc64le')
+
+
 def larger(one, other):
     """Take the larger figure of two sizes, for each resource."""
     return Size(*map(max, one, other))

@@ -30,11 +30,6 @@ from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
 
-# Hosts whose QEMU can plug vCPUs into a running guest; it cannot on aarch64
-_PLUGGABLE = (fields.Architecture.X86_64, fields.Architecture.I686,
-              fields.Architecture.PPC64, fields.Architecture.PPC64LE,
-              fields.Architecture.S390X)
-
 # The vCPUs of a guest: how many are online, how many of them always are
 Vcpus = collections.namedtuple('Vcpus', 'online permanent')
 
@@ -50,7 +45,7 @@ def can_adjust():
     Memory that is backed by files is not given back by a balloon.
     """
     return (has_sizes() and not CONF.libvirt.file_backed_memory and
-            fields.Architecture.from_host() in _PLUGGABLE)
+            xloud_size.plugs_vcpus(fields.Architecture.from_host()))
 
 
 def sizes_guest(function):
@@ -87,11 +82,37 @@ def _size_guest(guest, instance):
 
 
 def _watch_memory(guest):
-    """Make sure that a guest has a balloon that reports statistics."""
-    for device in guest.devices:
-        if device.root_name == 'memballoon' and device.model == 'none':
-            device.model = 'virtio'
-            device.period = CONF.xloud.balloon_stats_period
+    """Give a guest a balloon that reports statistics and keeps its target."""
+    balloon = next((device for device in guest.devices
+                    if device.root_name == 'memballoon'), None)
+    if balloon is None:
+        # [libvirt] mem_stats_period_seconds is 0, and Nova 26 leaves the
+        # device to libvirt then. The module imports this one.
+        from nova.virt.libvirt import config
+        balloon = config.LibvirtConfigMemoryBalloon()
+        balloon.model = 'none'
+        guest.add_device(balloon)
+    balloon.xloud_keeps_target = True
+    if balloon.model == 'none':
+        balloon.model = 'virtio'
+        balloon.period = CONF.xloud.balloon_stats_period
+
+
+def formats_balloon(function):
+    """Decorate LibvirtConfigMemoryBalloon.format_dom().
+
+    Nova 32 and later write autodeflate='on': under pressure the guest then
+    takes all memory above its target, which no quota and no claim has
+    allowed. A guest with a memory floor gives nothing back by itself; its own
+    OOM killer works instead.
+    """
+    @functools.wraps(function)
+    def wrapper(config):
+        element = function(config)
+        if config.xloud_keeps_target:
+            element.set('autodeflate', 'off')
+        return element
+    return wrapper
 
 
 def formats_size(function):

@@ -13,3 +13,13 @@ class LibvirtConfigGuest:
     @decorate
     @xloud_xml.formats_size
     def _format_basic_props(self): ...
+
+
+class LibvirtConfigMemoryBalloon:
+    @append
+    def __init__(self):
+        self.xloud_keeps_target = False
+
+    @decorate
+    @xloud_xml.formats_balloon
+    def format_dom(self): ...

@@ -30,8 +30,9 @@ EXTRA_SPEC_VALIDATORS = [
             'again to this number. At most the vCPUs of the flavor. Without '
             'it the number of vCPUs cannot be adjusted. Cannot be combined '
             'with memory encryption that covers the state of the vCPUs, '
-            'that is, any model but ``amd-sev``. Only supported by the '
-            'libvirt virt driver.'
+            'that is, any model but ``amd-sev``, nor with '
+            '``hw:hide_hypervisor_id``. Only supported by the libvirt virt '
+            'driver.'
         ),
         value={
             'type': int,

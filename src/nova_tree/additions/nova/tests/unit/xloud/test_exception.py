@@ -34,6 +34,13 @@ class FromRemoteTestCase(test.NoDBTestCase):
             raised.format_message(), rebuilt.format_message())
         self.assertEqual(409, rebuilt.code)
 
+    def test_a_refusal_of_a_later_release_is_a_409(self):
+        rebuilt = exception.from_remote(
+            messaging.RemoteError('AdjustOfLater', 'It cannot.', []))
+        self.assertIs(exception.AdjustError, type(rebuilt))
+        self.assertEqual('It cannot.', rebuilt.format_message())
+        self.assertEqual(409, rebuilt.code)
+
     def test_others_are_not_ours(self):
         for name in ('InstanceNotFound', 'from_remote', 'nova_exception',
                      'FloorInvalid', None):
@@ -48,6 +55,8 @@ class CodeTestCase(test.NoDBTestCase):
         for error in (exception.FloorInvalid, exception.FloorAboveMaximum,
                       exception.FloorMemoryPinned,
                       exception.FloorOverridden,
+                      exception.FloorVcpusLocked,
+                      exception.FloorBelowImage,
                       exception.ReservedExtraSpec):
             self.assertTrue(
                 issubclass(error, nova_exception.ValidationError))

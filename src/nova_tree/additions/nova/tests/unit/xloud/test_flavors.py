@@ -125,9 +125,22 @@ class CheckSpecsTestCase(test.NoDBTestCase):
         for floor, override in (('minimum_cpu', 'resources:VCPU'),
                                 ('minimum_cpu', 'resources1:VCPU'),
                                 ('minimum_memory', 'resources:MEMORY_MB')):
-            message = self._refused(
-                exception.FloorOverridden, {floor: '1', override: '1'})
-            self.assertIn(override, message)
+            # with 0 Placement holds nothing of it
+            for amount in ('1', '0'):
+                message = self._refused(
+                    exception.FloorOverridden, {floor: '1', override: amount})
+                self.assertIn(override, message)
+
+    def test_a_guest_that_hides_its_hypervisor_gets_no_vcpus(self):
+        for name in ('hide_hypervisor_id', 'hw:hide_hypervisor_id'):
+            pin = {name: 'true'}
+            for new, old in ((pin, {'minimum_cpu': '1'}),
+                             ({'minimum_cpu': '1'}, pin)):
+                self.assertIn(name + '=true', self._refused(
+                    exception.FloorVcpusLocked, new, old))
+            self._set({'minimum_cpu': '1', name: 'false'})
+            # its memory does not mind
+            self._set({'minimum_memory': '1024', name: 'true'})
 
     def test_dedicated_cpus_may_have_a_floor(self):
         self._set({'minimum_cpu': '1', 'hw:cpu_policy': 'dedicated'})
@@ -168,6 +181,37 @@ class CheckCreateTestCase(test.NoDBTestCase):
         self._check(floor, model)
         self._check(floor, {'hw_mem_encryption': 'true',
                             'hw_mem_encryption_model': 'amd-sev'})
+
+    def test_an_image_can_make_a_guest_that_gets_no_vcpus(self):
+        for name, value in (('img_hide_hypervisor_id', 'true'),
+                            ('hw_architecture', 'aarch64'),
+                            ('hw_architecture', 's390x'),
+                            ('architecture', 'riscv64'),
+                            ('hw_emulation_architecture', 'aarch64'),
+                            ('hw_machine_type', 'microvm')):
+            error = self.assertRaises(
+                exception.FloorVcpusLocked, self._check,
+                {'minimum_cpu': '1'}, {name: value})
+            self.assertIn(
+                '%s=%s' % (name, value), error.format_message())
+            self._check({'minimum_memory': '1024'}, {name: value})
+        for name, value in (('img_hide_hypervisor_id', 'false'),
+                            ('hw_architecture', 'x86_64'),
+                            ('hw_architecture', 'ppc64le'),
+                            ('hw_machine_type', 'q35')):
+            self._check({'minimum_cpu': '1'}, {name: value})
+
+    def test_a_floor_is_no_less_than_the_image_needs(self):
+        flavor = base.make_flavor(minimum_memory='1024')
+        for needed in (None, 0, 512, 1024, '1024'):
+            flavors.check_create(flavor, {'min_ram': needed})
+        error = self.assertRaises(
+            exception.FloorBelowImage, flavors.check_create, flavor,
+            {'min_ram': '2048'})
+        self.assertIn('1024', error.format_message())
+        self.assertIn('2048 MiB', error.format_message())
+        flavors.check_create(
+            base.make_flavor(minimum_cpu='1'), {'min_ram': 2048})
 
     def test_an_image_need_not_say_anything(self):
         flavor = base.make_flavor(minimum_memory='1024')

@@ -31,6 +31,24 @@ class IntentTestCase(test.NoDBTestCase):
         self.assertEqual((3, None, False, 'req'), (
             found.vcpus, found.memory_mb, found.persist, found.request_id))
 
+    def test_what_another_release_has_saved_is_read(self):
+        for saved, expected in (
+                ('{"vcpus": 3, "memory_mb": null, "persist": false,'
+                 ' "request_id": "req", "later": {"x": 1}}',
+                 (3, None, False, 'req')),
+                ('{"memory_mb": 1024}', (None, 1024, True, None)),
+                ('{}', (None, None, True, None)),
+                ('[1]', (None, None, True, None)),
+                ('no json', (None, None, True, None))):
+            found = xloud_intent.Intent.of(objects.Instance(
+                system_metadata={'xloud_adjusting': saved}))
+            self.assertEqual(expected, (
+                found.vcpus, found.memory_mb, found.persist,
+                found.request_id))
+        for metadata in ({}, {'xloud_adjusting': ''}):
+            self.assertIsNone(xloud_intent.Intent.of(
+                objects.Instance(system_metadata=metadata)))
+
     def test_nothing_recorded_is_a_property_of_the_image(self):
         instance = base.make_instance(size=(2, 2048))
         resize = size.follows_flavor(

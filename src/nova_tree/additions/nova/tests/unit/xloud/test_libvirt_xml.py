@@ -49,9 +49,10 @@ class GuestConfigTestCase(test.NoDBTestCase):
         guest.vcpus = instance.flavor.vcpus
         guest.memory = instance.flavor.memory_mb * 1024
         guest.add_device(config.LibvirtConfigGuestWatchdog())
-        balloon = config.LibvirtConfigMemoryBalloon()
-        balloon.model = self.balloon
-        guest.add_device(balloon)
+        if self.balloon:
+            balloon = config.LibvirtConfigMemoryBalloon()
+            balloon.model = self.balloon
+            guest.add_device(balloon)
         return guest
 
     def _config(self, vcpus, memory_mb, flavor=None, **kwargs):
@@ -128,9 +129,25 @@ class GuestConfigTestCase(test.NoDBTestCase):
         self.balloon = 'virtio'
         self.assertIsNone(self._config(1, 1024).devices[1].period)
 
+    def test_a_guest_without_balloon_gets_one(self):
+        # Nova 26 with mem_stats_period_seconds = 0
+        self.balloon = None
+        balloon = self._config(1, 1024).devices[1].format_dom()
+        self.assertEqual('virtio', balloon.get('model'))
+        self.assertEqual('off', balloon.get('autodeflate'))
+        self.assertEqual('10', balloon.find('stats').get('period'))
+
+    def test_balloon_gives_nothing_back_by_itself(self):
+        for self.balloon in ('none', 'virtio'):
+            balloon = self._config(1, 1024).devices[1].format_dom()
+            self.assertEqual('off', balloon.get('autodeflate'))
+
     def test_balloon_is_left_alone_without_memory_floor(self):
         guest = self._config(1, 4096, base.make_flavor(minimum_cpu='1'))
         self.assertEqual('none', guest.devices[1].model)
+        plain = config.LibvirtConfigMemoryBalloon()
+        plain.model = 'none'
+        self.assertEqual(plain.to_xml(), guest.devices[1].to_xml())
 
     def test_guest_made_anew_has_the_recorded_size(self):
         self.instance = base.make_instance(size=(1, 1024))
@@ -221,8 +238,9 @@ class CapabilityTestCase(test.NoDBTestCase):
                 able, libvirt_driver.capabilities['supports_xloud_adjust'])
 
     def test_machines_without_vcpu_hotplug(self):
-        for arch, able in (('x86_64', True), ('s390x', True),
-                           ('aarch64', False), ('riscv64', False)):
+        for arch, able in (('x86_64', True), ('ppc64le', True),
+                           ('s390x', False), ('aarch64', False),
+                           ('riscv64', False)):
             self.machine.return_value = arch
             self.assertIs(able, xloud_xml.can_adjust())
             # a server that came here all the same has its size
