@@ -55,10 +55,11 @@ def finish(context, instance, request_id, name, host, error, traceback=None):
     event = objects.InstanceActionEvent
     started = objects.InstanceActionEventList.get_by_action(
         context, action.id)
-    found = next((one for one in started if one.event == name), None)
-    if found is not None and found.finish_time and request_id is None:
+    if request_id is None and any(one.finish_time for one in started):
+        # An older action, which has ended; nova-api was killed before the
+        # one that is meant
         return
-    if found is None:
+    if not any(one.event == name for one in started):
         event.event_start(
             context, instance.uuid, name, want_result=False, host=host)
     event.event_finish_with_failure(

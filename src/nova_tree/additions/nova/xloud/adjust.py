@@ -155,7 +155,7 @@ class Adjuster:
         node = self.manager.rt.compute_nodes.get(instance.node)
         if node is None:
             raise exception.AdjustAccountingFailed(
-                reason=_('node %s is not known here') % instance.node)
+                internal=_('Node %s is not known here.') % instance.node)
         placement.assign(
             self.manager.reportclient, ctxt, instance, node.uuid, size,
             must_hold)
@@ -190,8 +190,8 @@ class Adjuster:
             self.assign(ctxt, instance, xloud_size.reserved(instance))
         except exception.AdjustError as error:
             LOG.warning('Placement does not hold the size of the server; '
-                        'the next periodic task will try again: %s', error,
-                        instance=instance)
+                        'the next periodic task will try again: %s',
+                        error.for_admin(), instance=instance)
 
     def begin(self, ctxt, instance, vcpus, memory_mb, persist):
         """Check and claim an adjust, and start the work.
@@ -251,7 +251,8 @@ class Adjuster:
             LOG.exception('The hypervisor cannot be asked about the server.',
                           instance=instance)
             raise exception.AdjustNotSupported(
-                reason=_('its hypervisor cannot be asked: %s') % error)
+                reason=_('its hypervisor cannot be asked'),
+                internal=error)
         if not has_guest and not intent.persist:
             raise exception.AdjustNoGuest(server=instance.uuid)
 

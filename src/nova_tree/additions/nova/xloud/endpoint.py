@@ -14,12 +14,15 @@
 
 """The host's side of RPC namespace ``xloud``."""
 
+from oslo_log import log as logging
 import oslo_messaging as messaging
 
 from nova.xloud import exception
 from nova.xloud import guest as xloud_guest
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
+
+LOG = logging.getLogger(__name__)
 
 
 class Endpoint:
@@ -49,7 +52,12 @@ class Endpoint:
     @messaging.expected_exceptions(exception.AdjustError)
     def adjust(self, ctxt, instance, vcpus, memory_mb, persist):
         """Take on an adjust; see :meth:`nova.xloud.adjust.Adjuster.begin`."""
-        self.manager.xloud.begin(ctxt, instance, vcpus, memory_mb, persist)
+        try:
+            self.manager.xloud.begin(ctxt, instance, vcpus, memory_mb, persist)
+        except exception.AdjustError as error:
+            LOG.info('The adjust is refused: %s', error.for_admin(),
+                     instance=instance)
+            raise error.to_send(ctxt)
 
     @messaging.expected_exceptions(exception.AdjustError)
     def get_status(self, ctxt, instance):

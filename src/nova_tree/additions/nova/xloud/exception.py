@@ -29,9 +29,44 @@ _PREFIX = 'Adjust'
 
 
 class AdjustError(exception.NovaException):
-    """The base of all refusals of an adjust; code is the HTTP status."""
+    """The base of all refusals of an adjust; code is the HTTP status.
+
+    The message is for everybody who may see the server. It names no address
+    of a service, no host, nothing that others have, and no text of a service
+    below.
+
+    :ivar internal: what administrators and the log are told besides; ''
+        where there is no more to tell
+    """
     msg_fmt = _("The size of the server cannot be adjusted.")
     code = 409
+
+    def __init__(self, message=None, internal='', **kwargs):
+        super().__init__(message, **kwargs)
+        self.internal = ' '.join(str(internal).split())
+
+    def for_admin(self):
+        """Return the message with what administrators are told besides."""
+        return ' '.join(filter(None, (self.format_message(), self.internal)))
+
+    def as_seen_by(self, context):
+        """Return the message that the sender of a request may read.
+
+        :param context: nova.context.RequestContext
+        """
+        return self.for_admin() if context.is_admin else self.format_message()
+
+    def to_send(self, context):
+        """Return the exception that a host answers a request with.
+
+        Only the message of an exception reaches nova-api. What only
+        administrators may read is its second line, and is sent to them only.
+
+        :param context: nova.context.RequestContext
+        """
+        if not (self.internal and context.is_admin):
+            return self
+        return type(self)('\n'.join((self.format_message(), self.internal)))
 
 
 class AdjustNothing(AdjustError):
@@ -89,7 +124,7 @@ class AdjustNotSupported(AdjustError):
 
 class AdjustNoCapacity(AdjustError):
     msg_fmt = _("The compute host has not the capacity: %(asked)s more "
-                "%(resource)s was asked for, %(free)s is free.")
+                "%(resource)s was asked for.")
 
 
 class AdjustNotAllocated(AdjustError):
@@ -99,17 +134,21 @@ class AdjustNotAllocated(AdjustError):
 
 
 class AdjustFailed(AdjustError):
-    msg_fmt = _("%(reason)s The server has %(vcpus)s vCPUs and "
+    msg_fmt = _("%(reason)s The server counts with %(vcpus)s vCPUs and "
                 "%(memory_mb)s MiB now.")
 
 
 class AdjustIncomplete(AdjustError):
-    msg_fmt = _("The guest has %(now)s %(unit)s, not the %(asked)s asked "
-                "for: %(reason)s.")
+    msg_fmt = _("The guest has not followed to %(asked)s %(unit)s: "
+                "%(reason)s.")
+
+
+class AdjustRefused(AdjustError):
+    msg_fmt = _("The hypervisor has not taken the change.")
 
 
 class AdjustAccountingFailed(AdjustError):
-    msg_fmt = _("Placement could not be asked for the capacity: %(reason)s")
+    msg_fmt = _("Placement could not be asked for the capacity.")
     code = 503
 
 
@@ -165,9 +204,10 @@ def from_remote(error):
         host has raised something else
     """
     found = globals().get(error.exc_type)
-    if isinstance(found, type) and issubclass(found, AdjustError):
-        return found(message=error.value)
-    if str(error.exc_type).startswith(_PREFIX):
+    if not (isinstance(found, type) and issubclass(found, AdjustError)):
+        if not str(error.exc_type).startswith(_PREFIX):
+            return None
         # A refusal that a later release of this module has
-        return AdjustError(message=error.value)
-    return None
+        found = AdjustError
+    message, _line, internal = error.value.partition('\n')
+    return found(message, internal)

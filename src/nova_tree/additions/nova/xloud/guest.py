@@ -20,7 +20,6 @@ nothing of it; what it keeps is told truly.
 
 from oslo_log import log as logging
 
-from nova import exception as nova_exception
 from nova.i18n import _
 from nova.xloud import exception
 from nova.xloud import size as xloud_size
@@ -66,11 +65,15 @@ class _Step:
         return True
 
     def log_refusal(self, error):
-        # What a guest refuses is its own affair, all else may be a defect
-        log = (LOG.warning if isinstance(error, exception.AdjustIncomplete)
-               else LOG.exception)
-        log('The guest has not taken the change of %(name)s: %(error)s',
-            {'name': self.name, 'error': error}, instance=self._instance)
+        words = {'name': self.name, 'error': error}
+        if isinstance(error, exception.AdjustError):
+            # What a guest refuses is its own affair
+            words['error'] = error.for_admin()
+            LOG.warning('The guest has not taken the change of %(name)s: '
+                        '%(error)s', words, instance=self._instance)
+        else:
+            LOG.exception('The guest has not taken the change of %(name)s: '
+                          '%(error)s', words, instance=self._instance)
 
 
 def size(driver, instance):
@@ -169,6 +172,8 @@ def _left(driver, instance, old, kept):
 
 
 def _reason(error):
-    if isinstance(error, nova_exception.NovaException):
-        return error.format_message()
-    return str(error)
+    """Return the reason of a failure in words for everybody."""
+    if not isinstance(error, exception.AdjustError):
+        # The words of libvirt, or of another service below
+        error = exception.AdjustRefused()
+    return error.format_message()

@@ -21,6 +21,7 @@ import os_resource_classes as orc
 from oslo_log import log as logging
 
 from nova import exception as nova_exception
+from nova.i18n import _
 from nova.scheduler.client import report
 from nova.xloud import exception
 from nova.xloud import size as xloud_size
@@ -87,9 +88,9 @@ def assign(client, context, instance, provider, size, must_hold=False):
     except (ks_exc.ClientException, nova_exception.NovaException) as error:
         if isinstance(error, exception.AdjustError):
             raise
-        raise exception.AdjustAccountingFailed(reason=str(error))
+        raise exception.AdjustAccountingFailed(internal=error)
     raise exception.AdjustAccountingFailed(
-        reason='too many conflicting changes of the allocation')
+        internal=_('The allocation was changed by others all the time.'))
 
 
 def _assign_once(client, context, instance, provider, wanted, must_hold):
@@ -112,17 +113,26 @@ def _assign_once(client, context, instance, provider, wanted, must_hold):
     if answer.status_code == 204:
         return True
     if answer.status_code != 409:
-        raise exception.AdjustAccountingFailed(reason=answer.text)
-    codes = [error.get('code') for error in answer.json()['errors']]
-    if 'placement.concurrent_update' in codes:
+        raise exception.AdjustAccountingFailed(internal=answer.text)
+    errors = answer.json()['errors']
+    if 'placement.concurrent_update' in [each.get('code') for each in errors]:
         LOG.debug('The allocation has changed meanwhile, trying again.',
                   instance=instance)
         return False
-    raise _no_capacity(client, context, provider, before, growth)
+    raise _no_capacity(client, context, provider, before, growth,
+                       ' '.join(each.get('detail', '') for each in errors))
 
 
-def _no_capacity(client, context, provider, held, growth):
-    """Make the exception that tells what was asked for and what is free."""
+def _no_capacity(client, context, provider, held, growth, detail):
+    """Make the exception that names the growth, and what is free.
+
+    :param provider: UUID of the host's resource provider
+    :param held: dict of resource class to amount, what the server holds
+    :param growth: dict of resource class to amount
+    :param detail: Placement's own words
+    :returns: AdjustNoCapacity; only administrators are told what is free,
+        since that is what others have left
+    """
     url = '/resource_providers/%s/' % provider
     inventories = _get(client, context, url + 'inventories')['inventories']
     usages = _get(client, context, url + 'usages')['usages']
@@ -134,20 +144,23 @@ def _no_capacity(client, context, provider, held, growth):
         # One server cannot have more than max_unit, whatever is free
         free[name] = max(0, min(
             capacity - usages.get(name, 0), stock['max_unit'] - held[name]))
-    # Name what is short; all that was asked for if nothing is any more
-    short = [name for name in growth if growth[name] > free[name]]
-    names = short or sorted(growth)
+    names = [name for name in growth if growth[name] > free[name]]
+    if names:
+        detail = _('%s is free.') % '/'.join(str(free[name]) for name in names)
+    else:
+        # Room has come free meanwhile, or another provider has refused what
+        # the same allocation holds of it
+        names = sorted(growth)
     return exception.AdjustNoCapacity(
-        resource='/'.join(names),
-        asked='/'.join(str(growth[name]) for name in names),
-        free='/'.join(str(free[name]) for name in names))
+        internal=detail, resource='/'.join(names),
+        asked='/'.join(str(growth[name]) for name in names))
 
 
 def _get(client, context, url, version=None):
     answer = client.get(
         url, version=version, global_request_id=context.global_id)
     if not answer:
-        raise exception.AdjustAccountingFailed(reason=answer.text)
+        raise exception.AdjustAccountingFailed(internal=answer.text)
     return answer.json()
 
 

@@ -266,9 +266,13 @@ def _reconcile_instance(manager, context, instance, startup, held):
             _recover(manager, context, instance)
         elif _is_settled(instance) and xloud_size.live(instance) == noted:
             if seen != noted:
-                LOG.warning('The guest has %(seen)s, not the %(noted)s that '
-                            'was noted for it.',
-                            {'seen': seen, 'noted': noted},
+                LOG.warning('The guest has %(vcpus)s vCPUs and %(memory_mb)s '
+                            'MiB, not the %(noted_vcpus)s vCPUs and '
+                            '%(noted_mb)s MiB that were noted for it.',
+                            {'vcpus': seen.vcpus,
+                             'memory_mb': seen.memory_mb,
+                             'noted_vcpus': noted.vcpus,
+                             'noted_mb': noted.memory_mb},
                             instance=instance)
                 xloud_size.record_live(instance, seen)
                 instance.save(expected_task_state=[None])
@@ -340,8 +344,9 @@ def _recover(manager, context, instance):
             manager.xloud.read_again(instance)
             intent.record(instance, now)
     size = xloud_size.live(instance)
-    LOG.warning('An adjust of the server was interrupted; it has %s now.',
-                size, instance=instance)
+    LOG.warning('An adjust of the server was interrupted; it has '
+                '%(vcpus)s vCPUs and %(memory_mb)s MiB now.',
+                size._asdict(), instance=instance)
     manager.xloud.finish(context, instance)
     reason = None
     if not is_done:

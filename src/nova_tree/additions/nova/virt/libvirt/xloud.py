@@ -42,6 +42,8 @@ _FINAL_ERRORS = ('VIR_ERR_OPERATION_INVALID', 'VIR_ERR_OPERATION_UNSUPPORTED',
 # Between two looks at a guest
 _PAUSE = 0.5
 
+_IS_PAUSED = _('it is paused, and the balloon of a paused guest stands still')
+
 # Statistics that only a balloon driver in the guest can give
 _DRIVER_STATISTICS = frozenset(('available', 'unused', 'usable'))
 
@@ -152,27 +154,46 @@ def set_vcpus(guest, vcpus):
 
     :param guest: nova.virt.libvirt.guest.Guest
     :param vcpus: number of vCPUs
-    :raises: AdjustIncomplete with the true number
+    :raises: AdjustIncomplete if the guest has another number afterwards
     """
     patience = _Patience(CONF.xloud.unplug_timeout)
     now = guest.get_current_vcpus()
     while now != vcpus:
-        reason = _('it has not answered')
+        refusal = ''
         is_final = False
         try:
             guest.set_current_vcpus(vcpus)
         except libvirt_guest.libvirt.libvirtError as error:
-            reason = error.get_error_message()
+            refusal = error.get_error_message()
             is_final = vcpus > now or _is_final(error)
-            LOG.debug('libvirt has not set %s vCPUs: %s', vcpus, reason)
+            LOG.debug('libvirt has not set %s vCPUs: %s', vcpus, refusal)
         now = guest.get_current_vcpus()
         if now != vcpus:
             if is_final or patience.is_over(now):
                 _keep(guest.set_current_vcpus, now, guest)
                 raise exception.AdjustIncomplete(
-                    now=now, asked=vcpus, unit=_('vCPUs'), reason=reason)
+                    asked=vcpus, unit=_('vCPUs'), internal=refusal,
+                    reason=_why_not_vcpus(guest, now, vcpus, is_final))
             time.sleep(_PAUSE)
     _keep(guest.set_current_vcpus, vcpus, guest)
+
+
+def _why_not_vcpus(guest, now, vcpus, is_refused):
+    """Say in words for everybody why a guest has not the vCPUs asked for.
+
+    :param now: number of vCPUs that it has
+    :param is_refused: True if libvirt has refused at once
+    """
+    if not is_refused:
+        return _('it has not given up its vCPUs in time')
+    root = etree.fromstring(guest.get_xml_desc())
+    removable = root.findall(
+        "./vcpus/vcpu[@enabled='yes'][@hotpluggable='yes']")
+    if len(removable) < now - vcpus:
+        # Stock Nova has started it, or it was made before its flavor's floor
+        return _('it was started without vCPUs that can be removed; after a '
+                 'hard reboot they can')
+    return _('the hypervisor has refused')
 
 
 def _is_final(error):
@@ -201,22 +222,24 @@ def set_memory(guest, host, memory_mb, before_mb):
     :param host: nova.virt.libvirt.host.Host
     :param memory_mb: memory in MiB
     :param before_mb: what it was to have before, in MiB
-    :raises: AdjustIncomplete with the true amount
+    :raises: AdjustIncomplete if the guest has another amount afterwards
     """
     target = memory_mb * units.Ki
+    # Nova's own state of the server does not count: libvirt pauses a guest
+    # by itself too, after an I/O error for instance.
+    if guest.get_power_state(host) == power_state.PAUSED:
+        raise _memory_incomplete(guest, memory_mb, before_mb, _IS_PAUSED)
     try:
         guest.set_current_memory(target)
     except libvirt_guest.libvirt.libvirtError as error:
         raise _memory_incomplete(guest, memory_mb, before_mb,
+                                 _('the hypervisor has refused'),
                                  error.get_error_message())
-    # The balloon of a paused guest follows when it goes on; it can only grow,
-    # and what it grows by is claimed.
-    if guest.get_power_state(host) != power_state.PAUSED:
-        _wait_for_memory(guest, memory_mb, before_mb)
+    _wait_for_memory(guest, host, memory_mb, before_mb)
     _keep(guest.set_current_memory, target, guest)
 
 
-def _wait_for_memory(guest, memory_mb, before_mb):
+def _wait_for_memory(guest, host, memory_mb, before_mb):
     patience = _Patience(CONF.xloud.balloon_timeout)
     driver_patience = _Patience(CONF.xloud.balloon_driver_timeout)
     while True:
@@ -231,15 +254,21 @@ def _wait_for_memory(guest, memory_mb, before_mb):
         if is_driver_overdue and not _has_driver(statistics):
             reason = _('it has no working balloon driver')
         if reason is not None:
+            if guest.get_power_state(host) == power_state.PAUSED:
+                reason = _IS_PAUSED
             raise _memory_incomplete(guest, memory_mb, before_mb, reason)
         time.sleep(_PAUSE)
 
 
-def _memory_incomplete(guest, memory_mb, before_mb, reason):
-    """Leave a guest at the memory that it has; returns the exception.
+def _memory_incomplete(guest, memory_mb, before_mb, reason, refusal=''):
+    """Leave a guest at the memory that it has.
 
-    One that has no balloon driver yet, since it boots, has all its memory:
-    its driver will find the target of before.
+    A guest that boots has all its memory until its balloon driver is up. The
+    driver will find the target of before.
+
+    :param reason: why it has not followed, in words for everybody
+    :param refusal: libvirt's own words
+    :returns: AdjustIncomplete
     """
     statistics = guest.get_memory_stats()
     actual = statistics['actual']
@@ -254,4 +283,4 @@ def _memory_incomplete(guest, memory_mb, before_mb, reason):
                      'error': error})
     _keep(guest.set_current_memory, target, guest)
     return exception.AdjustIncomplete(
-        now=_to_mib(actual), asked=memory_mb, unit=_('MiB'), reason=reason)
+        asked=memory_mb, unit=_('MiB'), reason=reason, internal=refusal)

@@ -14,6 +14,8 @@
 
 """The calls that adjust a server and show its size."""
 
+import functools
+
 import webob
 
 from nova.api.openstack import common
@@ -22,10 +24,41 @@ from nova.api.openstack import wsgi
 from nova.api import validation
 from nova.compute import api as compute
 from nova import exception
+from nova.i18n import _
 from nova.policies import xloud_adjust as policies
 from nova.xloud import api as xloud
 from nova.xloud import compat
 from nova.xloud import exception as xloud_exception
+
+
+# Of what a 400 repeats of a request
+_LONGEST_DETAIL = 500
+
+
+def _exact_and_brief(function):
+    """Decorate a validated call: figures are exact, and errors are short.
+
+    JSON schema takes 2.0 for an integer, and 2e0 too; the API takes integers
+    and strings of digits. The error of a schema repeats the value, however
+    long.
+    """
+    @functools.wraps(function)
+    def wrapper(self, req, server_id, body):
+        try:
+            for key, value in body.items() if isinstance(body, dict) else ():
+                if isinstance(value, float):
+                    raise exception.ValidationError(
+                        detail=_('%(key)s must be an integer, or a string of '
+                                 'digits, not %(value)s.')
+                        % {'key': key, 'value': value})
+            return function(self, req, server_id, body=body)
+        except exception.ValidationError as error:
+            detail = error.format_message()
+            if len(detail) <= _LONGEST_DETAIL:
+                raise
+            raise exception.ValidationError(
+                detail=detail[:_LONGEST_DETAIL] + '...')
+    return wrapper
 
 
 @compat.validated
@@ -39,6 +72,7 @@ class XloudAdjustController(wsgi.Controller):
 
     @wsgi.response(202)
     @wsgi.expected_errors((400, 403, 404, 409, 503))
+    @_exact_and_brief
     @validation.schema(schema.adjust)
     @compat.response_body_schema(schema.adjust_response)
     def adjust(self, req, server_id, body):
@@ -51,7 +85,7 @@ class XloudAdjustController(wsgi.Controller):
                 context, instance, *amounts, body.get('persist', True))
         except xloud_exception.AdjustError as e:
             raise webob.exc.status_map[e.code](
-                explanation=e.format_message())
+                explanation=e.as_seen_by(context))
         except exception.TooManyInstances as e:
             raise webob.exc.HTTPForbidden(explanation=e.format_message())
         except (exception.InstanceIsLocked,

@@ -81,11 +81,11 @@ class FakeDriver:
         if self.guest is None or result is None:
             self.guest = None
             raise exception.AdjustIncomplete(
-                now=0, asked=value, unit=name, reason='it died')
+                asked=value, unit=name, reason='it died')
         self.guest = self.guest._replace(**{name: result})
         if result != value:
             raise exception.AdjustIncomplete(
-                now=result, asked=value, unit=name, reason='refused')
+                asked=value, unit=name, reason='refused')
 
     def set_current_vcpus(self, instance, vcpus):
         self._set('vcpus', vcpus)

@@ -71,11 +71,13 @@ class FinishTestCase(base.ServerTestCase):
         self.assertFinished('why', 'why')
 
     def test_without_a_request_an_end_is_left_alone(self):
-        self.events = [
-            mock.Mock(event='event', finish_time=timeutils.utcnow())]
-        self._finish(request_id=None)
-        self.started.assert_not_called()
-        self.finished.assert_not_called()
+        # also where nova-api was the one to end it
+        for name in ('event', 'api_xloud_adjust'):
+            self.events = [
+                mock.Mock(event=name, finish_time=timeutils.utcnow())]
+            self._finish(request_id=None)
+            self.started.assert_not_called()
+            self.finished.assert_not_called()
 
     def test_no_such_action(self):
         for other in (None, objects.InstanceAction(

@@ -264,7 +264,7 @@ class RefusalTestCase(AdjusterTestCase):
 
     def test_no_capacity(self):
         self.assign.side_effect = exception.AdjustNoCapacity(
-            asked=1, free=0, resource='VCPU')
+            asked=1, resource='VCPU')
         self.assertRefused(exception.AdjustNoCapacity, 3)
         self.save.assert_not_called()
 
@@ -365,7 +365,10 @@ class FailureTestCase(AdjusterTestCase):
         self.driver.set_current_vcpus = mock.Mock(
             side_effect=ValueError('what?'))
         self.begin(vcpus=4)
-        self.assertIn('what?', self.failure())
+        self.assertIn('The hypervisor has not taken the change',
+                      self.failure())
+        # what another service has said is in the log
+        self.assertNotIn('what?', self.failure())
 
     def test_guest_has_it_although_the_hypervisor_failed(self):
         change = self.driver.set_current_vcpus

@@ -340,7 +340,7 @@ class AdjustHostTestCase(APITestCase):
 
     def test_a_refusal_gives_the_task_state_back(self):
         for error in (exception.AdjustNoCapacity(
-                          asked=1, free=0, resource='VCPU'),
+                          asked=1, resource='VCPU'),
                       exception.AdjustNotSupported(reason='no'),
                       exception.AdjustHostTooOld(server=uuids.server),
                       messaging.RemoteError('ValueError', 'what?')):
@@ -375,7 +375,7 @@ class AdjustHostTestCase(APITestCase):
     @mock.patch('time.sleep')
     def test_a_database_that_is_restarted_is_told_the_end(self, sleep):
         """Of the action too, which nobody would look for any more."""
-        refusal = exception.AdjustAccountingFailed(reason='no database')
+        refusal = exception.AdjustAccountingFailed(internal='no database')
         self.rpc.adjust.side_effect = refusal
         gone = db_exc.DBConnectionError()
         for function in (self.started, self.finished):
@@ -394,7 +394,7 @@ class AdjustHostTestCase(APITestCase):
     def test_a_database_that_does_not_return_leaves_it_to_the_host(
             self, sleep):
         self.rpc.adjust.side_effect = exception.AdjustAccountingFailed(
-            reason='no database')
+            internal='no database')
         self.finished.side_effect = db_exc.DBConnectionError()
 
         self.assertRaises(db_exc.DBConnectionError, self._adjust, 3)
@@ -406,7 +406,7 @@ class AdjustHostTestCase(APITestCase):
     @mock.patch('time.sleep')
     def test_a_database_that_is_restarted_gives_it_back(self, sleep):
         self.rpc.adjust.side_effect = exception.AdjustAccountingFailed(
-            reason='no database')
+            internal='no database')
         gone = db_exc.DBConnectionError()
         self.save.side_effect = [None, None, gone, gone, None]
 

@@ -14,6 +14,7 @@
 
 import oslo_messaging as messaging
 
+from nova import context
 from nova import exception as nova_exception
 from nova import test
 from nova.xloud import exception
@@ -22,17 +23,30 @@ from nova.xloud import exception
 class FromRemoteTestCase(test.NoDBTestCase):
 
     def test_what_a_host_raised_is_the_same_again(self):
-        raised = exception.AdjustNoCapacity(
-            asked='2', resource='VCPU', free='1')
-        remote = messaging.RemoteError(
-            type(raised).__name__, str(raised), ['traceback'])
+        for is_admin, told in ((True, '1 is free.'), (False, '')):
+            ctxt = context.RequestContext('user', 'project', is_admin=is_admin)
+            raised = exception.AdjustNoCapacity(
+                asked='2', resource='VCPU', internal='1 is\nfree.')
+            sent = raised.to_send(ctxt)
+            remote = messaging.RemoteError(
+                type(sent).__name__, str(sent), ['traceback'])
 
-        rebuilt = exception.from_remote(remote)
+            rebuilt = exception.from_remote(remote)
 
-        self.assertIsInstance(rebuilt, exception.AdjustNoCapacity)
-        self.assertEqual(
-            raised.format_message(), rebuilt.format_message())
-        self.assertEqual(409, rebuilt.code)
+            self.assertIsInstance(rebuilt, exception.AdjustNoCapacity)
+            self.assertEqual(
+                raised.format_message(), rebuilt.format_message())
+            self.assertEqual(told, rebuilt.internal)
+            self.assertEqual(409, rebuilt.code)
+            self.assertEqual(
+                raised.as_seen_by(ctxt), rebuilt.as_seen_by(ctxt))
+            self.assertIs(is_admin, 'free' in raised.as_seen_by(ctxt))
+
+    def test_a_refusal_without_more_to_tell(self):
+        admin = context.get_admin_context()
+        error = exception.AdjustHostDown(server='x')
+        self.assertIs(error, error.to_send(admin))
+        self.assertEqual(error.format_message(), error.as_seen_by(admin))
 
     def test_a_refusal_of_a_later_release_is_a_409(self):
         rebuilt = exception.from_remote(

@@ -110,18 +110,18 @@ class SetVcpusTestCase(LibvirtTestCase):
     def test_guest_that_does_not_answer(self):
         self.answers = [(5, 2, _libvirt_error('timed out'))] * 20
         message = self._fails(1)
-        self.assertIn('has 2 vCPUs, not the 1', message)
-        self.assertIn('timed out', message)
+        self.assertIn('not followed to 1 vCPUs', message)
+        self.assertIn('not given up its vCPUs in time', message)
         self.assertTrue(30 <= self.now <= 42, self.now)
 
     def test_guest_that_goes_part_of_the_way(self):
         self.vcpus = 4
         self.answers = [(5, 3, _libvirt_error('timed out'))] * 20
-        self.assertIn('has 3 vCPUs, not the 1', self._fails(1))
+        self.assertIn('not followed to 1 vCPUs', self._fails(1))
 
     def test_libvirt_says_yes_and_nothing_happens(self):
         self.answers = [(5, 2, None)] * 20
-        self.assertIn('it has not answered', self._fails(1))
+        self.assertIn('not given up', self._fails(1))
 
     def test_time_is_bounded_even_with_progress(self):
         self.vcpus = 200
@@ -130,15 +130,35 @@ class SetVcpusTestCase(LibvirtTestCase):
         self._fails(1)
         self.assertTrue(100 <= self.now <= 110, self.now)
 
-    def test_libvirt_refuses(self):
+    def _refuses(self, *vcpus):
+        """Refuse to unplug from a guest with these vCPUs in its XML."""
+        self.guest.get_xml_desc.return_value = (
+            '<domain><vcpus>%s</vcpus></domain>' % ''.join(
+                "<vcpu enabled='%s' hotpluggable='%s'/>" % each
+                for each in vcpus))
         self.answers = [(0, 2, _libvirt_error(
             'no hotpluggable vcpus', fakelibvirt.VIR_ERR_OPERATION_INVALID))]
-        self.assertIn('no hotpluggable vcpus', self._fails(1))
+        error = self.assertRaises(
+            exception.AdjustIncomplete, xloud.set_vcpus, self.guest, 1)
         self.assertEqual(0, self.now)
+        # libvirt's own words are for administrators
+        self.assertEqual('no hotpluggable vcpus', error.internal)
+        self.assertNotIn('hotpluggable', str(error))
+        return str(error)
+
+    def test_libvirt_refuses(self):
+        self.assertIn('the hypervisor has refused', self._refuses(
+            ('yes', 'no'), ('yes', 'yes'), ('no', 'yes')))
+
+    def test_a_guest_that_stock_nova_has_started_says_the_cure(self):
+        self.assertIn('hard reboot', self._refuses(
+            ('yes', 'no'), ('yes', 'no'), ('no', 'yes')))
+        self.assertIn('hard reboot', self._refuses())
 
     def test_plug_that_fails_is_not_tried_again(self):
+        self.guest.get_xml_desc.return_value = '<domain/>'
         self.answers = [(0, 3, _libvirt_error('no memory'))]
-        self.assertIn('has 3 vCPUs, not the 4', self._fails(4))
+        self.assertIn('not followed to 4 vCPUs', self._fails(4))
         self.assertEqual(0, self.now)
 
     def test_configuration_cannot_be_written(self):
@@ -200,7 +220,7 @@ class SetMemoryTestCase(LibvirtTestCase):
 
     def test_guest_gives_part_of_it(self):
         self.least = 1500 * 1024 - 1
-        self.assertIn('has 1500 MiB, not the 1024', self._fails(1024))
+        self.assertIn('not followed to 1024 MiB', self._fails(1024))
 
     def test_too_slow_guest(self):
         self.speed = 1024
@@ -220,7 +240,7 @@ class SetMemoryTestCase(LibvirtTestCase):
         self.has_driver = False
         error = self.assertRaises(
             exception.AdjustIncomplete, self._set_memory, 2048, 1024)
-        self.assertIn('has 4096 MiB', str(error))
+        self.assertIn('no working balloon driver', str(error))
         self.assertEqual(
             (1024 * 1024, 1024 * 1024), (self.target, self.kept))
 
@@ -228,17 +248,27 @@ class SetMemoryTestCase(LibvirtTestCase):
         self.has_driver = False
         self._set_memory(1024)
 
-    def test_paused_guest_follows_later(self):
+    def test_paused_guest_does_not_follow(self):
+        # whoever has paused it: libvirt does so too, after an I/O error
         self.guest.get_power_state.return_value = power_state.PAUSED
-        self._set_memory(4096)
-        self.assertEqual(0, self.now)
-        self.assertEqual(4096 * 1024, self.target)
+        for memory_mb in (4096, 1024):
+            self.assertIn('it is paused', self._fails(memory_mb))
+            self.assertEqual(0, self.now)
+            self.assertEqual(2048 * 1024, self.target)
+
+    def test_guest_that_is_paused_meanwhile(self):
+        self.speed = 0
+        states = [power_state.RUNNING]
+        self.guest.get_power_state.side_effect = lambda host: (
+            states.pop() if states else power_state.PAUSED)
+        self.assertIn('it is paused', self._fails(1024))
 
     def test_libvirt_refuses(self):
         self.guest.set_current_memory.side_effect = _libvirt_error('no!')
         error = self.assertRaises(
             exception.AdjustIncomplete, self._set_memory, 1024)
-        self.assertIn('no!', str(error))
+        self.assertEqual('no!', error.internal)
+        self.assertNotIn('no!', str(error))
 
 
 class GetSizeTestCase(LibvirtTestCase):

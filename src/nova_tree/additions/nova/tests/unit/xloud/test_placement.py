@@ -34,8 +34,8 @@ def _answer(status_code, body=None):
     return answer
 
 
-def _conflict(code):
-    return _answer(409, {'errors': [{'code': code}]})
+def _conflict(code, **words):
+    return _answer(409, {'errors': [dict(words, code=code)]})
 
 
 class AssignTestCase(test.NoDBTestCase):
@@ -129,7 +129,7 @@ class AssignTestCase(test.NoDBTestCase):
             'placement.concurrent_update')
         error = self.assertRaises(
             exception.AdjustAccountingFailed, self._assign, 3, 1024)
-        self.assertIn('conflicting', str(error))
+        self.assertIn('changed by others', error.internal)
         self.assertEqual(8, self.client.put.call_count)
 
     def _stock(self, **usages):
@@ -146,13 +146,16 @@ class AssignTestCase(test.NoDBTestCase):
         self.client.put.return_value = _conflict('placement.undefined_code')
 
     def _refused(self, *size):
-        return str(self.assertRaises(
-            exception.AdjustNoCapacity, self._assign, *size))
+        error = self.assertRaises(
+            exception.AdjustNoCapacity, self._assign, *size)
+        # what others have left is for administrators
+        self.assertNotIn('free', error.format_message())
+        return error.for_admin()
 
     def test_no_capacity_names_what_is_short(self):
         self._stock(VCPU=5, MEMORY_MB=2048)
         message = self._refused(4, 4096)
-        self.assertIn('2 more VCPU was asked for, 1 is free', message)
+        self.assertIn('2 more VCPU was asked for. 1 is free', message)
 
     def test_no_capacity_names_all_that_is_short(self):
         self._stock(VCPU=6, MEMORY_MB=8000)
@@ -164,12 +167,17 @@ class AssignTestCase(test.NoDBTestCase):
     def test_no_server_can_have_more_than_max_unit(self):
         self._stock()
         message = self._refused(5, 2048)
-        self.assertIn('3 more VCPU was asked for, 2 is free', message)
+        self.assertIn('3 more VCPU was asked for. 2 is free', message)
 
     def test_capacity_that_has_come_free_meanwhile(self):
         self._stock()
+        self.client.put.return_value = _conflict(
+            'placement.undefined_code', detail='Another provider is full')
         message = self._refused(4, 4096)
         self.assertIn('MEMORY_MB/VCPU', message)
+        # no figures that contradict each other
+        self.assertNotIn('is free', message)
+        self.assertIn('Another provider is full', message)
 
     def test_placement_cannot_tell_what_is_free(self):
         self._stock()
@@ -182,7 +190,8 @@ class AssignTestCase(test.NoDBTestCase):
         self.client.put.return_value = _answer(500)
         error = self.assertRaises(
             exception.AdjustAccountingFailed, self._assign, 3, 1024)
-        self.assertIn('text', str(error))
+        self.assertIn('text', error.internal)
+        self.assertNotIn('text', error.format_message())
 
     def test_placement_is_down(self):
         for failure in (

@@ -99,6 +99,9 @@ class AdjustTestCase(XloudAdjustTestCase):
                      {'current_vcpus': None},
                      {'current_vcpus': True},
                      {'current_vcpus': 1.5},
+                     # JSON schema would take these for integers
+                     {'current_vcpus': 2.0},
+                     {'current_memory_mb': 2e3},
                      {'current_vcpus': [3]},
                      {'current_vcpus': '3.0'},
                      {'current_vcpus': '-3'},
@@ -123,6 +126,25 @@ class AdjustTestCase(XloudAdjustTestCase):
             {'current_memory_mb': '2GB'})
         self.assertIn('current_memory_mb', error.format_message())
         self.assertIn('2GB', error.format_message())
+
+    def test_a_long_value_is_not_repeated_whole(self):
+        for body in ({'current_vcpus': 'x' * 100000},
+                     {'current_vcpus': [7] * 100000},
+                     {'x' * 100000: 3}):
+            error = self.assertRaises(
+                exception.ValidationError, self._post, body)
+            self.assertLess(len(error.format_message()), 600)
+
+    def test_only_administrators_read_what_is_internal(self):
+        self.adjust.side_effect = xloud_exception.AdjustNoCapacity(
+            asked=1, resource='VCPU', internal='0 is free.')
+        for is_admin in (True, False):
+            request = fakes.HTTPRequest.blank(
+                '', use_admin_context=is_admin)
+            error = self.assertRaises(
+                webob.exc.HTTPConflict, self.controller.adjust, request,
+                uuids.server, body={'current_vcpus': 9})
+            self.assertIs(is_admin, '0 is free.' in error.explanation)
 
     def test_a_missing_server_is_404_before_the_policy_is_asked(self):
         self.get.side_effect = exception.InstanceNotFound(
@@ -169,9 +191,9 @@ class AdjustTestCase(XloudAdjustTestCase):
                 (409, xloud_exception.AdjustTimeout(server=server)),
                 (409, xloud_exception.AdjustNotSupported(reason='no')),
                 (409, xloud_exception.AdjustNoCapacity(
-                    asked=1, free=0, resource='VCPU')),
+                    asked=1, resource='VCPU')),
                 (503, xloud_exception.AdjustAccountingFailed(
-                    reason='no'))):
+                    internal='no'))):
             self.adjust.side_effect = refusal
             error = self.assertRaises(
                 webob.exc.HTTPException, self._post, {'current_vcpus': 9})
