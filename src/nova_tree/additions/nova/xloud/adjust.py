@@ -20,6 +20,7 @@ by nova-api, so that :mod:`nova.xloud.reconcile` can finish what a killed
 nova-compute has left half done.
 """
 
+import collections
 import contextlib
 import threading
 import time
@@ -48,6 +49,10 @@ LOG = logging.getLogger(__name__)
 
 EVENT = 'compute_xloud_adjust'
 
+# How many requests a host remembers: a message queue delivers at least once,
+# and a copy of a message comes seconds after it.
+_REMEMBERED = 1000
+
 
 class Adjuster:
     """The adjusts of one compute host."""
@@ -61,6 +66,7 @@ class Adjuster:
         self.manager = manager
         self._began = time.monotonic()
         self._running = set()
+        self._accepted = collections.deque(maxlen=_REMEMBERED)
         self._abandoned = {}
         self._drifts = {}
         self._lock = threading.Condition()
@@ -180,23 +186,42 @@ class Adjuster:
     def account_to_placement(self, ctxt, instance):
         """Bring Placement to the size of a server.
 
-        A Placement that cannot be asked, or has no room for what the guest
-        has taken already, is left for the next periodic task.
+        A Placement that cannot be asked, or has no room for the amount that
+        the guest has taken already, is left for the next periodic task. One
+        resource without room does not keep the other from being corrected.
 
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance with its size
         """
+        size = xloud_size.reserved(instance)
         try:
-            self.assign(ctxt, instance, xloud_size.reserved(instance))
+            try:
+                self.assign(ctxt, instance, size)
+            except exception.AdjustNoCapacity:
+                with excutils.save_and_reraise_exception():
+                    self._assign_each(ctxt, instance, size)
         except exception.AdjustError as error:
             LOG.warning('Placement does not hold the size of the server; '
                         'the next periodic task will try again: %s',
                         error.for_admin(), instance=instance)
 
+    def _assign_each(self, ctxt, instance, size):
+        """Make Placement hold each resource of a size that there is room for.
+
+        :param size: nova.xloud.size.Size, too large as a whole
+        """
+        for name in size._fields:
+            with contextlib.suppress(exception.AdjustNoCapacity):
+                self.assign(ctxt, instance, xloud_size.Size(
+                    *(value if field == name else None
+                      for field, value in size._asdict().items())))
+
     def begin(self, ctxt, instance, vcpus, memory_mb, persist):
         """Check and claim an adjust, and start the work.
 
-        Nothing has changed when it raises.
+        Nothing has changed when it raises. A request that this host has
+        accepted before is accepted again, and nothing is done: its message
+        was delivered twice, or its first answer was lost.
 
         :param ctxt: nova.context.RequestContext of the request
         :param instance: nova.objects.Instance in task state xloud_adjusting
@@ -206,6 +231,10 @@ class Adjuster:
         :raises: AdjustNotSupported, AdjustNoGuest, AdjustNoCapacity,
             AdjustNotAllocated, AdjustAccountingFailed
         """
+        if ctxt.request_id in self._accepted:
+            LOG.info('The request has come before; it is done once.',
+                     instance=instance)
+            return
         is_first = self._take(instance.uuid)
         # The periodic task keeps adjusts of a server away while it corrects
         # what is known of it; on a busy host it stands in line for the
@@ -225,6 +254,7 @@ class Adjuster:
             self._check(instance, intent)
             with self._claim(ctxt, instance, intent):
                 worker.spawn(self._run, ctxt, instance, intent)
+            self._accepted.append(ctxt.request_id)
         except BaseException:
             self._leave(instance.uuid)
             raise
@@ -280,6 +310,11 @@ class Adjuster:
         except nova_exception.InstanceNotFound:
             LOG.info('The server was deleted while it was adjusted.',
                      instance=instance)
+        except exception.AdjustTakenOver:
+            LOG.warning('The server was taken over by another operation, or '
+                        'evacuated, while it was adjusted. What has become '
+                        'of its guest here is not recorded.',
+                        instance=instance)
         except Exception:
             LOG.exception('The adjust has failed; the next periodic task '
                           'will end it.', instance=instance)
@@ -322,8 +357,9 @@ class Adjuster:
         if guest.size(driver, instance) is not None:
             outcome, failure = guest.change(
                 driver, instance, intent.vcpus, intent.memory_mb)
-            self.read_again(instance)
+            self._read_own(instance, intent)
         else:
+            self._read_own(instance, intent)
             # Whatever it had, the next one has the recorded size
             xloud_size.forget_live(instance)
             outcome = xloud_size.replaced(
@@ -359,6 +395,21 @@ class Adjuster:
         :param instance: nova.objects.Instance without unsaved changes
         """
         instance.refresh()
+
+    def _read_own(self, instance, intent):
+        """Read a server again before the outcome of an adjust is recorded.
+
+        A host that was forced down may come back to its work when the server
+        has been evacuated, or when another has ended the adjust.
+
+        :raises: AdjustTakenOver if the server is not this host's any more,
+            or the adjust has ended
+        """
+        self.read_again(instance)
+        noted = xloud_intent.Intent.of(instance)
+        if (instance.host != self.manager.host or noted is None or
+                noted.request_id != intent.request_id):
+            raise exception.AdjustTakenOver()
 
     def finish(self, ctxt, instance):
         """Save the outcome of an adjust, and account for it.

@@ -147,6 +147,11 @@ class AdjustRefused(AdjustError):
     msg_fmt = _("The hypervisor has not taken the change.")
 
 
+class AdjustTakenOver(AdjustError):
+    msg_fmt = _("The server was taken over by another operation while it was "
+                "adjusted.")
+
+
 class AdjustAccountingFailed(AdjustError):
     msg_fmt = _("Placement could not be asked for the capacity.")
     code = 503

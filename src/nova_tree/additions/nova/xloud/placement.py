@@ -38,7 +38,8 @@ def amounts(instance, size):
     """Tell which amounts of an allocation follow the size of a server.
 
     :param instance: nova.objects.Instance
-    :param size: nova.xloud.size.Size that counts
+    :param size: nova.xloud.size.Size that counts; None for a resource that
+        is left alone
     :returns: dict of resource class to amount; without the resources that
         the flavor has no floor for, and without vCPUs where some are pinned:
         PCPU and VCPU then stay what they were at first
@@ -49,7 +50,8 @@ def amounts(instance, size):
         follow[orc.VCPU] = size.vcpus
     if xloud_size.has_memory_floor(instance.flavor):
         follow[orc.MEMORY_MB] = size.memory_mb
-    return follow
+    return {name: amount for name, amount in follow.items()
+            if amount is not None}
 
 
 def differs(held, wanted):

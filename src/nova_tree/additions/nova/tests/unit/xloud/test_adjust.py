@@ -18,6 +18,7 @@ import time
 from unittest import mock
 
 import oslo_messaging as messaging
+from oslo_context import context as oslo_context
 from oslo_utils.fixture import uuidsentinel as uuids
 from oslo_utils import timeutils
 
@@ -57,6 +58,7 @@ class AdjusterTestCase(base.HostTestCase):
         self.steps.append(('save', self.instance.task_state))
 
     def begin(self, vcpus=None, memory_mb=None, persist=True):
+        self.context.request_id = oslo_context.generate_request_id()
         intent.Intent(vcpus, memory_mb, persist,
                       self.context.request_id).write(self.instance)
         self.spawned = self.spawn.call_count
@@ -155,6 +157,36 @@ class SuccessTestCase(AdjusterTestCase):
         self.begin(vcpus=3)
         self.assertEqual(['x', 'xx'], saved)
         self.assertSize(Size(3, 2048))
+
+    def test_a_server_without_guest_keeps_what_others_have_saved(self):
+        self.driver.guest = None
+        self.refresh.side_effect = lambda: (
+            self.instance.system_metadata.update(locked_reason='why'))
+        saved = []
+        self.save.side_effect = lambda **kwargs: saved.append(
+            dict(self.instance.system_metadata))
+        self.begin(vcpus=3)
+        self.assertEqual(['why', 'why'], [
+            each['locked_reason'] for each in saved])
+
+    def test_a_message_that_comes_twice_is_done_once(self):
+        self.begin(vcpus=3)
+        self.instance.task_state = 'xloud_adjusting'
+        self.steps.clear()
+        # as the queue delivers it again, also after the adjust has ended
+        self.adjuster.begin(self.context, self.instance, 3, None, True)
+        self.assertEqual([], self.steps)
+        self.assertEqual([('vcpus', 3)], self.driver.calls)
+        with self.adjuster.hold(self.instance.uuid):
+            # and while the server is at work
+            self.adjuster.begin(self.context, self.instance, 3, None, True)
+        self.assertEqual([], self.steps)
+
+    def test_requests_are_not_remembered_for_ever(self):
+        for vcpus in range(1005):
+            self.instance.task_state = 'xloud_adjusting'
+            self.begin(vcpus=vcpus % 4 + 1)
+        self.assertEqual(1000, len(self.adjuster._accepted))
 
     def test_event_has_start_host_and_end(self):
         self.begin(vcpus=3)
@@ -385,9 +417,49 @@ class FailureTestCase(AdjusterTestCase):
         self.assertSize(Size(1, 1024))
         self.assertIsNone(self.failure())
 
+    def _is_taken_over(self, change):
+        """Adjust while another has the server, and look at what is left."""
+        for self.driver.guest in (self.driver.guest, None):
+            del self.steps[:]
+            self.instance.host = 'host'
+            self.refresh.side_effect = change
+            self.begin(vcpus=3)
+            # what the guest has here is nobody's business any more
+            self.assertEqual(
+                [('Placement', (3, 2048)), ('action', 'ends')], self.steps)
+            self.assertIn('taken over', self.failure())
+            self.assertEqual(Size(2, 2048), size.recorded(self.instance))
+            self.assertEqual('xloud_adjusting', self.instance.task_state)
+            self.assertFree()
+            self.assertFalse(self.adjuster.is_abandoned(self.instance))
+
+    def test_a_server_that_was_evacuated_meanwhile(self):
+        self._is_taken_over(
+            lambda: setattr(self.instance, 'host', 'elsewhere'))
+
+    def test_an_adjust_that_was_ended_meanwhile(self):
+        self._is_taken_over(lambda: intent.Intent.drop(self.instance))
+
+    def test_an_adjust_that_another_has_followed(self):
+        self._is_taken_over(lambda: intent.Intent(
+            4, None, True, 'req-newer').write(self.instance))
+
+    def test_a_resource_without_room_does_not_hold_up_the_other(self):
+        self.driver.failing = {}
+        wanted = []
+
+        def assign(client, ctxt, instance, provider, amount, must_hold):
+            wanted.append(tuple(amount))
+            if amount.vcpus == 2:
+                raise exception.AdjustNoCapacity(asked=1, resource='VCPU')
+
+        self.assign.side_effect = assign
+        self.adjuster.account(self.context, self.instance)
+        self.assertEqual([(2, 2048), (2, None), (None, 2048)], wanted)
+
     def test_placement_fails_at_the_release(self):
         self.assign.side_effect = exception.AdjustAccountingFailed(
-            reason='down')
+            internal='down')
         self.begin(vcpus=1)
         self.assertSize(Size(1, 2048))
         self.assertIsNone(self.failure())

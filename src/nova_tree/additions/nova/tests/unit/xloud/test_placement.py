@@ -124,6 +124,13 @@ class AssignTestCase(test.NoDBTestCase):
         self.assertEqual(2, self.client.put.call_count)
         self.sleep.assert_called_once_with(0.25)
 
+    def test_a_resource_may_be_left_alone(self):
+        instance = base.make_instance()
+        self.assertEqual({'MEMORY_MB': 1024}, placement.amounts(
+            instance, Size(None, 1024)))
+        self.assertEqual({'VCPU': 3}, placement.amounts(
+            instance, Size(3, None)))
+
     def test_conflicts_without_end(self):
         self.client.put.return_value = _conflict(
             'placement.concurrent_update')

@@ -517,7 +517,8 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertAction('2 vCPUs')
 
     def test_event_that_was_not_started_is(self):
-        self.events = [mock.Mock(event='api_xloud_adjust')]
+        self.events = [mock.Mock(
+            event='api_xloud_adjust', finish_time=None)]
         self.reconcile(startup=True)
         self.assertEqual('host', self.started.call_args[1]['host'])
         self.assertAction('2 vCPUs')
