@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import logging
 import os
 import re
@@ -103,8 +104,12 @@ def write(
     if mirror.is_dir() and any(mirror.iterdir()) and not (mirror / publishing.STATE).exists():
         raise MirrorError(f"{mirror} is not empty and not a mirror of ours")
     mirror.parent.mkdir(parents=True, exist_ok=True)
-    with locked(mirror.with_name(f".{mirror.name}.lock"), f"waiting for another use of {mirror}"):
+    lock = mirror.with_name(f".{mirror.name}.lock")
+    with locked(lock, f"waiting for another run that writes {mirror}"):
         _LOG.info("indexing and signing the mirror %s", mirror)
+        _remove_abandoned(mirror)
+        state = publishing.state(mirror)
+        signer = signing.ready(signer, state.get("keys", ()))
         work = Path(tempfile.mkdtemp(prefix=f".{mirror.name}.", dir=mirror.parent))
         try:
             url = url or state.get("url") or f"file:{urllib.parse.quote(str(mirror))}"
