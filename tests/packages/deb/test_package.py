@@ -172,6 +172,38 @@ def for_piuparts(built: Path, debs: list[Path], stock: str, tmp_path: Path) -> l
     return [str(again), *(str(each) for each in debs if each != library)]
 
 
+def test_the_installed_package_passes_its_own_tests(
+    target: targets.Target, built: Path, scratch: Path, tmp_path: Path
+) -> None:
+    """autopkgtest, as Debian's archive runs it, on a host that had the distribution's library."""
+    if not target.is_distributions():
+        pytest.skip("the archive of the root has no nova-common of this version")
+    debconf = "nova-common nova/configure_db boolean false"
+    clean = root.Recipe(
+        f"autopkgtest-{target.suite}",
+        target.suite,
+        ("autopkgtest", "dpkg-dev", "nova-common", "python3-oslo.policy"),
+        (f'--essential-hook=echo {debconf} | chroot "$1" debconf-set-selections',),
+    )
+    place = scratch / "autopkgtest"
+    with root.overlay([root.make(clean)], place) as merged:
+        shutil.copytree(built, merged / "srv/built")
+        commands = (
+            "cd /srv/built && apt-get -y install ./*.deb && dpkg-query -W nova-common && "
+            "dpkg-source -x *.dsc source && "
+            "autopkgtest --no-built-binaries --output-dir=/srv/result source -- null"
+        )
+        failed = root.run_in(
+            merged,
+            ["sh", "-c", commands],
+            log=tmp_path / "log",
+            environment={"DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"},
+        )
+        assert failed == 0, (tmp_path / "log").read_text()[-4000:]
+        assert "installed-library    PASS" in (merged / "srv/result/summary").read_text()
+    root.remove_tree(place)
+
+
 def test_piuparts_installs_removes_and_purges(
     target: targets.Target,
     our_mirror: Path,
