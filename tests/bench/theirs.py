@@ -34,7 +34,7 @@ def debian(suite: str) -> Rival:
     sources = "s/^deb \\(.*\\)/deb \\1\\ndeb-src \\1/"
     hooks = (
         _USER,
-        f"--customize-hook=sed -i '{sources}' \"$1/etc/apt/sources.list\"",
+        f"--customize-hook=find \"$1/etc/apt\" -name '*.list' -exec sed -i '{sources}' {{}} +",
         '--customize-hook=chroot "$1" apt-get update -q',
         '--customize-hook=chroot "$1" env DEBIAN_FRONTEND=noninteractive '
         "apt-get build-dep -q -y --no-install-recommends nova",

@@ -41,7 +41,9 @@ _DEBCONF = "".join(
 _DOWNLOAD = "apt-get download -q -o APT::Sandbox::User=root"
 # Only unpacked: a guest starts it, the container never does.
 _KERNEL = f"""
-sed 's/ {SUITE} / {KERNEL_SUITE} /' /etc/apt/sources.list >/etc/apt/sources.list.d/kernel.list
+cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+    sed -n 's/ {SUITE} / {KERNEL_SUITE} /p' >/srv/kernel.list
+mv /srv/kernel.list /etc/apt/sources.list.d/
 apt-get update -q
 mkdir -p /srv/guest && cd /srv/guest
 {_DOWNLOAD} linux-image-cloud-amd64/{KERNEL_SUITE}
