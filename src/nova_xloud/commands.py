@@ -46,6 +46,8 @@ _OFFLINE = re.compile(
     r"|unreachable",
     re.IGNORECASE,
 )
+#: The words of shells, dpkg, make and perl for a process that SIGKILL has ended.
+_KILLED = re.compile(r"\bKilled\b|signal \(?(?:9\b|Killed|KILL)|SIGKILL|Error 137\b")
 _PACKAGES = {
     "apt-ftparchive": "apt-utils",
     "dpkg-source": "dpkg-dev",
@@ -166,7 +168,8 @@ def end_of(
             raise NoSpaceError(disk.fullest(written))
         if place := disk.full(written):
             raise NoSpaceError(place)
-        if killed := _kills_for_memory() - kills:
+        killed = _kills_for_memory() - kills
+        if killed and _says_killed(process.returncode, f"{said}{complained}"):
             raise OutOfMemoryError(doing, killed)
     return Ended(process.returncode, said or "", complained or "")
 
@@ -226,7 +229,16 @@ def _written(file: Path, begun: int) -> str:
         return stream.read().decode(errors="replace")
 
 
+def _says_killed(code: int, output: str) -> bool:
+    """Say whether a program, or one that it ran, was killed, by its exit code and its output.
+
+    The kernel's count of kills is that of the whole host: another program may be meant by it.
+    """
+    killed = (-signal.SIGKILL, 128 + signal.SIGKILL)
+    return code in killed or _KILLED.search(output) is not None
+
+
 def _kills_for_memory() -> int:
-    """Return how many processes the kernel has ended for lack of memory since it was booted."""
+    """Return how many processes of the host the kernel has ended for lack of memory."""
     found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
     return int(found[1]) if found else 0

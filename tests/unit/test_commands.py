@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nova_xloud import commands
+from nova_xloud import commands
 from nova_xloud.commands import answer, end_of, run
 from nova_xloud.errors import (
     FetchError,
