@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from nova_xloud import commands
-from nova_xloud import commands
 from nova_xloud.commands import answer, end_of, run
 from nova_xloud.errors import (
     FetchError,
@@ -152,3 +151,9 @@ def test_what_the_kernel_ended_for_lack_of_memory_is_told() -> None:
     script = 'echo $$ >"$0"; exec "$1" -c "bytes([1]) * (400 << 20)"'
     with little_memory() as group, pytest.raises(OutOfMemoryError, match="lack of memory"):
         end_of(["sh", "-c", script, group, sys.executable], "a large build")
+
+
+def test_a_kill_of_another_program_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter((1, 2))
+    monkeypatch.setattr(commands, "_kills_for_memory", lambda: next(counts))
+    assert end_of(["false"], "a build").code == 1
