@@ -18,7 +18,7 @@ from nova_xloud.cache import sha256
 from nova_xloud.cli import main
 from tests.packages.conftest import REPOSITORY
 from tests.packages.deb.conftest import offered
-from tests.packages.deb.debs import control_of, field, named, repack
+from tests.packages.deb.debs import control_of, field, index, named, repack
 
 
 def relations(deb_file: Path, name: str) -> set[str]:
@@ -160,18 +160,6 @@ def test_a_terminated_build_leaves_the_last_one_and_the_next_succeeds(
     assert list(second_dist.glob(f".{target.name}.build-*")) == []
 
 
-@pytest.fixture
-def for_piuparts(built: Path, debs: list[Path], stock: str, tmp_path: Path) -> list[str]:
-    """The packages under test; the library conflicts with the stock one of its version only.
-
-    piuparts conflicts with what a package conflicts with, unless it provides just that.
-    """
-    library = named(debs, "python3-nova-xloud")
-    exact = {"Conflicts: python3-cjson, python3-nova\n": f"Conflicts: python3-nova (= {stock})\n"}
-    again = repack(library, tmp_path / "again", exact)
-    return [str(again), *(str(each) for each in debs if each != library)]
-
-
 def test_the_installed_package_passes_its_own_tests(
     target: targets.Target, built: Path, scratch: Path, tmp_path: Path
 ) -> None:
@@ -204,10 +192,23 @@ def test_the_installed_package_passes_its_own_tests(
     root.remove_tree(place)
 
 
+@pytest.fixture
+def for_piuparts(built: Path, debs: list[Path], stock: str, tmp_path: Path) -> list[str]:
+    """The packages under test; the library conflicts with the stock one of its version only.
+
+    piuparts conflicts with what a package conflicts with, unless it provides just that.
+    """
+    library = named(debs, "python3-nova-xloud")
+    exact = {"Conflicts: python3-cjson, python3-nova\n": f"Conflicts: python3-nova (= {stock})\n"}
+    again = repack(library, tmp_path / "again", exact)
+    return [str(again), *(str(each) for each in debs if each != library)]
+
+
 def test_piuparts_installs_removes_and_purges(
     target: targets.Target,
     our_mirror: Path,
     for_piuparts: list[str],
+    cloud_layers: tuple[Path, ...],
     scratch: Path,
     tmp_path: Path,
 ) -> None:
@@ -219,6 +220,14 @@ def test_piuparts_installs_removes_and_purges(
         shutil.copytree(our_mirror, merged / "srv/mirror")
         line = f"deb [trusted=yes] file:/srv/mirror {target.repository} main\n"
         (merged / "etc/apt/sources.list.d/ours.list").write_text(line)
+        if not target.is_distributions():
+            # stand-ins of the service packages, which the archive has in another version
+            (merged / "srv/debian").mkdir()
+            for deb_file in offered(cloud_layers):
+                shutil.copy(deb_file, merged / "srv/debian")
+            index(merged / "srv/debian")
+            line = "deb [trusted=yes] file:/srv/debian ./\n"
+            (merged / "etc/apt/sources.list.d/stand-ins.list").write_text(line)
         # nova-common asks for the address of the host
         (merged / "etc/hosts").write_text(f"127.0.0.1 localhost {socket.gethostname()}\n")
         done = subprocess.run(
