@@ -17,8 +17,8 @@ import threading
 import time
 from unittest import mock
 
-import oslo_messaging as messaging
 from oslo_context import context as oslo_context
+import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
 from oslo_utils import timeutils
 
