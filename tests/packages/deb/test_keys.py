@@ -33,7 +33,7 @@ def machine(scratch: Path, tmp_path: Path) -> Iterator[Machine]:
     made.end()
 
 
-@pytest.fixture(params=["bookworm", "trixie"])
+@pytest.fixture(params=[pytest.param("bookworm", marks=pytest.mark.slow), "trixie"])
 def host(machine: Machine, scratch: Path, request: pytest.FixtureRequest) -> Iterator[Host]:
     """A host without another archive: apt that checks by gpgv, and by sqv."""
     recipe = root.Recipe(

@@ -18,7 +18,8 @@ MOMENTS = [
     for number in range(20)
     for way in ("in", "back")
 ]
-QUICK = 8
+#: So many of them are tried at each change: a proof of the kind; the others are moments more.
+QUICK = 4
 
 
 @pytest.fixture(scope="module")
