@@ -137,7 +137,8 @@ def compare(built: Path, theirs: Path, added: Collection[str]) -> list[str]:
     """
     one, other = read(built).files, read(theirs).files
     wrong = []
-    for path in sorted(_names(one) | _names(other)):
+    ours = {each for each in added if each.startswith("nova/")}
+    for path in sorted(_names(one) | _names(other) | ours):
         if path not in one:
             wrong.append(f"{path}: missing from ours")
         elif path not in other:

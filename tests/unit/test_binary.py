@@ -147,6 +147,7 @@ def test_ours_is_the_distributions_apart_from_our_lines(tmp_path: Path) -> None:
         (PATH, NOVA_FILE.encode() + b"x = 1\n", f"{PATH}: differs in more than our lines"),
         (PATH, WOVEN.replace(b"stop", b"halt"), f"{PATH}: differs in more than our lines"),
         ("nova/__init__.py", None, "nova/__init__.py: missing from ours"),
+        ("nova/xloud/size.py", None, "nova/xloud/size.py: missing from ours"),
         ("nova/more.py", b"", "nova/more.py: not in the distribution's, and not one of ours"),
         (
             f"{INFO}/requires.txt",

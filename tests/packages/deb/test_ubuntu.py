@@ -45,8 +45,11 @@ def upstream() -> dict[str, bytes]:
 def library(upstream: dict[str, bytes]) -> dict[str, bytes]:
     """What Ubuntu's build installs of it."""
     files = {path: text for path, text in upstream.items() if path.startswith("nova/")}
-    for name in ("entry_points.txt", "requires.txt", "top_level.txt"):
+    for name in ("entry_points.txt", "top_level.txt"):
         files[f"nova-29.2.0.egg-info/{name}"] = upstream[f"nova.egg-info/{name}"]
+    # builds of a distribution write the optional requirements only, seen on Debian
+    _, bracket, optional = upstream["nova.egg-info/requires.txt"].partition(b"[")
+    files["nova-29.2.0.egg-info/requires.txt"] = bracket + optional
     return files
 
 
