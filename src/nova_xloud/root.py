@@ -209,6 +209,8 @@ def _make(recipe: Recipe, sources: str, root: Path) -> None:
         if done.code:
             said = commands.last_words(done.said)
             raise RootError(f"mmdebstrap ended with {done.code}, see {log}:\n{said}")
+        # The settings of this host's apt, a proxy for instance, are for the making alone.
+        (making / "root/etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
         (making / "root").rename(root)
     finally:
         remove_tree(making)

@@ -52,7 +52,9 @@ def test_a_tree_is_removed(tmp_path: Path) -> None:
 MMDEBSTRAP = """\
 #!/bin/sh
 for word; do case $word in
-    */root) mkdir -p "$word/etc/apt"; etc=$word/etc/apt ;;
+    */root)
+        etc=$word/etc/apt; mkdir -p "$etc/apt.conf.d"
+        echo 'Acquire::http::Proxy "http://of.this.host";' >"$etc/apt.conf.d/99mmdebstrap" ;;
     */sources) cp "$word" "$etc/sources.list" ;;
 esac; done
 """
@@ -157,6 +159,11 @@ def test_without_network_the_root_made_before_serves_and_that_is_told(
     assert "the clean root test is the one made before" in caplog.text
     with pytest.raises(NetworkError):
         root.make(root.Recipe("other", "trixie", ()))
+
+
+@mounts
+def test_the_settings_of_this_hosts_apt_do_not_stay_in_a_root(debian: Archive) -> None:
+    assert list(root.make(RECIPE).glob("etc/apt/apt.conf.d/*")) == []
 
 
 @mounts
