@@ -33,9 +33,11 @@ from nova_xloud.errors import (
 #: How many minutes one step may take; the variable of the environment that says otherwise.
 TIME_LIMIT = 60.0
 TIME_LIMIT_VARIABLE = "NOVA_XLOUD_TIME_LIMIT"
-#: Seconds: between two looks, for which a disk may be full, that a program gets to end by itself.
+#: Seconds: between two looks; for which a disk may be full; for which nothing may happen while a
+#: disk is nearly full, as apt then waits with megabytes left; that a program gets to end by itself.
 _LOOK = 2
 _PATIENCE = 60
+_STALLED = 300
 _GRACE = 10
 #: Lines of a program's output that an error repeats.
 _LAST_WORDS = 8
@@ -157,7 +159,8 @@ def end_of(
         tool = str(command[0])
         raise MissingToolError(tool, _PACKAGES.get(tool, "")) from error
     try:
-        said, complained = _wait(process, doing, written, minutes)
+        log = None if isinstance(stdout, int) else stdout
+        said, complained = _wait(process, doing, written, minutes, log)
     except BaseException:
         _end(process)
         raise
@@ -194,22 +197,34 @@ def time_limit() -> float:
 
 
 def _wait(
-    process: subprocess.Popen[str], doing: str, places: Sequence[Path], minutes: float
+    process: subprocess.Popen[str],
+    doing: str,
+    places: Sequence[Path],
+    minutes: float,
+    log: IO[str] | None,
 ) -> tuple[str, str]:
     """Wait for a process and return its output."""
     end = time.monotonic() + 60 * minutes
-    full_since = None
+    not_full = moved = time.monotonic()
+    seen: list[int] = []
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=_LOOK)
         now = time.monotonic()
-        place = disk.full(places)
-        full_since = (full_since or now) if place else None
-        if place and full_since and now - full_since > _PATIENCE:
-            raise NoSpaceError(place)
+        full = disk.full(places)
+        not_full = not_full if full else now
+        if full and now - not_full > _PATIENCE:
+            raise NoSpaceError(full)
+        # in steps: other programs write a little now and then
+        state = [disk.free(each) // disk.ENOUGH for each in places]
+        state.append(os.fstat(log.fileno()).st_size if log else 0)
+        if state != seen:
+            seen, moved = state, now
+        if now - moved > _STALLED and (low := disk.low(places)):
+            raise NoSpaceError(low)
         if now > end:
-            if place:
-                raise NoSpaceError(place)
+            if blamed := full or disk.low(places):
+                raise NoSpaceError(blamed)
             raise TimeLimitError(doing, minutes, TIME_LIMIT_VARIABLE)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 #: A file system with fewer bytes free counts as full: nothing that the builder writes is smaller.
 ENOUGH = 1 << 20
+#: With fewer bytes free, a program that does nothing any more may wait for space.
+LOW = 64 << 20
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 #: What programs say of a full disk: the kernel's words, and apt's own.
@@ -35,6 +37,12 @@ def full(places: Iterable[Path]) -> Path | None:
         if free(place) < ENOUGH or (there.f_files and not there.f_ffree):
             return place
     return None
+
+
+def low(places: Iterable[Path]) -> Path | None:
+    """Return the directory with the fewest bytes free, if these are few."""
+    place = fullest(places)
+    return place if free(place) < LOW else None
 
 
 def fullest(places: Iterable[Path]) -> Path:

@@ -57,12 +57,12 @@ def test_a_program_that_is_not_there_is_named() -> None:
 
 
 @contextlib.contextmanager
-def small_disk(place: Path) -> Iterator[Path]:
-    """A file system of two megabytes, all of it taken."""
+def small_disk(place: Path, taken: int = 4 << 20) -> Iterator[Path]:
+    """A file system of four megabytes, all of it taken, or a part."""
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "small", place], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "small", place], check=True)
     try:
-        (place / "all").write_bytes(bytes(2 << 20))
+        (place / "all").write_bytes(bytes(taken))
         yield place
     finally:
         subprocess.run(["umount", place], check=True)
@@ -121,6 +121,21 @@ def test_a_program_that_waits_for_a_full_disk_is_ended_and_the_disk_named(
     monkeypatch.setattr(commands, "_PATIENCE", 0.5)
     with small_disk(tmp_path / "disk") as disk, pytest.raises(NoSpaceError, match=str(disk)):
         end_of(["sleep", "600"], "waiting", places=[tmp_path, disk])
+
+
+@needs_root
+def test_a_program_that_does_nothing_any_more_on_a_nearly_full_disk_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As apt does with two megabytes left."""
+    monkeypatch.setattr(commands, "_LOOK", 0.1)
+    monkeypatch.setattr(commands, "_STALLED", 1)
+    works = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.3; done"
+    with small_disk(tmp_path / "disk", taken=2 << 20) as disk:
+        with (tmp_path / "log").open("w") as log:
+            assert end_of(["sh", "-c", works], "working", stdout=log, places=[disk]).code == 0
+        with pytest.raises(NoSpaceError, match=str(disk)):
+            end_of(["sleep", "600"], "waiting", places=[tmp_path, disk])
 
 
 @needs_root
