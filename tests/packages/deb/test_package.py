@@ -179,7 +179,7 @@ def test_the_installed_package_passes_its_own_tests(
         commands = (
             "cd /srv/built && apt-get -y install ./*.deb && dpkg-query -W nova-common && "
             "dpkg-source -x *.dsc source && "
-            "autopkgtest --no-built-binaries --output-dir=/srv/result source -- null"
+            "autopkgtest --no-built-binaries --output-dir=/srv/result ./source/ -- null"
         )
         failed = root.run_in(
             merged,
