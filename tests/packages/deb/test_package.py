@@ -126,13 +126,11 @@ def test_two_builds_give_the_same_bytes(
     assert {each.name: sha256(each) for kind in kept for each in second.glob(kind)} == first
 
 
-def test_a_build_with_nothing_changed_is_over_in_a_moment(
+def test_a_build_with_nothing_changed_writes_nothing(
     command: list[str], second_dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {each.name: each.stat().st_mtime_ns for each in second_dist.rglob("*")}
-    start = time.monotonic()
     main(command, standalone_mode=False)
-    assert time.monotonic() - start < 5
     assert "up to date" in capsys.readouterr().out
     assert {each.name: each.stat().st_mtime_ns for each in second_dist.rglob("*")} == before
 
