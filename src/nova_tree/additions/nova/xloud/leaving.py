@@ -24,6 +24,7 @@ import os
 from oslo_log import log as logging
 
 from nova import context as nova_context
+from nova.xloud import exception
 from nova.xloud import placement
 from nova.xloud import scheduling
 
@@ -46,9 +47,13 @@ def drops_trait(function):
         try:
             if _is_replaced():
                 _drop_trait(manager)
-        except Exception:
-            LOG.exception('The host keeps the trait %s, which stock Nova does '
-                          'not know: run nova-xloud-settle.', scheduling.TRAIT)
+        except Exception as error:
+            if isinstance(error, exception.AdjustError):
+                error = error.for_admin()
+            LOG.exception('The host keeps the trait %(trait)s, which stock '
+                          'Nova does not know: run nova-xloud-settle. '
+                          '%(error)s',
+                          {'trait': scheduling.TRAIT, 'error': error})
         function(manager)
     return wrapper
 

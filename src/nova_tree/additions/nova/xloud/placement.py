@@ -190,4 +190,4 @@ def drop_trait(client, context, provider, trait):
             return
         if answer.status_code != 409:
             break
-    raise exception.AdjustAccountingFailed(reason=answer.text)
+    raise exception.AdjustAccountingFailed(internal=answer.text)

@@ -418,7 +418,7 @@ class FailureTestCase(AdjusterTestCase):
         self.assertIsNone(self.failure())
 
     def _is_taken_over(self, change):
-        """Adjust while another has the server, and look at what is left."""
+        """Adjust while another has the server; check record and Placement."""
         for self.driver.guest in (self.driver.guest, None):
             del self.steps[:]
             self.instance.host = 'host'

@@ -155,7 +155,7 @@ class AssignTestCase(test.NoDBTestCase):
     def _refused(self, *size):
         error = self.assertRaises(
             exception.AdjustNoCapacity, self._assign, *size)
-        # what others have left is for administrators
+        # the capacity that others have left is for administrators
         self.assertNotIn('free', error.format_message())
         return error.for_admin()
 
@@ -243,7 +243,9 @@ class DropTraitTestCase(test.NoDBTestCase):
 
     def test_placement_refuses(self):
         self.client.put.return_value = _answer(500)
-        self.assertRaises(exception.AdjustAccountingFailed, self._drop)
+        error = self.assertRaises(
+            exception.AdjustAccountingFailed, self._drop)
+        self.assertIn('text', error.internal)
         self.client.put.assert_called_once()
 
     def test_too_many_changes_by_others(self):
