@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from nova_xloud import builds, mirror, publishing, signing, targets
-from nova_xloud.directories import Directory
+from nova_xloud.directories import Directory, built_option
 from nova_xloud.errors import MirrorError
 
 #: How long before the end of a key the commands warn, in seconds.
@@ -65,13 +65,7 @@ def _signing(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("mirror")
 @click.argument("directory", type=Directory())
-@click.option(
-    "--dist",
-    default="dist",
-    show_default=True,
-    type=Directory(),
-    help="Where `nova-xloud build` has put the packages.",
-)
+@built_option
 @click.option("--url", default="", help="Where clients will find it; default: file:DIRECTORY.")
 @_signing
 @_keep

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nova_xloud import outdated, tables
-from nova_xloud.directories import Directory
+from nova_xloud.directories import Directory, built_option
 
 #: What the command exits with: packages must be built again; nobody could say of some.
 EXIT_OUTDATED = 40
@@ -18,13 +18,7 @@ EXIT_NOT_ASKED = 41
 
 @click.command("outdated")
 @click.argument("names", metavar="[TARGET]...", nargs=-1)
-@click.option(
-    "--dist",
-    default="dist",
-    show_default=True,
-    type=Directory(),
-    help="Where `nova-xloud build` has put the packages.",
-)
+@built_option
 @click.option(
     "--mirror",
     "mirror_",

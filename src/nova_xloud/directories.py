@@ -1,4 +1,4 @@
-"""The type of a directory on the command line."""
+"""Directories on the command line: their type, and the option that commands share."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ class Directory(click.Path):
         :raises DirectoryError: if its name cannot be used
         """
         return named(Path(os.fsdecode(super().convert(value, param, ctx))))
+
+
+#: The option of the commands that read packages.
+built_option = click.option(
+    "--dist",
+    default="dist",
+    show_default=True,
+    type=Directory(),
+    help="Where `nova-xloud build` has put the packages.",
+)

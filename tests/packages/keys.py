@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nova_xloud import mirror, root, signing
+from tests.packages.conftest import expire
 from tests.printed import commands
 
 PAGE = "mirror.md"
@@ -67,6 +68,21 @@ class Machine:
     def end(self) -> None:
         """Stop GnuPG's agent."""
         subprocess.run(["gpgconf", "--homedir", self.gnupg, "--kill", "all"], check=True)
+
+
+def end_in_the_past(machine: Machine, late: signing.Signer) -> None:
+    """Have a machine with one key, which has ended, and a mirror that this key signed before.
+
+    :param late: a key of six years ago that has not ended yet
+    """
+    machine.end()
+    for file in machine.gnupg.rglob("*"):
+        if file.is_file():
+            file.unlink()
+    mirror.sign(machine.place, late)
+    expire(late)
+    subprocess.run(["gpgconf", "--homedir", late.home, "--kill", "all"], check=True)
+    subprocess.run(["cp", "-a", f"{late.home}/.", machine.gnupg], check=True)
 
 
 def steps() -> tuple[list[str], list[str], str]:

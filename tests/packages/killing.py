@@ -21,14 +21,7 @@ def kill_at(cloud: Cloud, arguments: str, seen: Callable[[], bool], names: tuple
     :param names: of the processes to kill, the one that starts the others first
     :returns: what it said until then
     """
-    manager = subprocess.Popen(
-        cloud.container.inside("sh", "-c", f"exec {cloud.manager} {arguments}"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    manager = _started(cloud, arguments)
     deadline = time.monotonic() + 300
     while not seen():
         assert manager.poll() is None, f"it ended before the moment: {manager.communicate()[0]}"
@@ -52,14 +45,7 @@ def kill_between_files(cloud: Cloud, arguments: str, moment: str) -> None:
     :raises AssertionError: if apt ends before
     """
     place = cloud.container.root / moment[1:]
-    manager = subprocess.Popen(
-        cloud.container.inside("sh", "-c", f"exec {cloud.manager} {arguments}"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    manager = _started(cloud, arguments)
     unpacked = place.with_name(place.name + ".dpkg-new")
     deadline = time.monotonic() + 300
     while not unpacked.exists():
@@ -74,6 +60,18 @@ def kill_between_files(cloud: Cloud, arguments: str, moment: str) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
     manager.communicate()
+
+
+def _started(cloud: Cloud, arguments: str) -> subprocess.Popen[str]:
+    """Start the package manager; its output can be read."""
+    return subprocess.Popen(
+        cloud.container.inside("sh", "-c", f"exec {cloud.manager} {arguments}"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
 
 
 def _processes(cloud: Cloud, name: str) -> list[int]:

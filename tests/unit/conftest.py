@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nova_xloud import weave as engine
+from tests.archives import Key
 
 PATH = "nova/compute/manager.py"
 TOP = '"""What changes, and why."""\n'
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]:
+    """The key of the archives."""
+    made = Key(tmp_path_factory.mktemp("gnupg") / "home")
+    yield made
+    made.end()
 
 
 def weave(before: str, change: str, *, path: str = PATH, series: int = 34) -> str:

@@ -23,14 +23,6 @@ OLD = {"nova/__init__.py": b"", "nova/api.py": b"one\ntwo\n", "nova/gone.py": b"
 NEW = {"nova/__init__.py": b"", "nova/api.py": b"one\n2\n", "nova/added.py": b"no newline"}
 
 
-@pytest.fixture(scope="session")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]:
-    """The key of the archives."""
-    made = Key(tmp_path_factory.mktemp("gnupg") / "home")
-    yield made
-    made.end()
-
-
 @pytest.fixture
 def debian(tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
     """An empty archive of trixie, which is the one to build from."""

@@ -21,14 +21,6 @@ FILES = {"nova/__init__.py": b""}
 TRIXIE = mirror.Repository("deb", "trixie")
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]:
-    """The key of the archives."""
-    made = Key(tmp_path_factory.mktemp("gnupg") / "home")
-    yield made
-    made.end()
-
-
 @pytest.fixture
 def debian(tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
     """An archive that has nova u2, with a security suite that has none."""

@@ -12,7 +12,6 @@ import pytest
 from nova_xloud import mirror, root, signing
 from nova_xloud.mirror import Repository
 from tests.packages import keys
-from tests.packages.conftest import expire
 from tests.packages.keys import Host, Machine
 from tests.printed import DOCS, commands
 from tests.tiny import make_deb
@@ -81,15 +80,7 @@ def test_a_key_is_replaced_as_documented(host: Host, machine: Machine) -> None:
 def test_a_key_that_has_ended_is_prolonged_as_documented(
     host: Host, machine: Machine, late: signing.Signer
 ) -> None:
-    machine.end()
-    # the only key of this machine ends in the past
-    for file in machine.gnupg.rglob("*"):
-        if file.is_file():
-            file.unlink()
-    mirror.sign(machine.place, late)
-    expire(late)
-    subprocess.run(["gpgconf", "--homedir", late.home, "--kill", "all"], check=True)
-    subprocess.run(["cp", "-a", f"{late.home}/.", machine.gnupg], check=True)
+    keys.end_in_the_past(machine, late)
     assert not accepts(host, machine, late.key)
     *prolong, fetch, _ = commands(keys.PAGE, "Prolong a key")
     machine.sh(*prolong)

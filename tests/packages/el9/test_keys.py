@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror, root, signing
+from nova_xloud import root, signing
 from nova_xloud.mirror import Repository
 from tests.packages import keys
-from tests.packages.conftest import expire
 from tests.packages.keys import Host, Machine
 from tests.printed import commands
 from tests.tiny import make_rpms
@@ -83,14 +81,7 @@ def test_a_key_is_replaced_as_documented(host: Host, machine: Machine) -> None:
 def test_a_key_that_has_ended_is_prolonged_as_documented(
     host: Host, machine: Machine, late: signing.Signer
 ) -> None:
-    machine.end()
-    for file in machine.gnupg.rglob("*"):
-        if file.is_file():
-            file.unlink()
-    mirror.sign(machine.place, late)
-    expire(late)
-    subprocess.run(["gpgconf", "--homedir", late.home, "--kill", "all"], check=True)
-    subprocess.run(["cp", "-a", f"{late.home}/.", machine.gnupg], check=True)
+    keys.end_in_the_past(machine, late)
     assert not accepts(host, machine, late.key)
     *prolong, _, fetch = commands(keys.PAGE, "Prolong a key")
     machine.sh(*prolong)
