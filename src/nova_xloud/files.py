@@ -37,7 +37,8 @@ def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:
     :param waiting: told when there is something to wait for
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
+    # "a": a lock that is taken again keeps its time, so a build with nothing to do writes nothing
+    with lock.open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -18,6 +18,7 @@ import fixtures
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova import test
+from nova.xloud import exception
 from nova.xloud import leaving
 
 
@@ -57,3 +58,9 @@ class LeavingTestCase(test.NoDBTestCase):
     def test_without_placement_the_service_ends_all_the_same(self):
         self.drop.side_effect = ValueError()
         self._stop(is_on_disk=False)
+
+    def test_the_log_tells_what_placement_said(self):
+        self.drop.side_effect = exception.AdjustError(
+            'Placement refused', internal='409: generation conflict')
+        self._stop(is_on_disk=False)
+        self.assertIn('409: generation conflict', self.stdlog.logger.output)
