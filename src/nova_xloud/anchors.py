@@ -5,27 +5,39 @@ Every function returns a place or says why there is none; nothing here writes.
 
 from __future__ import annotations
 
+import ast
+import functools
+import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
-
-import libcst as cst
+import sysconfig
+from collections.abc import Iterator
+from typing import NamedTuple, Sequence, TypeVar, Union
 
 from nova_xloud.source import (
+    DEFINITIONS,
+    DISPLAYS,
     Definition,
     Display,
+    Function,
     Source,
     dotted_name,
     is_docstring,
-    small,
-    statements_in,
     suites_of,
-    walk,
 )
 
-Import = cst.Import | cst.ImportFrom
-_ASSIGNING = cst.AssignTarget | cst.AnnAssign | cst.AugAssign | cst.NamedExpr | cst.For
-Body = cst.BaseSuite | cst.Module
+Import = Union[ast.Import, ast.ImportFrom]
+IMPORTS = (ast.Import, ast.ImportFrom)
+Body = Sequence[ast.stmt]
+_ASSIGNING = (ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor)
+_LEVELS = tuple(
+    getattr(ast, name)
+    for name in ("If", "Try", "TryStar", "With", "AsyncWith")
+    if hasattr(ast, name)
+)
+_STRINGS = tuple(getattr(ast, name) for name in ("JoinedStr", "TemplateStr") if hasattr(ast, name))
+#: Parts of a statement besides its expressions.
+_HEADS = (ast.alias, ast.arg, ast.arguments, ast.withitem)
+_Node = TypeVar("_Node", bound=ast.stmt)
 
 
 class UnfitError(Exception):
@@ -37,7 +49,7 @@ class Place(NamedTuple):
 
     :ivar after: the line they follow, counted from 1; 0 is the top of the file
     :ivar indent: how far they are indented
-    :ivar leads: they belong to what follows them rather than to what they follow
+    :ivar leads: they belong to the code that follows them, not to the code that they follow
     """
 
     after: int
@@ -45,7 +57,7 @@ class Place(NamedTuple):
     leads: bool = False
 
 
-def members(body: Body, name: str) -> list[cst.CSTNode]:
+def members(body: Body, name: str) -> list[ast.stmt]:
     """Return what defines a name in a module or class body, ``if`` and ``try`` included."""
     return [node for node in _level(body) if name in _names_bound(node)]
 
@@ -59,12 +71,12 @@ def definition(source: Source, body: Body, name: str) -> Definition | None:
     if not found:
         return None
     only = _one(source, found, "defined")
-    if isinstance(only, Definition):
+    if isinstance(only, DEFINITIONS):
         return only
     raise UnfitError(f"is neither a function nor a class (line {source.start(only)[0]})")
 
 
-def display(source: Source, body: Body, name: str) -> tuple[cst.CSTNode, Display]:
+def display(source: Source, body: Body, name: str) -> tuple[ast.stmt, Display]:
     """Return the tuple, list, set or dict that is assigned to a name, after its statement.
 
     :raises UnfitError: without exactly one
@@ -73,14 +85,14 @@ def display(source: Source, body: Body, name: str) -> tuple[cst.CSTNode, Display
     if not found:
         raise UnfitError("not found")
     only = _one(source, found, "assigned")
-    value = getattr(small(only), "value", None)
-    if isinstance(value, Display):
+    value = getattr(only, "value", None)
+    if isinstance(value, DISPLAYS):
         return only, value
     line = source.start(only)[0]
     raise UnfitError(f"is no tuple, list, set or dict display (line {line})")
 
 
-def statement(source: Source, function: cst.FunctionDef, name: str) -> cst.CSTNode:
+def statement(source: Source, function: Function, name: str) -> ast.stmt:
     """Return the one statement of a function that assigns to, or calls, a dotted name.
 
     :raises UnfitError: without exactly one
@@ -91,7 +103,7 @@ def statement(source: Source, function: cst.FunctionDef, name: str) -> cst.CSTNo
     return _one(source, found, name)
 
 
-def call(function: cst.FunctionDef, name: str) -> tuple[cst.CSTNode, cst.Call]:
+def call(source: Source, function: Function, name: str) -> tuple[ast.stmt, ast.Call]:
     """Return the one call of a dotted name in a function, after the statement that it is in.
 
     :raises UnfitError: without exactly one
@@ -100,59 +112,65 @@ def call(function: cst.FunctionDef, name: str) -> tuple[cst.CSTNode, cst.Call]:
         (node, part)
         for node in _statements(function.body)
         for part in _own_parts(node)
-        if isinstance(part, cst.Call) and dotted_name(part.func) == name
+        if isinstance(part, ast.Call) and dotted_name(part.func) == name
     ]
     if len(found) != 1:
         raise UnfitError(f"calls {name} {len(found)} times, not once")
-    return found[0]
+    ((node, only),) = found
+    strings = (part for part in _own_parts(node) if isinstance(part, _STRINGS))
+    if any(part is only for string in strings for part in ast.walk(string)):
+        raise UnfitError(f"calls {name} inside a string (line {source.start(node)[0]})")
+    return node, only
 
 
-def parameters(function: cst.FunctionDef) -> set[str]:
+def parameters(function: Function) -> set[str]:
     """Return the names of a function's parameters."""
-    return {node.name.value for node in walk(function.params) if isinstance(node, cst.Param)}
+    given = function.args
+    positional = [*getattr(given, "posonlyargs", ()), *given.args, *given.kwonlyargs]
+    return {each.arg for each in (*positional, given.vararg, given.kwarg) if each}
 
 
-def names_in(function: cst.FunctionDef) -> set[str]:
+def names_in(function: Function) -> set[str]:
     """Return the parameters and the assigned locals of a function."""
     names = parameters(function)
     for node in _statements(function.body):
         names |= _names_bound(node)
-        names |= {each.value for each in _targets(node) if isinstance(each, cst.Name)}
+        names |= {each for each in _targets(node) if "." not in each}
     return names
 
 
-def before_body(source: Source, function: cst.FunctionDef) -> Place:
+def before_body(source: Source, function: Function) -> Place:
     """Return the place behind a function's docstring, or before its first statement."""
-    first = statements_in(function.body)[0]
+    first = function.body[0]
     indent = _indent_alone(source, first)
     if is_docstring(first):
         return Place(source.last_line(first), indent)
     return Place(source.comments_above(source.first_line(first)) - 1, indent, leads=True)
 
 
-def end_of_body(source: Source, function: cst.FunctionDef) -> Place:
+def end_of_body(source: Source, function: Function) -> Place:
     """Return the place behind a function's last statement.
 
     :raises UnfitError: if that one leaves the function
     """
-    last = statements_in(function.body)[-1]
-    if isinstance(small(last), cst.Return | cst.Raise):
+    last = function.body[-1]
+    if isinstance(last, (ast.Return, ast.Raise)):
         raise UnfitError("ends in return or raise: nothing can follow it (see before_return)")
     return Place(source.end_of(last), _indent_alone(source, last))
 
 
-def before_return(source: Source, function: cst.FunctionDef) -> Place:
+def before_return(source: Source, function: Function) -> Place:
     """Return the place before a function's final return.
 
     :raises UnfitError: if it does not end in one
     """
-    last = statements_in(function.body)[-1]
-    if not isinstance(small(last), cst.Return):
+    last = function.body[-1]
+    if not isinstance(last, ast.Return):
         raise UnfitError("does not end in a return statement")
     return beside(source, last, follow=False)
 
 
-def beside(source: Source, node: cst.CSTNode, *, follow: bool) -> Place:
+def beside(source: Source, node: ast.stmt, *, follow: bool) -> Place:
     """Return the place directly before or after a statement.
 
     :raises UnfitError: if it shares a line, is an ``elif``, or lets nothing follow
@@ -163,7 +181,7 @@ def beside(source: Source, node: cst.CSTNode, *, follow: bool) -> Place:
         raise UnfitError(f"line {line} is an elif: no statement can stand beside it")
     if not follow:
         return Place(source.first_line(node) - 1, indent, leads=True)
-    if isinstance(small(node), cst.Return | cst.Raise | cst.Continue | cst.Break):
+    if isinstance(node, (ast.Return, ast.Raise, ast.Continue, ast.Break)):
         raise UnfitError(f"nothing can follow line {line}")
     return Place(source.end_of(node), indent)
 
@@ -173,7 +191,7 @@ def above_definition(source: Source, node: Definition) -> Place:
     return Place(source.start(node)[0] - 1, source.start(node)[1], leads=True)
 
 
-def among_elements(source: Source, statement: cst.CSTNode, node: Display | cst.Call) -> Place:
+def among_elements(source: Source, statement: ast.stmt, node: Display | ast.Call) -> Place:
     """Return the place for more elements: at the end, else before the last that begins a line.
 
     :param statement: the statement that the brackets are in
@@ -195,17 +213,17 @@ def among_elements(source: Source, statement: cst.CSTNode, node: Display | cst.C
     return Place(reference[0] - 1, reference[1], leads=True)
 
 
-def end_of_class(source: Source, node: cst.ClassDef) -> Place:
+def end_of_class(source: Source, node: ast.ClassDef) -> Place:
     """Return the place behind the last member of a class."""
-    last = statements_in(node.body)[-1]
+    last = node.body[-1]
     return Place(source.end_of(last), _indent_alone(source, last))
 
 
-def end_of_attributes(source: Source, node: cst.ClassDef) -> Place:
+def end_of_attributes(source: Source, node: ast.ClassDef) -> Place:
     """Return the place behind the docstring and plain attributes that a class begins with."""
     place = None
-    for member in statements_in(node.body):
-        if not isinstance(member, cst.SimpleStatementLine):
+    for member in node.body:
+        if suites_of(member):
             break
         place = Place(source.last_line(member), _indent_alone(source, member))
     return place or end_of_class(source, node)
@@ -219,25 +237,20 @@ def end_of_module(source: Source) -> Place:
     return Place(end, 0)
 
 
-def imports(source: Source) -> list[tuple[cst.CSTNode, Import]]:
-    """Return the module's own imports, each after the line that it is."""
-    pairs = [(node, small(node)) for node in source.module.body]
-    return [(node, each) for node, each in pairs if isinstance(each, Import)]
+def imports(source: Source) -> list[Import]:
+    """Return the module's own imports."""
+    return [node for node in source.module.body if isinstance(node, IMPORTS)]
 
 
 def full_names(node: Import) -> list[tuple[str, str]]:
     """Return (the name that is bound, the full path it is bound to) of an import."""
-    if isinstance(node.names, cst.ImportStar):
-        return []
-    if isinstance(node, cst.Import):
-        return [
-            (each.evaluated_alias or each.evaluated_name.partition(".")[0], each.evaluated_name)
-            for each in node.names
-        ]
-    module = "." * len(node.relative) + (dotted_name(node.module) or "")
+    if isinstance(node, ast.Import):
+        return [(each.asname or each.name.partition(".")[0], each.name) for each in node.names]
+    module = "." * node.level + (node.module or "")
     return [
-        (each.evaluated_alias or each.evaluated_name, f"{module}.{each.evaluated_name}")
+        (each.asname or each.name, f"{module}.{each.name}")
         for each in node.names
+        if each.name != "*"
     ]
 
 
@@ -252,22 +265,22 @@ def among_imports(source: Source, wanted: Import) -> Place:
     if not present:
         raise UnfitError("imports nothing: there is no place for an import")
     own = source.path.partition("/")[0]
-    kin = [node for node in present if _kind(node[1], own) == _kind(wanted, own)]
-    for line, node in kin:
+    kin = [node for node in present if _kind(node, own) == _kind(wanted, own)]
+    for node in kin:
         if _sort_key(node) > _sort_key(wanted):
-            return Place(source.comments_above(source.start(line)[0]) - 1, 0, leads=True)
+            return Place(source.comments_above(node.lineno) - 1, 0, leads=True)
     if kin:
-        return Place(source.last_line(kin[-1][0]), 0)
-    earlier = [line for line, node in present if _kind(node, own) < _kind(wanted, own)]
+        return Place(source.last_line(kin[-1]), 0)
+    earlier = [node for node in present if _kind(node, own) < _kind(wanted, own)]
     if earlier:
         return Place(source.last_line(earlier[-1]), 0)
-    return Place(source.comments_above(source.start(present[0][0])[0]) - 1, 0, leads=True)
+    return Place(source.comments_above(present[0].lineno) - 1, 0, leads=True)
 
 
 def _sort_key(node: Import) -> str:
     """Return the full path of what is imported, in lower case."""
     names = full_names(node)
-    return names[0][1].lower() if names else f"{dotted_name(getattr(node, 'module', None))}.*"
+    return names[0][1].lower() if names else f"{getattr(node, 'module', None)}.*"
 
 
 def _kind(node: Import, own: str) -> int:
@@ -275,12 +288,22 @@ def _kind(node: Import, own: str) -> int:
     top = _sort_key(node).partition(".")[0]
     if top == "__future__":
         return 0
-    if top in sys.stdlib_module_names:
+    if top in _standard_library():
         return 1
     return 3 if top == own else 2
 
 
-def _one(source: Source, found: Sequence[cst.CSTNode], what: str) -> cst.CSTNode:
+@functools.lru_cache(maxsize=None)
+def _standard_library() -> frozenset[str]:
+    """Return the names of the modules of the standard library."""
+    if sys.version_info >= (3, 10):
+        return sys.stdlib_module_names
+    library = sysconfig.get_path("stdlib")
+    modules = pkgutil.iter_modules([library, f"{library}/lib-dynload"])
+    return frozenset(sys.builtin_module_names).union(each.name for each in modules)
+
+
+def _one(source: Source, found: Sequence[_Node], what: str) -> _Node:
     """Return the only one.
 
     :raises UnfitError: if there are more
@@ -291,99 +314,84 @@ def _one(source: Source, found: Sequence[cst.CSTNode], what: str) -> cst.CSTNode
     return found[0]
 
 
-def _level(body: Body) -> Iterator[cst.CSTNode]:
+def _level(body: Body) -> Iterator[ast.stmt]:
     """Yield the statements of a body, and those under its ``if``, ``try`` and ``with``."""
-    for node in statements_in(body):
+    for node in body:
         yield node
-        if isinstance(node, cst.If | cst.Try | cst.TryStar | cst.With):
+        if isinstance(node, _LEVELS):
             for suite in suites_of(node):
                 yield from _level(suite)
 
 
-def _statements(body: Body) -> Iterator[cst.CSTNode]:
+def _statements(body: Body) -> Iterator[ast.stmt]:
     """Yield every statement at any depth; an ``elif`` is one of its own."""
-    for node in statements_in(body):
-        yield from _with_inner(node)
+    for node in body:
+        yield node
+        for suite in suites_of(node):
+            yield from _statements(suite)
 
 
-def _with_inner(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def _own_parts(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a statement and its parts, but not the statements in it, their handlers and cases."""
     yield node
-    if isinstance(node, cst.If):
-        yield from _statements(node.body)
-        if isinstance(node.orelse, cst.If):
-            yield from _with_inner(node.orelse)
-        elif node.orelse:
-            yield from _statements(node.orelse.body)
-        return
-    for suite in suites_of(node):
-        yield from _statements(suite)
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.expr, ast.keyword, ast.comprehension, *_HEADS)):
+            yield from _own_parts(child)
 
 
-def _is_own(node: cst.CSTNode) -> bool:
-    """Say whether a part of a statement is not a statement itself."""
-    return not isinstance(
-        node,
-        cst.BaseSuite
-        | cst.If
-        | cst.Else
-        | cst.Finally
-        | cst.ExceptHandler
-        | cst.ExceptStarHandler
-        | cst.MatchCase,
-    )
-
-
-def _own_parts(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yield the parts of a statement, but not of the statements in it."""
-    return walk(node, _is_own)
-
-
-def _targets(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yield the names and attributes that a statement itself assigns to."""
+def _targets(node: ast.stmt) -> Iterator[str]:
+    """Yield the dotted names that a statement itself assigns to."""
+    targets: list[ast.expr] = []
     for part in _own_parts(node):
-        if isinstance(part, _ASSIGNING):
-            yield from _flat(part.target)
-        elif isinstance(part, cst.AsName):
-            yield from _flat(part.name)
+        if isinstance(part, ast.Assign):
+            targets += part.targets
+        elif isinstance(part, _ASSIGNING):
+            targets.append(part.target)
+        elif isinstance(part, ast.withitem) and part.optional_vars:
+            targets.append(part.optional_vars)
+        elif isinstance(part, ast.alias) and part.asname:
+            yield part.asname
+    for target in targets:
+        yield from filter(None, map(dotted_name, _flat(target)))
     for handler in getattr(node, "handlers", ()):
         if handler.name:
-            yield handler.name.name
+            yield handler.name
 
 
-def _flat(target: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def _flat(target: ast.expr) -> Iterator[ast.expr]:
     """Yield the single targets of a target such as ``a, (b, *c)``."""
-    if isinstance(target, cst.Tuple | cst.List):
-        for each in target.elements:
-            yield from _flat(each.value)
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for each in target.elts:
+            yield from _flat(each)
+    elif isinstance(target, ast.Starred):
+        yield from _flat(target.value)
     else:
         yield target
 
 
-def _mentions(node: cst.CSTNode, name: str) -> bool:
+def _mentions(node: ast.stmt, name: str) -> bool:
     """Say whether a statement itself assigns to, or calls, a dotted name."""
-    return any(dotted_name(each) == name for each in _targets(node)) or any(
-        isinstance(part, cst.Call) and dotted_name(part.func) == name for part in _own_parts(node)
+    return name in _targets(node) or any(
+        isinstance(part, ast.Call) and dotted_name(part.func) == name for part in _own_parts(node)
     )
 
 
-def _names_bound(node: cst.CSTNode) -> set[str]:
+def _names_bound(node: ast.stmt) -> set[str]:
     """Return the names that a statement itself binds, by definition, import or assignment."""
-    if isinstance(node, Definition):
-        return {node.name.value}
-    names: set[str] = set()
-    if isinstance(node, cst.SimpleStatementLine):
-        for each in node.body:
-            if isinstance(each, Import):
-                names |= {bound for bound, _ in full_names(each)}
-            elif isinstance(each, cst.Assign):
-                flat = [part for target in each.targets for part in _flat(target.target)]
-                names |= {part.value for part in flat if isinstance(part, cst.Name)}
-            elif isinstance(each, cst.AnnAssign) and isinstance(each.target, cst.Name):
-                names.add(each.target.value)
-    return names
+    if isinstance(node, DEFINITIONS):
+        return {node.name}
+    if isinstance(node, IMPORTS):
+        return {bound for bound, _ in full_names(node)}
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    flat = (part for target in targets for part in _flat(target))
+    return {part.id for part in flat if isinstance(part, ast.Name)}
 
 
-def _indent_alone(source: Source, node: cst.CSTNode) -> int:
+def _indent_alone(source: Source, node: ast.stmt) -> int:
     """Return a statement's indentation.
 
     :raises UnfitError: if it shares its line with another

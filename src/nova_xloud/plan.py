@@ -6,25 +6,24 @@ has must carry a directive (nova_xloud.weave) that says how it changes.
 
 from __future__ import annotations
 
+import ast
 import contextlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import libcst as cst
-
 from nova_xloud import anchors, snippets
-from nova_xloud.anchors import Body, Import, Place, UnfitError
+from nova_xloud.anchors import IMPORTS, Body, Import, Place, UnfitError
 from nova_xloud.errors import AnchorError, ChangeError
 from nova_xloud.source import (
+    DEFINITIONS,
+    DISPLAYS,
+    FUNCTIONS,
     Definition,
-    Display,
+    Function,
     Source,
     dotted_name,
     is_docstring,
-    literal,
-    small,
-    statements_in,
-    walk,
 )
 
 DIRECTIVES = frozenset(
@@ -91,30 +90,27 @@ class _Planner:
         self.release = release
         self.insertions: list[Insertion] = []
         self.names_used: set[str] = set()
-        self.added: set[tuple[cst.ClassDef | None, str]] = set()
+        self.added: set[tuple[ast.ClassDef | None, str]] = set()
 
     def plan(self) -> list[Insertion]:
         body = self.change.module.body
         if not body or not is_docstring(body[0]):
             raise ChangeError(self.change.path, 1, "has no docstring that says what and why")
         if self.applies_at_all():
-            imported = anchors.imports(self.change)
-            lines = [line for line, _ in imported]
-            others = [node for node in body[1:] if node not in lines]
-            self.compare(others, self.source.module, within=None, prefix="")
+            others = [node for node in body[1:] if not isinstance(node, IMPORTS)]
+            self.compare(others, self.source.module.body, within=None, prefix="")
             statements, self.insertions = self.insertions, []
-            for line, node in imported:
-                self.add_import(line, node)
+            for node in anchors.imports(self.change):
+                self.add_import(node)
             self.insertions += statements
         return self.insertions
 
     def applies_at_all(self) -> bool:
         """Say whether the file's RELEASES, if any, include the release."""
         for node in self.change.module.body:
-            assignment = small(node)
-            if _assigned_name(node) == "RELEASES" and isinstance(assignment, cst.Assign):
+            if _assigned_name(node) == "RELEASES" and isinstance(node, ast.Assign):
                 try:
-                    return self.in_range(literal(assignment.value))
+                    return self.in_range(ast.literal_eval(node.value))
                 except (AttributeError, TypeError, ValueError):
                     raise self.wrong(node, 'RELEASES is not like {"since": 31}') from None
         return True
@@ -130,9 +126,9 @@ class _Planner:
 
     def compare(
         self,
-        ours: Sequence[cst.CSTNode],
+        ours: Sequence[ast.stmt],
         theirs: Body,
-        within: cst.ClassDef | None,
+        within: ast.ClassDef | None,
         prefix: str,
     ) -> None:
         """Compare the body of a class, or of the module, with Nova's.
@@ -141,8 +137,8 @@ class _Planner:
         :param prefix: what the names in it are prefixed by, with the dot
         """
         for node in ours:
-            if isinstance(node, Definition):
-                with self.at(prefix + node.name.value):
+            if isinstance(node, DEFINITIONS):
+                with self.at(prefix + node.name):
                     self.compare_definition(node, theirs, within, prefix)
                 continue
             name = _assigned_name(node)
@@ -162,50 +158,48 @@ class _Planner:
                 self.add_statement(node, within)
 
     def compare_definition(
-        self, node: Definition, theirs: Body, within: cst.ClassDef | None, prefix: str
+        self, node: Definition, theirs: Body, within: ast.ClassDef | None, prefix: str
     ) -> None:
         """Compare a function or class with Nova's of the same name."""
         directive = self.directive(node)
         if directive and not directive.applies:
             return
-        found = anchors.definition(self.source, theirs, node.name.value)
+        found = anchors.definition(self.source, theirs, node.name)
         if directive is None:
             if found is None:
                 self.add_definition(node, within)
-            elif isinstance(node, cst.ClassDef) and isinstance(found, cst.ClassDef):
-                name = f"{prefix}{node.name.value}."
-                self.compare(statements_in(node.body), found.body, found, name)
+            elif isinstance(node, ast.ClassDef) and isinstance(found, ast.ClassDef):
+                name = f"{prefix}{node.name}."
+                self.compare(node.body, found.body, found, name)
             else:
                 raise UnfitError("Nova has it: a directive must say how it changes")
         elif found is None:
             raise UnfitError("not found")
         elif directive.name == "decorate":
             self.decorate(node, found)
-        elif isinstance(node, cst.FunctionDef) and isinstance(found, cst.FunctionDef):
+        elif isinstance(node, FUNCTIONS) and isinstance(found, FUNCTIONS):
             self.change_function(directive, node, found)
         else:
             raise UnfitError(f"{directive.name} is for functions")
 
-    def compare_entries(self, node: cst.CSTNode, theirs: Body, name: str) -> bool:
+    def compare_entries(self, node: ast.stmt, theirs: Body, name: str) -> bool:
         """Add entries to a display of Nova's; say whether the assignment is for that."""
-        call = getattr(small(node), "value", None)
-        if not isinstance(call, cst.Call) or dotted_name(call.func) != "entries":
+        call = getattr(node, "value", None)
+        if not isinstance(call, ast.Call) or dotted_name(call.func) != "entries":
             return False
-        displays = [each.value for each in call.args if each.keyword is None]
-        if len(displays) != 1 or not isinstance(displays[0], Display):
+        display = call.args[0] if len(call.args) == 1 else None
+        if not isinstance(display, DISPLAYS):
             raise self.wrong(node, "entries takes one tuple, list, set or dict")
         if self.applies(node, call):
-            statement, display = anchors.display(self.source, theirs, name)
-            if isinstance(display, cst.Dict) != isinstance(displays[0], cst.Dict):
-                raise self.wrong(node, "entries and what Nova has are not of the same kind")
-            place = anchors.among_elements(self.source, statement, display)
-            lines = snippets.elements(self.change, node, displays[0], place.indent)
-            self.insert(place, lines, displays[0])
+            statement, found = anchors.display(self.source, theirs, name)
+            if isinstance(found, ast.Dict) != isinstance(display, ast.Dict):
+                raise self.wrong(node, "the entries and Nova's display are not of the same kind")
+            place = anchors.among_elements(self.source, statement, found)
+            lines = snippets.elements(self.change, node, display, place.indent)
+            self.insert(place, lines, [display])
         return True
 
-    def change_function(
-        self, directive: Directive, node: cst.FunctionDef, found: cst.FunctionDef
-    ) -> None:
+    def change_function(self, directive: Directive, node: Function, found: Function) -> None:
         """Add to a function of Nova's."""
         if directive.name == "arguments":
             self.add_arguments(node, found)
@@ -213,61 +207,62 @@ class _Planner:
         missing = anchors.parameters(node) - anchors.names_in(found)
         if missing:
             raise UnfitError(f"has no parameter or local {', '.join(sorted(missing))}")
-        match directive.name:
-            case "prepend":
-                place = anchors.before_body(self.source, found)
-            case "append":
-                place = anchors.end_of_body(self.source, found)
-            case "before_return":
-                place = anchors.before_return(self.source, found)
-            case _:
-                target = anchors.statement(self.source, found, directive.anchor)
-                place = anchors.beside(self.source, target, follow=directive.name == "after")
+        if directive.name == "prepend":
+            place = anchors.before_body(self.source, found)
+        elif directive.name == "append":
+            place = anchors.end_of_body(self.source, found)
+        elif directive.name == "before_return":
+            place = anchors.before_return(self.source, found)
+        else:
+            target = anchors.statement(self.source, found, directive.anchor)
+            place = anchors.beside(self.source, target, follow=directive.name == "after")
         self.insert(place, snippets.body(self.change, node, place.indent), node.body)
 
     def decorate(self, node: Definition, found: Definition) -> None:
         """Add decorators to a definition of Nova's."""
-        if not all(_is_placeholder(each) for each in statements_in(node.body)):
+        if not all(_is_placeholder(each) for each in node.body):
             raise self.wrong(node, "the body of a decorated definition is `...`")
-        ours = [each for each in node.decorators if _directive_name(each) is None]
+        ours = [each for each in node.decorator_list if _directive_name(each) is None]
         place = anchors.above_definition(self.source, found)
-        self.insert(place, snippets.decorators(self.change, ours, place.indent), *ours)
+        self.insert(place, snippets.decorators(self.change, ours, place.indent), ours)
 
-    def add_arguments(self, node: cst.FunctionDef, found: cst.FunctionDef) -> None:
+    def add_arguments(self, node: Function, found: Function) -> None:
         """Add arguments to a call in a function of Nova's."""
-        body = statements_in(node.body)
-        call = getattr(small(body[0]), "value", None)
-        name = dotted_name(call.func) if isinstance(call, cst.Call) else None
-        if len(body) != 1 or not isinstance(call, cst.Call) or name is None:
+        body = node.body
+        call = getattr(body[0], "value", None)
+        name = dotted_name(call.func) if isinstance(call, ast.Call) else None
+        if len(body) != 1 or not isinstance(call, ast.Call) or name is None:
             raise self.wrong(node, "the body is one call of a dotted name, with what to add")
-        statement, theirs = anchors.call(found, name)
+        statement, theirs = anchors.call(self.source, found, name)
         place = anchors.among_elements(self.source, statement, theirs)
         lines = snippets.elements(self.change, body[0], call, place.indent)
-        self.insert(place, lines, *call.args)
+        self.insert(place, lines, [*call.args, *call.keywords])
 
-    def add_definition(self, node: Definition, within: cst.ClassDef | None) -> None:
+    def add_definition(self, node: Definition, within: ast.ClassDef | None) -> None:
         """Add a function or class at the end of a module or class.
 
         :raises UnfitError: if it was meant to be found in Nova
         """
-        if isinstance(node, cst.ClassDef) and not isinstance(node.lpar, cst.LeftParen):
+        header = self.change.line(node.lineno)
+        if isinstance(node, ast.ClassDef) and not re.match(r"\s*class\s+\w+\s*[(\[]", header):
             raise UnfitError("not found (a new class names its bases, if only object)")
-        for part in walk(node):
-            if isinstance(part, cst.Decorator) and _directive_name(part):
-                raise UnfitError(f"not found, but in it is a directive, {_directive_name(part)}")
+        for part in ast.walk(node):
+            for decorator in getattr(part, "decorator_list", ()):
+                if name := _directive_name(decorator):
+                    raise UnfitError(f"not found, but in it is a directive, {name}")
         if within is None:
             place = anchors.end_of_module(self.source)
         else:
             place = anchors.end_of_class(self.source, within)
-        self.add_name(node, within, node.name.value)
+        self.add_name(node, within, node.name)
         lines = snippets.member(self.change, node, place.indent)
-        self.insert(place, [*[""] * (1 if within else 2), *lines], node)
+        self.insert(place, [*[""] * (1 if within else 2), *lines], [node])
 
-    def add_statement(self, node: cst.CSTNode, within: cst.ClassDef | None) -> None:
+    def add_statement(self, node: ast.stmt, within: ast.ClassDef | None) -> None:
         """Add a statement to a module, or an attribute to a class."""
         if within is not None:
             place = anchors.end_of_attributes(self.source, within)
-            self.insert(place, snippets.member(self.change, node, place.indent), node)
+            self.insert(place, snippets.member(self.change, node, place.indent), [node])
             return
         place = anchors.end_of_module(self.source)
         ours = [each for each in self.insertions if each.place == place]
@@ -275,70 +270,71 @@ class _Planner:
             follows_definition = not ours[-1].lines[0]
         else:
             body = self.source.module.body
-            follows_definition = bool(body) and isinstance(body[-1], Definition)
+            follows_definition = bool(body) and isinstance(body[-1], DEFINITIONS)
         lines = snippets.member(self.change, node, 0)
-        self.insert(place, [*[""] * (2 if follows_definition else 0), *lines], node)
+        self.insert(place, [*[""] * (2 if follows_definition else 0), *lines], [node])
 
-    def add_name(self, node: cst.CSTNode, within: cst.ClassDef | None, name: str) -> None:
+    def add_name(self, node: ast.stmt, within: ast.ClassDef | None, name: str) -> None:
         """Make sure that what is new is added once."""
         if (within, name) in self.added:
             raise self.wrong(node, f"{name} stands here a second time")
         self.added.add((within, name))
 
-    def add_import(self, line: cst.CSTNode, node: Import) -> None:
+    def add_import(self, node: Import) -> None:
         """Add an import that the inserted code uses and Nova's file has not."""
-        if isinstance(node, cst.ImportFrom) and dotted_name(node.module) == _LANGUAGE:
+        if isinstance(node, ast.ImportFrom) and node.module == _LANGUAGE:
             return
         names = anchors.full_names(node)
         if len(names) != 1:
-            raise self.wrong(line, "import one name a line")
+            raise self.wrong(node, "import one name a line")
         ((bound, path),) = names
         present = [
-            pair for _, each in anchors.imports(self.source) for pair in anchors.full_names(each)
+            pair for each in anchors.imports(self.source) for pair in anchors.full_names(each)
         ]
         if bound not in self.names_used or (bound, path) in present:
             return
-        text = " ".join(self.change.module.code_for_node(node).split())
+        text = self.change.text(node)
         with self.at(text):
             for name, other in present:
                 is_package = name == other.partition(".")[0] == path.partition(".")[0]
                 if name == bound and not is_package:
                     raise UnfitError(f"Nova's file has that name for {other}")
             place = anchors.among_imports(self.source, node)
-            self.insert(place, snippets.import_line(self.change, line, text))
+            self.insert(place, snippets.import_line(self.change, node, text), ())
 
-    def insert(self, place: Place, lines: list[str], *nodes: cst.CSTNode) -> None:
+    def insert(self, place: Place, lines: list[str], nodes: Iterable[ast.AST]) -> None:
         """Take down lines for a place, and the names that they use."""
         self.insertions.append(Insertion(place, lines))
-        for node in nodes:
-            self.names_used |= _names_used(node)
+        self.names_used |= {
+            part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)
+        }
 
     def directive(self, node: Definition) -> Directive | None:
         """Return the directive that a definition carries."""
-        found = [(each, name) for each in node.decorators if (name := _directive_name(each))]
+        decorators = node.decorator_list
+        found = [(each, name) for each in decorators if (name := _directive_name(each))]
         if not found:
             return None
         (decorator, name) = found[0]
-        if len(found) > 1 or (len(node.decorators) > 1) != (name == "decorate"):
+        if len(found) > 1 or (len(decorators) > 1) != (name == "decorate"):
             raise self.wrong(node, "one directive, and other decorators only with decorate")
         anchor, applies = "", True
-        if isinstance(decorator.decorator, cst.Call):
-            call = decorator.decorator
-            applies = self.applies(node, call)
-            given = [each.value for each in call.args if each.keyword is None]
-            if given and isinstance(given[0], cst.SimpleString):
-                anchor = str(given[0].evaluated_value)
+        if isinstance(decorator, ast.Call):
+            applies = self.applies(node, decorator)
+            given = decorator.args
+            if given and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str):
+                anchor = given[0].value
             if len(given) != bool(anchor):
                 raise self.wrong(node, "a directive takes a name, since= and until=")
         if (name in {"after", "before"}) != bool(anchor):
             raise self.wrong(node, "after and before take a dotted name, the others none")
         return Directive(name, anchor, applies)
 
-    def applies(self, node: cst.CSTNode, call: cst.Call) -> bool:
+    def applies(self, node: ast.stmt, call: ast.Call) -> bool:
         """Say whether the limits that a directive is given include the release."""
         try:
             return self.in_range(
-                {each.keyword.value: literal(each.value) for each in call.args if each.keyword}
+                {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
             )
         except (TypeError, ValueError):
             raise self.wrong(node, "since= and until= take the number of a series") from None
@@ -351,44 +347,35 @@ class _Planner:
         except UnfitError as error:
             raise AnchorError(self.source.path, anchor, self.release, str(error)) from None
 
-    def wrong(self, node: cst.CSTNode, reason: str) -> ChangeError:
+    def wrong(self, node: ast.stmt, reason: str) -> ChangeError:
         """Return the error for a place in the change file."""
         return ChangeError(self.change.path, self.change.start(node)[0], reason)
 
 
-def _directive_name(node: cst.Decorator) -> str | None:
+def _directive_name(decorator: ast.expr) -> str | None:
     """Return which word of the change language a decorator is."""
-    word = node.decorator
-    name = dotted_name(word.func if isinstance(word, cst.Call) else word)
+    name = dotted_name(decorator.func if isinstance(decorator, ast.Call) else decorator)
     return name if name in DIRECTIVES else None
 
 
-def _is_placeholder(node: cst.CSTNode) -> bool:
+def _is_placeholder(node: ast.stmt) -> bool:
     """Say whether a statement is ``...``, ``pass`` or a docstring."""
-    simple = small(node)
     return (
-        isinstance(simple, cst.Pass)
-        or (isinstance(simple, cst.Expr) and isinstance(simple.value, cst.Ellipsis))
+        isinstance(node, ast.Pass)
         or is_docstring(node)
+        or (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and node.value.value is ...
+        )
     )
 
 
-def _assigned_name(node: cst.CSTNode) -> str | None:
+def _assigned_name(node: ast.stmt) -> str | None:
     """Return the name that a statement assigns to, if it is one name."""
-    simple = small(node)
-    target: cst.CSTNode | None = None
-    if isinstance(simple, cst.Assign) and len(simple.targets) == 1:
-        target = simple.targets[0].target
-    elif isinstance(simple, cst.AnnAssign):
-        target = simple.target
-    return target.value if isinstance(target, cst.Name) else None
-
-
-def _names_used(node: cst.CSTNode) -> set[str]:
-    """Return the names that code looks up or binds; attributes and keywords are none."""
-    if isinstance(node, cst.Name):
-        return {node.value}
-    inner: Sequence[cst.CSTNode] = node.children
-    if isinstance(node, cst.Attribute | cst.Arg):
-        inner = [node.value]
-    return set().union(*map(_names_used, inner))
+    target: ast.expr | None = None
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+    elif isinstance(node, ast.AnnAssign):
+        target = node.target
+    return target.id if isinstance(target, ast.Name) else None

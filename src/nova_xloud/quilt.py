@@ -5,11 +5,10 @@ The patches only add lines, apply with ``patch -F0 -p1`` and give the tree's ver
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import libcst as cst
 
 from nova_xloud import tree
 
@@ -53,7 +52,7 @@ def description(change: Path) -> list[str]:
     """Return what a change file says about itself: its docstring or first comments."""
     text = change.read_text()
     if change.suffix == ".py":
-        return (cst.parse_module(text).get_docstring() or "").splitlines()
+        return (ast.get_docstring(ast.parse(text)) or "").splitlines()
     lines = []
     for line in text.splitlines():
         if not line.startswith(("#", "..")):

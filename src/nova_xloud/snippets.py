@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
-
-import libcst as cst
 
 from nova_xloud.errors import ChangeError
 from nova_xloud.marks import indent_of, mark
-from nova_xloud.source import Definition, Display, Source, is_docstring, statements_in
+from nova_xloud.source import DEFINITIONS, Display, Function, Source, is_docstring
 
 LONGEST_LINE = 79
 
 
-def member(change: Source, node: cst.CSTNode, indent: int) -> list[str]:
+def member(change: Source, node: ast.stmt, indent: int) -> list[str]:
     """Return a statement of a module or class body, with the comments above it.
 
     Between the members of a class stand only the blank lines that pycodestyle asks for.
@@ -24,46 +23,46 @@ def member(change: Source, node: cst.CSTNode, indent: int) -> list[str]:
     :raises ChangeError: if a line cannot go into Nova
     """
     start = change.comments_above(change.first_line(node))
-    if not isinstance(node, cst.ClassDef) or isinstance(node.body, cst.SimpleStatementSuite):
+    if not isinstance(node, ast.ClassDef) or not change.begins_line(node.body[0]):
         return _lines(change, start, change.end_of(node), indent)
-    body = statements_in(node.body)
+    body = node.body
     header_end = change.comments_above(change.first_line(body[0])) - 1
     while not change.line(header_end).strip():
         header_end -= 1
     lines = _lines(change, start, header_end, indent)
     inner = indent + change.start(body[0])[1] - change.start(node)[1]
     for each in body:
-        if isinstance(each, Definition) and each is not body[0]:
+        if isinstance(each, DEFINITIONS) and each is not body[0]:
             lines.append("")
         lines += member(change, each, inner)
     return lines
 
 
-def body(change: Source, node: cst.FunctionDef, indent: int) -> list[str]:
+def body(change: Source, node: Function, indent: int) -> list[str]:
     """Return the body of a function.
 
     :raises ChangeError: if a line cannot go into Nova, or the body is a docstring
     """
-    first = statements_in(node.body)[0]
+    first = node.body[0]
     line = change.start(first)[0]
     if is_docstring(first):
         raise ChangeError(change.path, line, "a docstring cannot be woven: use a comment")
-    if isinstance(node.body, cst.SimpleStatementSuite):
+    if not change.begins_line(first):
         raise ChangeError(change.path, line, "the body needs lines of its own")
     start = change.comments_above(change.first_line(first))
     return _lines(change, start, change.end_of(node), indent)
 
 
-def decorators(change: Source, nodes: Iterable[cst.Decorator], indent: int) -> list[str]:
+def decorators(change: Source, nodes: Iterable[ast.expr], indent: int) -> list[str]:
     """Return decorators, one after the other."""
     lines: list[str] = []
     for node in nodes:
-        lines += _lines(change, change.start(node)[0], change.last_line(node), indent)
+        lines += _lines(change, *change.decorator_lines(node), indent)
     return lines
 
 
 def elements(
-    change: Source, statement: cst.CSTNode, node: Display | cst.Call, indent: int
+    change: Source, statement: ast.stmt, node: Display | ast.Call, indent: int
 ) -> list[str]:
     """Return what stands between an expression's brackets, each element on lines of its own.
 
@@ -91,7 +90,7 @@ def elements(
     return lines
 
 
-def import_line(change: Source, statement: cst.CSTNode, text: str) -> list[str]:
+def import_line(change: Source, statement: ast.stmt, text: str) -> list[str]:
     """Return an import on one line."""
     return _shifted(change, [text], change.start(statement)[0], 0)
 

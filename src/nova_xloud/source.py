@@ -1,63 +1,40 @@
-"""A Python file as lines plus LibCST tree: where its statements, elements and comments stand.
+"""A Python file as lines and syntax tree: where its statements, elements and comments stand.
 
-LibCST's own position metadata costs more than parsing does; here only what is asked for is
-recorded while the code is generated.  What goes in goes in between lines, so that a file is
-never written anew from a tree.
+The standard library's ``ast`` tells where code stands, its ``tokenize`` where commas and brackets
+stand.  New lines go between lines, so no file is ever written anew from a tree.  The whole weaving
+engine runs on Python 3.8 and later, and needs nothing but the standard library.
 """
 
 from __future__ import annotations
 
-import contextlib
+import ast
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple
-
-import libcst as cst
-from libcst._nodes.internal import CodegenState
+import itertools
+import tokenize
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Union
 
 from nova_xloud.marks import indent_of
 
-Definition = cst.FunctionDef | cst.ClassDef
-Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement | cst.SimpleStatementSuite
-Display = cst.Tuple | cst.List | cst.Set | cst.Dict
+Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
+Definition = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef]
+Display = Union[ast.Tuple, ast.List, ast.Set, ast.Dict]
+Placed = Union[ast.stmt, ast.expr]
 
-
-def _concrete(*kinds: type) -> frozenset[type[cst.CSTNode]]:
-    """Return the classes of some kinds: looking one up is much faster than isinstance."""
-    classes = [each for each in vars(cst).values() if isinstance(each, type)]
-    return frozenset(
-        each for each in classes if issubclass(each, cst.CSTNode) and issubclass(each, kinds)
-    )
-
-
-_STATEMENTS = _concrete(
-    cst.BaseCompoundStatement,
-    cst.BaseSmallStatement,
-    cst.Decorator,
-    cst.SimpleStatementLine,
-    cst.SimpleStatementSuite,
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
+_SPACE = frozenset(
+    {tokenize.COMMENT, tokenize.DEDENT, tokenize.INDENT, tokenize.NEWLINE, tokenize.NL}
 )
-_STRINGS = _concrete(cst.SimpleString, cst.FormattedString)
-_ELEMENTS = _concrete(
-    cst.Arg,
-    cst.Comma,
-    cst.DictElement,
-    cst.Element,
-    cst.StarredDictElement,
-    cst.StarredElement,
-)
-
-
-class Span(NamedTuple):
-    """Where a node stands: (line from 1, column from 0) of its start and behind its end."""
-
-    start: tuple[int, int]
-    end: tuple[int, int]
+#: What begins and ends a string that tokenize takes apart (f-strings since Python 3.12).
+_STARTS = {getattr(tokenize, f"{kind}STRING_START", None) for kind in "FT"} - {None}
+_ENDS = {getattr(tokenize, f"{kind}STRING_END", None) for kind in "FT"} - {None}
 
 
 class Element(NamedTuple):
-    """One element between brackets.
+    """One element between brackets; a position is (line from 1, column from 0).
 
     :ivar start: of its first character
     :ivar end: behind its last, the comma not counted
@@ -74,47 +51,53 @@ class Source:
 
     :param path: its path in the Nova tree, for messages
     :param text: its whole text
-    :raises libcst.ParserSyntaxError: if it is not Python
+    :raises SyntaxError: if it is not Python
     """
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.lines = text.split("\n")
-        self.module = cst.parse_module(text)
-        self._ahead = iter((*self.module.header, *self.module.body))
-        self._recorder = _Recorder(self.module, _STATEMENTS)
-
-    def _span(self, node: cst.CSTNode) -> Span:
-        """Return where a statement stands; of the file, no more is generated than is needed."""
-        while node not in self._recorder.spans:
-            self._recorder.generate(next(self._ahead))
-        return self._recorder.spans[node]
+        self.module = parse(text)
 
     def line(self, number: int) -> str:
         """Return a line by its number, counted from 1."""
         return self.lines[number - 1]
 
-    def start(self, node: cst.CSTNode) -> tuple[int, int]:
-        """Return the position of a statement, small statement or decorator."""
-        return self._span(node).start
+    def start(self, node: Placed) -> tuple[int, int]:
+        """Return the position of a node; a definition begins behind its decorators."""
+        return node.lineno, self._column(node.lineno, node.col_offset)
 
-    def first_line(self, node: cst.CSTNode) -> int:
+    def end(self, node: Placed) -> tuple[int, int]:
+        """Return the position behind a node."""
+        line, column = node.end_lineno or node.lineno, node.end_col_offset or 0
+        return line, self._column(line, column)
+
+    def _column(self, number: int, offset: int) -> int:
+        """Return the column of an offset, which ``ast`` counts in bytes of UTF-8."""
+        line = self.line(number)
+        return offset if line.isascii() else len(line.encode()[:offset].decode())
+
+    def first_line(self, node: ast.stmt) -> int:
         """Return the line a statement begins on, its decorators included."""
-        decorators: Sequence[cst.Decorator] = getattr(node, "decorators", ())
-        return self.start(decorators[0] if decorators else node)[0]
+        decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
+        return self.decorator_lines(decorators[0])[0] if decorators else node.lineno
 
-    def last_line(self, node: cst.CSTNode) -> int:
-        """Return the line a statement or decorator ends on."""
-        while suites := list(suites_of(node)):
-            body = suites[-1].body
-            node = body[-1]
-        small: Sequence[cst.BaseSmallStatement] = getattr(node, "body", ())
-        return self._span(small[-1] if small else node).end[0]
+    def decorator_lines(self, node: ast.expr) -> tuple[int, int]:
+        """Return the first and the last line of a decorator, its ``@`` and brackets included."""
+        first = node.lineno
+        while not self.line(first).lstrip().startswith("@"):
+            first -= 1
+        tokens = self._tokens(first)
+        return first, next(each.start[0] for each in tokens if each.type == tokenize.NEWLINE)
 
-    def end_of(self, node: cst.CSTNode) -> int:
+    def last_line(self, node: ast.stmt) -> int:
+        """Return the line a statement ends on."""
+        return self.end(node)[0]
+
+    def end_of(self, node: ast.stmt) -> int:
         """Return the last line of a statement, with the comments at the end of its body."""
         end = number = self.last_line(node)
-        if not isinstance(node, cst.BaseCompoundStatement):
+        if not suites_of(node):
             return end
         column = self.start(node)[1]
         while number < len(self.lines):
@@ -126,11 +109,18 @@ class Source:
             number += 1
         return end
 
-    def stands_alone(self, node: cst.CSTNode) -> bool:
+    def begins_line(self, node: Placed) -> bool:
+        """Say whether nothing but blanks stands before a node in its line."""
+        line, column = self.start(node)
+        return not self.line(line)[:column].strip()
+
+    def stands_alone(self, node: ast.stmt) -> bool:
         """Say whether no other statement shares a line with this one."""
-        if isinstance(node, cst.SimpleStatementLine):
-            return len(node.body) == 1
-        return isinstance(node, cst.BaseCompoundStatement)
+        line, column = self.end(node)
+        rest = self.line(line)[column:].strip()
+        if rest.startswith(";"):
+            rest = rest[1:].lstrip()
+        return self.begins_line(node) and (not rest or rest.startswith("#"))
 
     def comments_above(self, number: int) -> int:
         """Return the first line of the comments directly above a line, else that line."""
@@ -139,179 +129,133 @@ class Source:
             number -= 1
         return number
 
-    def elements(self, statement: cst.CSTNode, node: Display | cst.Call) -> list[Element]:
-        """Return what stands between the brackets of an expression.
+    def text(self, node: ast.stmt) -> str:
+        """Return the code of a statement on one line."""
+        (start, left), (end, right) = self.start(node), self.end(node)
+        lines = self.lines[start - 1 : end]
+        lines[-1] = lines[-1][:right]
+        lines[0] = lines[0][left:]
+        return " ".join(" ".join(lines).split())
+
+    def elements(self, statement: ast.stmt, node: Display | ast.Call) -> list[Element]:
+        """Return what stands between the brackets of an expression; nothing without brackets.
 
         :param statement: the statement that the expression is in
         """
-        line, column = self.start(statement)
-        recorder = _Recorder(self.module, _ELEMENTS | _STATEMENTS)
-        recorder.increase_indent(" " * column)
-        spans = recorder.generate(statement)
-        down = line - spans[statement].start[0]
-        parts = node.args if isinstance(node, cst.Call) else node.elements
+        tokens, commas = self._between_brackets(statement, node)
         found = []
-        for part in parts:
-            start, end = spans[part]
-            comma = spans[part.comma].end if isinstance(part.comma, cst.Comma) else None
-            found.append(
-                Element(
-                    (start[0] + down, start[1]),
-                    (end[0] + down, end[1]),
-                    comma and (comma[0] + down, comma[1]),
-                )
-            )
+        index = 0
+        for end in sorted(map(self.end, _parts(node))):
+            behind = index
+            while behind < len(tokens) and not (behind in commas and tokens[behind].start >= end):
+                behind += 1
+            if behind == index:
+                break
+            comma = tokens[behind].end if behind < len(tokens) else None
+            found.append(Element(tokens[index].start, tokens[behind - 1].end, comma))
+            index = behind + 1
         return found
+
+    def _between_brackets(
+        self, statement: ast.stmt, node: Display | ast.Call
+    ) -> tuple[list[tokenize.TokenInfo], set[int]]:
+        """Return the tokens between the brackets of an expression, and which are its commas."""
+        is_call = isinstance(node, ast.Call)
+        start = self.end(node.func) if isinstance(node, ast.Call) else self.start(node)
+        inside: list[tokenize.TokenInfo] = []
+        commas: set[int] = set()
+        depth = 0
+        for token in self._tokens(statement.lineno):
+            if token.start < start or token.type in _SPACE or (not depth and token.string == ")"):
+                continue
+            is_operator = token.type == tokenize.OP
+            if is_operator and token.string in "([{":
+                depth += 1
+                if depth == 1:
+                    continue
+            elif is_operator and token.string in ")]}":
+                depth -= 1
+            if not depth:
+                # A tuple without brackets may begin with a bracket of its first element.
+                whole = is_call or token.end == self.end(node)
+                return (inside, commas) if whole else ([], set())
+            if depth == 1 and is_operator and token.string == ",":
+                commas.add(len(inside))
+            inside.append(token)
+        return [], set()
 
     @functools.cached_property
     def multi_line_strings(self) -> frozenset[int]:
         """The lines on which a string begins that ends on another line."""
-        spans = _Recorder(self.module, _STRINGS).generate(self.module)
-        return frozenset(start[0] for start, end in spans.values() if start[0] != end[0])
+        found = set()
+        begun: list[int] = []
+        for token in self._tokens(1):
+            if token.type in _STARTS:
+                begun.append(token.start[0])
+            elif token.type in _ENDS or token.type == tokenize.STRING:
+                first = token.start[0] if token.type == tokenize.STRING else begun.pop()
+                if first != token.end[0]:
+                    found.add(first)
+        return frozenset(found)
+
+    def _tokens(self, first: int) -> Iterator[tokenize.TokenInfo]:
+        """Yield the tokens from a line on which a statement or decorator begins."""
+        lines = (f"{line}\n" for line in itertools.islice(self.lines, first - 1, None))
+        for token in tokenize.generate_tokens(lambda: next(lines, "")):
+            (start, left), (end, right) = token.start, token.end
+            yield token._replace(
+                start=(start + first - 1, left), end=(end + first - 1, right), line=""
+            )
 
 
-class _Recorder(CodegenState):
-    """Generates code and takes down at which of its tokens some kinds of nodes start and end."""
+def parse(text: str) -> ast.Module:
+    """Parse Python, without the warnings that it may give.
 
-    def __init__(self, module: cst.Module, kinds: frozenset[type[cst.CSTNode]]) -> None:
-        super().__init__(module.default_indent, module.default_newline)
-        self.kinds = kinds
-        self.spans: dict[cst.CSTNode, Span] = {}
-        self._recorded: list[_Recording] = []
-        self._here = (1, 0)
-
-    def generate(self, node: cst.CSTNode) -> dict[cst.CSTNode, Span]:
-        """Generate a node behind what was generated before; return all spans so far."""
-        node._codegen(self)
-        line, column = self._here
-        positions = []
-        for token in self.tokens:
-            positions.append((line, column))
-            if "\n" in token:
-                line += token.count("\n")
-                column = len(token) - token.rindex("\n") - 1
-            else:
-                column += len(token)
-        self._here = (line, column)
-        positions.append(self._here)
-        for each in self._recorded:
-            self.spans[each.node] = Span(positions[each.first], positions[each.end])
-        self._recorded.clear()
-        self.tokens.clear()
-        return self.spans
-
-    def pop_trailing_newline(self) -> None:
-        """Keep the last token, which a recording may end behind."""
-
-    def record_syntactic_position(  # type: ignore[override]
-        self,
-        node: cst.CSTNode,
-        *,
-        start_node: cst.CSTNode | None = None,
-        end_node: cst.CSTNode | None = None,
-    ) -> contextlib.AbstractContextManager[None]:
-        """Take down a node of the wanted kinds."""
-        if type(node) not in self.kinds:
-            return _NOTHING
-        recording = _Recording(node, self.tokens)
-        self._recorded.append(recording)
-        return recording
+    :raises SyntaxError: if it is none
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text)
+        except ValueError as error:  # a null byte
+            raise SyntaxError(str(error)) from error
 
 
-class _Recording(contextlib.AbstractContextManager[None]):
-    """The tokens generated for a node: from ``first``, and before ``end``."""
-
-    __slots__ = ("end", "first", "node", "tokens")
-
-    def __init__(self, node: cst.CSTNode, tokens: list[str]) -> None:
-        self.node = node
-        self.tokens = tokens
-        self.first = self.end = len(tokens)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.end = len(self.tokens)
-
-
-_NOTHING: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-
-
-def suites_of(node: cst.CSTNode) -> Iterator[cst.BaseSuite]:
-    """Yield the bodies of a compound statement, in their order."""
-    if not isinstance(node, cst.BaseCompoundStatement):
-        return
-    if isinstance(node, cst.Match):
-        for case in node.cases:
-            yield case.body
-        return
-    yield node.body
-    for handler in getattr(node, "handlers", ()):
-        yield handler.body
-    for field in ("orelse", "finalbody"):
+def suites_of(node: ast.AST) -> list[list[ast.stmt]]:
+    """Return the bodies of a compound statement, in their order; none of another statement."""
+    suites = []
+    for field in ("body", "cases", "handlers", "orelse", "finalbody"):
         part = getattr(node, field, None)
-        if isinstance(part, cst.If):
-            yield from suites_of(part)
-        elif part is not None:
-            yield part.body
+        if not isinstance(part, list) or not part:
+            continue
+        if field in {"cases", "handlers"}:
+            suites += [each.body for each in part]
+        else:
+            suites.append(part)
+    return suites
 
 
-def statements_in(suite: cst.BaseSuite | cst.Module) -> Sequence[Any]:
-    """Return the statements of a body; one that shares its line comes as its whole suite."""
-    if isinstance(suite, cst.SimpleStatementSuite):
-        return (suite,)
-    return suite.body
-
-
-def small(node: cst.CSTNode) -> cst.BaseSmallStatement | None:
-    """Return the simple statement that a line consists of."""
-    if isinstance(node, cst.SimpleStatementLine | cst.SimpleStatementSuite) and len(node.body) == 1:
-        return node.body[0]
-    return None
-
-
-def dotted_name(node: cst.CSTNode | None) -> str | None:
+def dotted_name(node: ast.AST | None) -> str | None:
     """Return ``a.b.c`` for such an expression, else None."""
-    if isinstance(node, cst.Name):
-        return node.value
-    if isinstance(node, cst.Attribute) and (prefix := dotted_name(node.value)):
-        return f"{prefix}.{node.attr.value}"
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        prefix = dotted_name(node.value)
+        return f"{prefix}.{node.attr}" if prefix else None
     return None
 
 
-def is_docstring(node: cst.CSTNode) -> bool:
+def is_docstring(node: ast.stmt) -> bool:
     """Say whether a statement is a string and nothing else."""
-    expression = small(node)
-    return isinstance(expression, cst.Expr) and isinstance(
-        expression.value, cst.SimpleString | cst.ConcatenatedString
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
     )
 
 
-def literal(node: cst.CSTNode) -> Any:
-    """Return the value of a string, a number, or a dict of them.
-
-    :raises ValueError: if it is something else
-    """
-    if isinstance(node, cst.SimpleString | cst.Integer):
-        return node.evaluated_value
-    if isinstance(node, cst.Dict):
-        pairs = [each for each in node.elements if isinstance(each, cst.DictElement)]
-        if len(pairs) == len(node.elements):
-            return {literal(each.key): literal(each.value) for each in pairs}
-    raise ValueError("not a literal")
-
-
-def walk(
-    node: cst.CSTNode, into: Callable[[cst.CSTNode], bool] = lambda child: True
-) -> Iterator[cst.CSTNode]:
-    """Yield a node and what is in it.
-
-    :param into: says of a node in it whether it is wanted, with what is in that
-    """
-    yield node
-    for child in node.children:
-        if into(child):
-            yield from walk(child, into)
+def _parts(node: Display | ast.Call) -> list[ast.expr]:
+    """Return the expressions that the elements of a display or call end with."""
+    if isinstance(node, ast.Call):
+        return [*node.args, *(each.value for each in node.keywords)]
+    return node.values if isinstance(node, ast.Dict) else node.elts

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import configparser
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -199,11 +198,20 @@ def _weave_toml(job: _Job, series: int) -> list[str]:
             if lines[end - 1].strip() and not lines[end - 1].startswith("#"):
                 at = end
         lines.insert(at, marks.mark(line.rstrip()))
+    _check_toml(job, lines)
+    return lines
+
+
+def _check_toml(job: _Job, lines: Sequence[str]) -> None:
+    """Make sure that the woven file is TOML; the standard library reads it since Python 3.11."""
+    try:
+        import tomllib
+    except ImportError as error:
+        raise WeaveError(job.path, job.release, "weaving TOML needs Python 3.11") from error
     try:
         tomllib.loads("\n".join(lines))
     except tomllib.TOMLDecodeError as error:
         raise WeaveError(job.path, job.release, f"would not be TOML: {error}") from error
-    return lines
 
 
 # -- reStructuredText --------------------------------------------------------------------------
@@ -215,7 +223,7 @@ def _weave_rst(job: _Job, series: int) -> list[str]:
     if not any(_SECTION.search(job.change[start]) for start in starts):
         raise job.wrong(0, 'has no line like: .. weave: before section "Title"')
     lines = list(job.base)
-    for start, end in zip(starts, [*starts[1:], len(job.change)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(job.change)]):
         place = _SECTION.search(job.change[start])
         if place is None:
             if start:

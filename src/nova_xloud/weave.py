@@ -8,16 +8,13 @@ they do nothing, for a change file is parsed and never run.
 
 from __future__ import annotations
 
-import warnings
-from ast import PyCF_ONLY_AST
+import sys
 from typing import Any, TypeVar
-
-import libcst as cst
 
 from nova_xloud import marks, textual
 from nova_xloud.errors import AnchorError, ChangeError, WeaveError
 from nova_xloud.plan import plan, splice
-from nova_xloud.source import Source
+from nova_xloud.source import Source, parse
 
 T = TypeVar("T")
 
@@ -60,20 +57,19 @@ def unweave(woven: bytes, *, path: str) -> bytes:
 def _weave_python(base: bytes, change: bytes, path: str, series: int, release: str) -> bytes:
     try:
         source = Source(path, base.decode())
-    except cst.ParserSyntaxError as error:
-        raise AnchorError(path, f"line {error.raw_line}", release, "is not Python") from error
+    except SyntaxError as error:
+        reason = f"is not Python {sys.version_info[0]}.{sys.version_info[1]}: {error.msg}"
+        raise AnchorError(path, f"line {error.lineno or 1}", release, reason) from error
     try:
         ours = Source(path, change.decode())
-    except cst.ParserSyntaxError as error:
-        raise ChangeError(path, error.raw_line, error.message) from error
+    except SyntaxError as error:
+        raise ChangeError(path, error.lineno or 1, error.msg) from error
     woven = "\n".join(splice(source, plan(ours, source, series, release)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            compile(woven, path, "exec", flags=PyCF_ONLY_AST, dont_inherit=True)
-        except SyntaxError as error:
-            reason = f"line {error.lineno} would not be Python"
-            raise WeaveError(path, release, reason) from error
+    try:
+        parse(woven)
+    except SyntaxError as error:
+        reason = f"line {error.lineno} would not be Python"
+        raise WeaveError(path, release, reason) from error
     return woven.encode()
 
 

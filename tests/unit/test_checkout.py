@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+from nova_xloud import weave
+
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 OURS = {"nova_xloud", "nova_tree"}
+ENGINE = ("anchors", "errors", "marks", "plan", "snippets", "source", "textual", "weave")
 
 
 def pins(name: str) -> set[str]:
@@ -50,5 +55,52 @@ def test_the_build_has_no_library_of_the_tests() -> None:
 def test_the_builder_imports_nothing_else_than_it_requires() -> None:
     modules = sorted((REPOSITORY / "src/nova_xloud").glob("**/*.py"))
     found = set().union(*map(imported, modules))
-    assert "libcst" in found
+    assert "click" in found
     assert found - set(sys.stdlib_module_names) - OURS == names(PROJECT["dependencies"])
+
+
+def test_the_weaving_engine_needs_python_3_8_and_its_standard_library() -> None:
+    for name in ENGINE:
+        module = REPOSITORY / f"src/nova_xloud/{name}.py"
+        for node in ast.walk(ast.parse(module.read_text(), feature_version=(3, 8))):
+            if isinstance(node, ast.ImportFrom) and node.module == "nova_xloud":
+                assert {each.name for each in node.names} <= set(ENGINE)
+            elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("nova_xloud."):
+                assert str(node.module).partition(".")[2] in ENGINE
+        assert imported(module) - {"nova_xloud"} <= set(sys.stdlib_module_names)
+
+
+def pythons() -> list[str]:
+    """Return the interpreters of Python 3.8 and later that this host has."""
+    found = [sys.executable]
+    for minor in range(8, 16):
+        if command := shutil.which(f"python3.{minor}"):
+            ask = [command, "-c", "import sys; print(sys.executable)"]
+            # A command that a version manager has put there may stand for no interpreter.
+            found += subprocess.run(ask, capture_output=True, text=True).stdout.split()
+    return list(dict.fromkeys(found))
+
+
+def test_the_weaving_engine_gives_the_same_bytes_in_every_python(tmp_path: Path) -> None:
+    base = "import os\nX = {'é': f(\n    1), 'b': 2,\n     **c}\n@d(\n    e)\ndef g():\n    h()\n"
+    change = (
+        '"""Why."""\nimport sys\nfrom nova import size\nX = entries({3: size.of(sys)})\n'
+        "@append\ndef g():\n    h()\n"
+    )
+    script = (
+        "import sys; from nova_xloud.weave import weave; "
+        "sys.stdout.buffer.write(weave(sys.argv[1].encode(), sys.argv[2].encode(), "
+        "path='nova/a.py', series=34))"
+    )
+    expected = weave.weave(base.encode(), change.encode(), path="nova/a.py", series=34)
+    assert b"import sys  # xloud" in expected
+    # The engine alone: an older Python has none of the builder's libraries.
+    (tmp_path / "nova_xloud").mkdir()
+    for name in ("__init__", *ENGINE):
+        shutil.copy(REPOSITORY / f"src/nova_xloud/{name}.py", tmp_path / "nova_xloud")
+    for python in pythons():
+        command = [python, "-s", "-c", script, base, change]
+        done = subprocess.run(
+            command, env={"LC_ALL": "C.UTF-8"}, cwd=tmp_path, check=True, capture_output=True
+        )
+        assert done.stdout == expected, python

@@ -268,6 +268,72 @@ def test_decorators_become_the_innermost() -> None:
     )
 
 
+def test_the_brackets_of_a_decorator_are_part_of_it() -> None:
+    check_woven(
+        """\
+        class A:
+            @first(
+                1,
+            )  # why
+            @(
+            second)
+            def f(self):
+                return 1
+
+            x = 2
+        """,
+        """\
+        class A:
+            @decorate
+            @ours(
+                2,  # two
+            )  # ours
+            def f(self): ...
+
+            @(
+                third
+            )
+            def g(self):
+                return 2
+        """,
+        """\
+        class A:
+            @first(
+                1,
+            )  # why
+            @(
+            second)
+            @ours(  # xloud
+                2,  # two  # xloud
+            )  # ours  # xloud
+            def f(self):
+                return 1
+
+            x = 2
+
+            @(  # xloud
+                third  # xloud
+            )  # xloud
+            def g(self):  # xloud
+                return 2  # xloud
+        """,
+    )
+
+
+@pytest.mark.parametrize("last", ["x = 'é'; g()", "if 'é': g()", "'é'; g();"])
+def test_letters_of_several_bytes_do_not_hide_a_second_statement(last: str) -> None:
+    with pytest.raises(AnchorError, match="line 2 holds more than one statement"):
+        weave(f"def f():\n    {last}\n", '@before("g")\ndef f():\n    h()\n')
+
+
+def test_a_semicolon_alone_is_no_second_statement() -> None:
+    check_woven(
+        "def f():\n    é = 'é';  # é\n    g()\n",
+        '@after("é")\ndef f():\n    h()\n',
+        "def f():\n    é = 'é';  # é\n    h()  # xloud\n    g()\n",
+    )
+
+
 # -- what Nova has, and what it has not --------------------------------------------------------
 
 
@@ -458,6 +524,20 @@ def test_a_function_under_try_is_found() -> None:
             "X: tuple = (\n    a(\n        1),\n    (b\n     + 2),\n    3,  # xloud\n)\n",
             id="elements that span lines",
         ),
+        pytest.param(
+            "X = {'é': 'é',\n     'ü': ('é',\n           1), 'ö': (\n         2), }\n",
+            "X = entries({'ß': 'é', 'é': (f('é'))})\n",
+            "X = {'é': 'é',\n     'ß': 'é',  # xloud\n     'é': (f('é')),  # xloud\n"
+            "     'ü': ('é',\n           1), 'ö': (\n         2), }\n",
+            id="letters of several bytes",
+        ),
+        pytest.param(
+            "X = ((\n    1), (\n    2\n),\n    4,\n)\n",
+            "X = entries(((3), (lambda a, b: (a, b)), f(c for c, d in e),))\n",
+            "X = ((\n    1), (\n    2\n),\n    4,\n    (3),  # xloud\n"
+            "    (lambda a, b: (a, b)),  # xloud\n    f(c for c, d in e),  # xloud\n)\n",
+            id="elements in brackets, commas that part no elements",
+        ),
     ],
 )
 def test_entries_go_to_the_end_of_a_display(before: str, new: str, after: str) -> None:
@@ -477,6 +557,7 @@ def test_entries_of_a_class_attribute() -> None:
     [
         ("X = (1, 2)\n", "written on one line"),
         ("X = 1, 2\n", "written on one line"),
+        ("X = (\n    1), (\n    2)\n", "written on one line"),
         ("X = ()\n", "written on one line"),
         ("X = f(\n    1,\n)\n", "is no tuple, list, set or dict display"),
         ("X = (\n    1,\n)\nX = (\n    2,\n)\n", "ambiguous: assigned on lines 1, 4"),
@@ -512,6 +593,39 @@ def test_arguments_go_into_the_one_call() -> None:
             )
         """,
     )
+
+
+def test_arguments_follow_all_that_the_call_has() -> None:
+    check_woven(
+        """\
+        def f():
+            with (g)(  # not f(
+                a, key=lambda b, c: f"{b},{c}",
+                *(d for d, e in h),
+                **i,
+            ) as j:
+                return j
+        """,
+        "@arguments\ndef f():\n    g(**k)\n",
+        """\
+        def f():
+            with (g)(  # not f(
+                a, key=lambda b, c: f"{b},{c}",
+                *(d for d, e in h),
+                **i,
+                **k,  # xloud
+            ) as j:
+                return j
+        """,
+    )
+
+
+def test_a_call_inside_a_string_takes_no_arguments() -> None:
+    with pytest.raises(AnchorError, match="f: calls g inside a string"):
+        weave(
+            'def f():\n    return f"""{g(\n        1,\n    )}"""\n',
+            "@arguments\ndef f():\n    g(b)\n",
+        )
 
 
 def test_arguments_that_would_not_be_python_are_refused() -> None:
@@ -667,8 +781,10 @@ def test_a_change_says_what_it_is_for() -> None:
 
 
 def test_a_nova_file_that_is_not_python_is_an_anchor_error() -> None:
-    with pytest.raises(AnchorError, match="line 1: is not Python"):
+    with pytest.raises(AnchorError, match=r"line 1: is not Python 3\.\d+: invalid syntax"):
         weave("def (:\n", "B = 2\n")
+    with pytest.raises(AnchorError, match=r"is not Python 3\.\d+: .*null byte"):
+        weave("a = 1\0\n", "B = 2\n")
 
 
 def test_blank_lines_that_could_not_be_told_apart_are_refused() -> None:
