@@ -83,7 +83,7 @@ lane-containers lane-processor:
 test-all: MARKS :=
 test-all: lint test-unit test-bases test-packages test-packages-all test-system test-nova test-nova-ours test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
 
-test-unit: setup ## the builder's own tests: no network, no root
+test-unit: setup ## the builder's own tests: no network (root)
 	$(BIN)/python -m pytest $(MARKS) tests/unit
 
 test-bases: setup ## the real bases: every anchor holds in all thirteen

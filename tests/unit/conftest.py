@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,13 @@ def check_woven(
 def check_noop(before: str, change: str, *, path: str = PATH, series: int = 34) -> None:
     """Make sure that a change adds nothing."""
     check_woven(before, change, before, path=path, series=series)
+
+
+@pytest.fixture
+def as_root() -> None:
+    """Fail a test that needs root, which mounts file systems or limits memory, without root."""
+    if os.geteuid() != 0:
+        pytest.fail("this test mounts file systems or limits memory: run the tests as root")
 
 
 @pytest.fixture(autouse=True)

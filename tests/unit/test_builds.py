@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -87,7 +86,7 @@ def test_the_second_of_two_equal_builds_finds_what_the_first_has_built(tmp_path:
     assert built == ["same"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system, which needs root")
+@pytest.mark.usefixtures("as_root")
 def test_a_full_disk_is_named_and_the_last_build_stays(tmp_path: Path) -> None:
     dist = tmp_path / "dist"
     dist.mkdir()

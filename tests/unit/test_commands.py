@@ -25,7 +25,7 @@ from nova_xloud.errors import (
     XloudError,
 )
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, or limits memory, as root")
+needs_root = pytest.mark.usefixtures("as_root")
 
 
 def test_a_command_gives_what_it_printed() -> None:

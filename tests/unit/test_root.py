@@ -24,7 +24,7 @@ from tests.archives import Archive, Key
 
 RECIPE = root.Recipe("test", "trixie", ("a", "b"), ("--hook",))
 
-mounts = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems, which needs root")
+needs_root = pytest.mark.usefixtures("as_root")
 
 
 def test_a_root_is_made_anew_when_its_recipe_changes() -> None:
@@ -97,14 +97,14 @@ def release() -> None:
     root._held.clear()
 
 
-@mounts
+@needs_root
 def test_a_root_comes_from_the_archive_that_is_configured(debian: Archive) -> None:
     made = root.make(RECIPE)
     line = f"deb [signed-by={debian.key.public}] {debian.address} trixie main\n"
     assert (made / "etc/apt/sources.list").read_text() == line
 
 
-@mounts
+@needs_root
 def test_a_root_is_made_anew_when_a_package_of_its_archive_has_changed(debian: Archive) -> None:
     first = root.make(RECIPE)
     release()
@@ -120,7 +120,7 @@ def test_a_root_is_made_anew_when_a_package_of_its_archive_has_changed(debian: A
     }
 
 
-@mounts
+@needs_root
 def test_a_release_file_that_is_only_signed_again_changes_nothing(debian: Archive) -> None:
     first = root.make(RECIPE)
     debian.publish(Description="signed again")
@@ -128,7 +128,7 @@ def test_a_release_file_that_is_only_signed_again_changes_nothing(debian: Archiv
     assert root.make(RECIPE) == first
 
 
-@mounts
+@needs_root
 def test_a_root_that_is_in_use_stays_until_its_user_ends(debian: Archive) -> None:
     first = root.make(RECIPE)
     release()
@@ -148,7 +148,7 @@ def test_a_root_that_is_in_use_stays_until_its_user_ends(debian: Archive) -> Non
     assert not first.exists()
 
 
-@mounts
+@needs_root
 def test_without_network_the_root_made_before_serves_and_that_is_told(
     debian: Archive, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,12 +161,12 @@ def test_without_network_the_root_made_before_serves_and_that_is_told(
         root.make(root.Recipe("other", "trixie", ()))
 
 
-@mounts
+@needs_root
 def test_the_settings_of_this_hosts_apt_do_not_stay_in_a_root(debian: Archive) -> None:
     assert list(root.make(RECIPE).glob("etc/apt/apt.conf.d/*")) == []
 
 
-@mounts
+@needs_root
 def test_an_archive_is_asked_once_for_all_roots_of_a_suite(debian: Archive) -> None:
     root.make(RECIPE)
     asked = len(debian.asked)
@@ -175,13 +175,13 @@ def test_an_archive_is_asked_once_for_all_roots_of_a_suite(debian: Archive) -> N
     assert len(debian.asked) == asked
 
 
-@mounts
+@needs_root
 def test_an_archive_without_the_suite_is_told(debian: Archive) -> None:
     with pytest.raises(ArchiveError, match="names no archive of Debian bullseye"):
         root.make(root.Recipe("old", "bullseye", ()))
 
 
-@mounts
+@needs_root
 def test_a_mmdebstrap_that_fails_leaves_nothing(debian: Archive, tmp_path: Path) -> None:
     (tmp_path / "tools/mmdebstrap").write_text('#!/bin/sh\nmkdir "$root/x"; exit 1\n')
     with pytest.raises(RootError, match="mmdebstrap ended with 1, see "):
@@ -216,7 +216,7 @@ def bound(there: Path, host: Path) -> Iterator[None]:
         subprocess.run(["umount", there], check=True)
 
 
-@mounts
+@needs_root
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_behind_a_mount_is_removed_whatever_its_name(tmp_path: Path, name: str) -> None:
     tree = tmp_path / "tree"
@@ -234,7 +234,7 @@ def test_nothing_behind_a_mount_is_removed_whatever_its_name(tmp_path: Path, nam
         assert not place.parent.exists()
 
 
-@mounts
+@needs_root
 @pytest.mark.parametrize("name", NAMES)
 def test_layers_are_mounted_whatever_their_names(tmp_path: Path, name: str) -> None:
     layers = [tmp_path / name / each for each in ("over", "under")]
@@ -254,7 +254,7 @@ def test_layers_are_mounted_whatever_their_names(tmp_path: Path, name: str) -> N
     assert not (tmp_path / name).exists()
 
 
-@mounts
+@needs_root
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_killed_build_left_mounted_goes_whatever_its_name(tmp_path: Path, name: str) -> None:
     left = tmp_path / name / "build"
@@ -280,7 +280,7 @@ def hosts_programs(lower: Path) -> Path:
     return lower
 
 
-@mounts
+@needs_root
 @pytest.mark.parametrize("name", [each for each in NAMES if each.isprintable()])
 def test_a_root_is_entered_whatever_its_name(tmp_path: Path, name: str) -> None:
     """The root has the host's programs, read through a bind mount."""
@@ -295,14 +295,14 @@ def test_a_root_is_entered_whatever_its_name(tmp_path: Path, name: str) -> None:
     assert (given / "file").read_text() == "seen\n"
 
 
-@mounts
+@needs_root
 def test_a_root_that_cannot_be_entered_is_not_a_failed_build(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RootError, match="does not enter"):
         root.run_in(tmp_path / "empty", ["true"], log=tmp_path / "log")
 
 
-@mounts
+@needs_root
 def test_who_may_not_mount_is_told_so(tmp_path: Path) -> None:
     """As in a container that has not all capabilities."""
     mount = (
@@ -327,7 +327,7 @@ def test_a_missing_program_is_named_before_any_work(
     assert not list(tmp_path.iterdir())
 
 
-@mounts
+@needs_root
 def test_a_command_in_a_root_that_does_not_end_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
