@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from nova_xloud import cli_outdated
 from tests.printed import DOCS, commands
 
@@ -21,7 +23,8 @@ def printed(kind: str) -> list[str]:
 def test_the_exit_codes_are_the_commands() -> None:
     for code in (cli_outdated.EXIT_OUTDATED, cli_outdated.EXIT_NOT_ASKED):
         assert f"| {code} |" in PAGE
-    assert f"\t{cli_outdated.EXIT_OUTDATED}) ;;" in printed("sh")[0]
+    for script in printed("sh"):
+        assert f"\t{cli_outdated.EXIT_OUTDATED}) ;;" in script
 
 
 def test_the_units_are_ones_that_systemd_takes(tmp_path: Path) -> None:
@@ -41,40 +44,59 @@ def test_the_units_are_ones_that_systemd_takes(tmp_path: Path) -> None:
     assert enable.endswith(" nova-xloud-rebuild.timer")
 
 
-def run_the_script(tmp_path: Path, *codes: int) -> tuple[int, list[str]]:
-    """Run the printed script where ``outdated`` exits with codes, one after the other.
+def run_the_script(script: str, tmp_path: Path, *codes: int) -> tuple[int, list[str]]:
+    """Run a printed script where ``outdated``, or what else is told, exits with codes, in turn.
 
     :returns: its exit code, and the commands that it has run
     """
     checkout = tmp_path / "checkout"
     (checkout / ".venv/bin").mkdir(parents=True)
-    answers = "".join(f"{code}\n" for code in codes)
-    (checkout / "answers").write_text(answers)
-    fake = checkout / ".venv/bin/nova-xloud"
-    fake.write_text(
-        '#!/bin/sh\necho "$*" >>ran\n[ "$1" = outdated ] || exit 0\n'
-        "read -r code <answers; sed -i 1d answers; exit $code\n"
-    )
-    fake.chmod(0o755)
-    script = tmp_path / "rebuild"
-    script.write_text(printed("sh")[0].replace("/opt/nova-xloud", str(checkout)))
-    subprocess.run(["shellcheck", script], check=True)
-    done = subprocess.run(["sh", script], env={"PATH": os.environ["PATH"]})
+    (checkout / "answers").write_text("".join(f"{code}\n" for code in codes))
+    fakes = {".venv/bin/nova-xloud": "outdated", "make": "test"}
+    for name, answers in fakes.items():
+        fake = checkout / name
+        fake.write_text(
+            f'#!/bin/sh\necho "$*" >>ran\n[ "$1" = {answers} ] || exit 0\n'
+            "read -r code <answers; sed -i 1d answers; exit $code\n"
+        )
+        fake.chmod(0o755)
+    file = tmp_path / "script"
+    file.write_text(script.replace("/opt/nova-xloud", str(checkout)))
+    subprocess.run(["shellcheck", file], check=True)
+    path = f"{checkout}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", file], env={"PATH": path}, cwd=checkout)
     return done.returncode, [
         line.partition(" ")[0] for line in (checkout / "ran").read_text().splitlines()
     ]
 
 
-def test_the_script_builds_only_when_it_must(tmp_path: Path) -> None:
-    whole = ["outdated", "build", "mirror", "outdated"]
-    for number, (codes, expected) in enumerate(
-        {
-            (0,): (0, ["outdated"]),
-            (41,): (41, ["outdated"]),
-            (1,): (1, ["outdated"]),
-            (40, 0): (0, whole),
-            (40, 40): (40, whole),
-        }.items()
-    ):
-        (tmp_path / str(number)).mkdir()
-        assert run_the_script(tmp_path / str(number), *codes) == expected
+@pytest.mark.parametrize(
+    ("codes", "code", "ran"),
+    [
+        ((0,), 0, ["outdated"]),
+        ((41,), 41, ["outdated"]),
+        ((1,), 1, ["outdated"]),
+        ((40, 0), 0, ["outdated", "build", "mirror", "outdated"]),
+        ((40, 40), 40, ["outdated", "build", "mirror", "outdated"]),
+    ],
+)
+def test_the_script_builds_only_when_it_must(
+    tmp_path: Path, codes: tuple[int, ...], code: int, ran: list[str]
+) -> None:
+    assert run_the_script(printed("sh")[0], tmp_path, *codes) == (code, ran)
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "ran"),
+    [
+        ((0,), 0, ["outdated"]),
+        ((41,), 41, ["outdated"]),
+        ((40, 2), 2, ["outdated", "test"]),
+        ((40, 0, 0), 0, ["outdated", "test", "mirror", "outdated"]),
+        ((40, 0, 40), 40, ["outdated", "test", "mirror", "outdated"]),
+    ],
+)
+def test_the_job_gives_the_mirror_what_is_tested(
+    tmp_path: Path, codes: tuple[int, ...], code: int, ran: list[str]
+) -> None:
+    assert run_the_script(printed("sh")[1], tmp_path, *codes) == (code, ["setup", *ran])
