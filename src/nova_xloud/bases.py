@@ -367,5 +367,6 @@ def _unpack_dsc(file: Path, into: Path) -> None:
         raise MissingToolError("dpkg-source", package="dpkg-dev")
     with tempfile.TemporaryDirectory(prefix=f".{into.name}.", dir=into.parent) as scratch:
         target = Path(scratch, "nova")
-        run(["dpkg-source", "--no-check", "-x", str(file), str(target)], f"unpacking {file.name}")
+        command = ["dpkg-source", "--no-check", "-x", str(file), str(target)]
+        run(command, f"unpacking {file.name}", places=[target])
         target.rename(into)

@@ -72,10 +72,17 @@ class Ended(NamedTuple):
     complained: str
 
 
-def run(command: Sequence[str], doing: str, environment: dict[str, str] | None = None) -> str:
+def run(
+    command: Sequence[str],
+    doing: str,
+    environment: dict[str, str] | None = None,
+    *,
+    places: Sequence[Path] = (),
+) -> str:
     """Run a command that fetches or unpacks; return what it printed.
 
     :param doing: what errors say was being done
+    :param places: directories that it writes to, besides the cache and that of temporary files
     :raises XloudError: the class that says why it failed
     """
     done = end_of(
@@ -83,6 +90,7 @@ def run(command: Sequence[str], doing: str, environment: dict[str, str] | None =
         doing,
         stderr=subprocess.STDOUT,
         environment={**(environment or os.environ), "LC_ALL": "C.UTF-8"},
+        places=places,
     )
     if done.code == 0:
         return done.said
@@ -101,17 +109,20 @@ def answer(
     error: type[XloudError],
     *,
     cwd: Path | None = None,
+    places: Sequence[Path] = (),
     minutes: float | None = None,
 ) -> str:
     """Run a command and return its standard output.
 
     :param error: what to raise, with what it said, if it fails
+    :param places: directories that it writes to, besides its own, the cache and that of temporary
+        files
     :param minutes: how long it may take; default: as any step
     :raises MissingToolError: if it is not installed
     :raises NoSpaceError: if it fails for want of space
     :raises TimeLimitError: if it does not end
     """
-    done = end_of(command, str(command[0]), cwd=cwd, minutes=minutes)
+    done = end_of(command, str(command[0]), cwd=cwd, places=places, minutes=minutes)
     if done.code:
         raise error(f"{command[0]} failed: {(done.complained or done.said).strip()}")
     return done.said

@@ -131,7 +131,7 @@ def assemble(
     shutil.copyfile(material.orig, orig)
     # a colon in a path is of no other host
     unpack = ["tar", "--force-local", "--strip-components=1"]
-    answer([*unpack, "-C", source, "-xf", orig], PackageError)
+    answer([*unpack, "-C", source, "-xf", orig], PackageError, places=[source])
     ours = source / "debian"
     shutil.rmtree(ours, ignore_errors=True)
     shutil.copytree(material.packaging, ours, ignore=shutil.ignore_patterns("*.in"))

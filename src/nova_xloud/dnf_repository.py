@@ -52,7 +52,8 @@ def add(files: Sequence[Path], into: Path, signer: Signer) -> None:
         "_gpg_name": signer.key,
     }
     signing = [f"--define={name} {value}" for name, value in macros.items()]
-    answer(["rpmsign", *signing, "--addsign", *(into / file.name for file in files)], MirrorError)
+    copies = [into / file.name for file in files]
+    answer(["rpmsign", *signing, "--addsign", *copies], MirrorError, places=[into])
 
 
 def write(mirror: Path, name: str, signer: Signer, url: str, valid_days: int = 0) -> None:
@@ -66,7 +67,7 @@ def write(mirror: Path, name: str, signer: Signer, url: str, valid_days: int = 0
     top = mirror / POOL / name
     # in the way that every dnf reads; the names of indexes differ with their content
     options = ["--quiet", "--no-database", "--general-compress-type=gz", "--unique-md-filenames"]
-    answer(["createrepo_c", *options, top], MirrorError)
+    answer(["createrepo_c", *options, top], MirrorError, places=[top])
     signer.detach_sign(top / "repodata/repomd.xml", top / "repodata/repomd.xml.asc")
     (mirror / name).mkdir()
     client = _CLIENT.format(name=name, pool=POOL, url=url.replace("file:/", "file:///", 1))

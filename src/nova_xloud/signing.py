@@ -82,7 +82,8 @@ class Signer(NamedTuple):
 
     def _gpg(self, *arguments: str | Path) -> None:
         users = [word for key in self.keys for word in ("--local-user", key)]
-        _sign([*_gpg(self.home), *users, *arguments])
+        written = [each.parent for each in arguments if isinstance(each, Path)]
+        _sign([*_gpg(self.home), *users, *arguments], written)
 
 
 def ready(signer: Signer, recorded: Sequence[str] = ()) -> Signer:
@@ -151,6 +152,7 @@ def make_key(home: Path, expire: str = "never") -> str:
         # --yes: there may be one of the name, which this one shall replace
         [*gpg, "--yes", "--status-fd", "1", "--passphrase", "", *make],
         MirrorError,
+        places=[home],
     )
     made = re.search(r"KEY_CREATED \w (\w+)", told)
     if made is None:
@@ -166,17 +168,19 @@ def prolong(home: Path, key: str, expire: str) -> Key:
     """
     found = _find(home, key)
     moment = "0" if _checked(expire) == "never" else expire
-    answer([*_gpg(home), "--quick-set-expire", found.fingerprint, moment], MirrorError)
+    change = ["--quick-set-expire", found.fingerprint, moment]
+    answer([*_gpg(home), *change], MirrorError, places=[home])
     return _find(home, found.fingerprint)
 
 
-def _sign(command: Sequence[str | Path]) -> None:
+def _sign(command: Sequence[str | Path], places: Sequence[Path] = ()) -> None:
     """Run a command of GnuPG that may ask for a passphrase.
 
+    :param places: directories that it writes to
     :raises MirrorError: if it fails, or waits too long
     """
     try:
-        answer(command, MirrorError, minutes=PASSPHRASE_MINUTES)
+        answer(command, MirrorError, places=places, minutes=PASSPHRASE_MINUTES)
     except TimeLimitError as error:
         raise MirrorError(
             f"gpg has not signed within {PASSPHRASE_MINUTES} minutes. It may wait for the "

@@ -277,6 +277,7 @@ def _install(file: Path, area: Path, scratch: Path) -> None:
             *("--define", "_db_backend sqlite", "-i", file),
         ],
         SourceRpmError,
+        places=[area, scratch],
     )
 
 

@@ -147,6 +147,17 @@ def test_a_failure_without_words_on_a_full_disk_names_the_disk(tmp_path: Path) -
         assert end_of(["true"], "x", places=[disk]).code == 0
 
 
+@needs_root
+def test_the_disk_that_a_program_writes_to_is_the_one_that_is_named(tmp_path: Path) -> None:
+    """A program like dpkg-source or createrepo_c gets its place as an argument."""
+    with small_disk(tmp_path / "disk", taken=1 << 20) as disk:
+        fills = ["dd", "if=/dev/zero", f"of={disk}/file"]
+        with pytest.raises(NoSpaceError, match=str(disk)):
+            run(fills, "unpacking", places=[disk / "below"])
+        with pytest.raises(NoSpaceError, match=str(disk)):
+            answer(fills, MirrorError, places=[disk])
+
+
 @contextlib.contextmanager
 def little_memory() -> Iterator[Path]:
     """A control group with 40 MB, as the file that takes the process that shall be in it."""
