@@ -32,6 +32,7 @@ def test_swapping_in_removes_the_stock_library_only(cloud: Cloud, version: str, 
     assert_only_the_running_were_restarted(cloud)
     for unit in cloud.running:
         assert f"nova-xloud: {unit} re" in output
+    assert "not found" not in output, "a script of a package has failed"
 
 
 def test_no_service_starts_while_another_stops(cloud: Cloud) -> None:
