@@ -21,7 +21,7 @@ from typing import NamedTuple
 from nova_xloud import cache
 from nova_xloud.commands import answer
 from nova_xloud.errors import PackageError, UnservedError
-from nova_xloud.weave import unweave
+from nova_xloud.weave import without_marked
 
 _LIBRARY = "usr/lib/python3/dist-packages/"
 _CHANGELOG = "usr/share/doc/python3-nova/changelog.Debian.gz"
@@ -147,7 +147,7 @@ def compare(built: Path, theirs: Path, added: Collection[str]) -> list[str]:
         elif (
             one[path] != other[path]
             and not _ASIDE.search(path)
-            and unweave(one[path], path=path) != other[path]
+            and without_marked(one[path], path=path) != other[path]
         ):
             wrong.append(f"{path}: differs in more than our lines")
     return wrong + _compare_metadata(one, other)

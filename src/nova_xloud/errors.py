@@ -81,6 +81,28 @@ class WeaveError(XloudError):
         self.release = release
 
 
+class MarkedLineError(XloudError):
+    """A Nova file has a line with our mark that weaving would not put there.
+
+    :param file: path inside the Nova tree
+    :param line: the line, counted from 1
+    :param release: the Nova release, or its series
+    """
+
+    exit_code = 17
+    sentence = "a line is marked as one of nova-xloud's, and is not"
+    untouched = "no tree was written, and the line is as it was"
+
+    def __init__(self, file: str, line: int, release: str) -> None:
+        super().__init__(
+            f"{file}, line {line}: carries the mark of nova-xloud, but this version does not put "
+            f"it there (Nova {release}). A patch made by hand, or another version, has put it "
+            "there: start from the source without it; see docs/hand-patched.md"
+        )
+        self.file = file
+        self.line = line
+
+
 class DirectoryError(XloudError):
     """A directory or file is not what it is taken for.
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-MARK = "# xloud"
+NAME = "xloud"
+MARK = f"# {NAME}"
 _SUFFIX = "  " + MARK
 _DEFINITION = re.compile(r"(async\s+def|def|class)\b")
 
@@ -27,6 +28,11 @@ def is_marked(line: str) -> bool:
 def indent_of(line: str) -> int:
     """Return how many blanks a line starts with."""
     return len(line) - len(line.lstrip(" "))
+
+
+def marked(lines: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the lines with the mark, each after its number, counted from 1."""
+    return [(number, line) for number, line in enumerate(lines, 1) if is_marked(line)]
 
 
 def without_marked(lines: Sequence[str]) -> list[str]:

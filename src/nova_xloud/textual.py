@@ -58,13 +58,20 @@ def weave(base: bytes, change: bytes, *, path: str, series: int, release: str) -
     return "\n".join(weaver(job, series)).encode()
 
 
-def unweave(woven: bytes, *, path: str) -> bytes:
-    """Return a file without what was woven into it."""
+def marked(content: bytes, *, path: str) -> list[tuple[int, str]]:
+    """Return what carries a mark, each part after the number of its first line."""
+    finder: Callable[[Sequence[str]], list[tuple[int, str]]]
+    finder = {"cfg": _marked_cfg, "toml": marks.marked, "rst": _marked_rst}[_kind(path) or ""]
+    return finder(content.decode().split("\n"))
+
+
+def without_marked(content: bytes, *, path: str) -> bytes:
+    """Return a file without what carries a mark."""
     taker: Callable[[Sequence[str]], list[str]]
-    taker = {"cfg": _unweave_cfg, "toml": marks.without_marked, "rst": _unweave_rst}[
+    taker = {"cfg": _without_cfg, "toml": marks.without_marked, "rst": _without_rst}[
         _kind(path) or ""
     ]
-    return "\n".join(taker(woven.decode().split("\n"))).encode()
+    return "\n".join(taker(content.decode().split("\n"))).encode()
 
 
 def _kind(path: str) -> str | None:
@@ -110,7 +117,17 @@ def _weave_cfg(job: _Job, series: int) -> list[str]:
     return lines
 
 
-def _unweave_cfg(lines: Sequence[str]) -> list[str]:
+def _marked_cfg(lines: Sequence[str]) -> list[tuple[int, str]]:
+    found = []
+    ours = False
+    for number, line in enumerate(lines, 1):
+        ours = not ours and line.strip() == marks.MARK
+        if ours:
+            found.append((number, "\n".join(lines[number - 1 : number + 1])))
+    return found
+
+
+def _without_cfg(lines: Sequence[str]) -> list[str]:
     kept: list[str] = []
     ours = False
     for line in lines:
@@ -245,7 +262,7 @@ def _weave_rst(job: _Job, series: int) -> list[str]:
     return lines
 
 
-def _unweave_rst(lines: Sequence[str]) -> list[str]:
+def _without_rst(lines: Sequence[str]) -> list[str]:
     kept = list(lines)
     while _RST_BEGIN in kept:
         start = kept.index(_RST_BEGIN)
@@ -256,6 +273,18 @@ def _unweave_rst(lines: Sequence[str]) -> list[str]:
             start -= 1
         del kept[start:end]
     return kept
+
+
+def _marked_rst(lines: Sequence[str]) -> list[tuple[int, str]]:
+    found = []
+    start = -1
+    for index, line in enumerate(lines):
+        if line == _RST_BEGIN and start < 0:
+            start = index
+        elif line == _RST_END and start >= 0:
+            found.append((start + 1, "\n".join(lines[start : index + 1])))
+            start = -1
+    return found if start < 0 else [*found, (start + 1, "")]
 
 
 def _rst_place(job: _Job, lines: Sequence[str], side: str, title: str) -> int:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from nova_xloud import bases, cache
 from nova_xloud.errors import ChangeError, DirectoryError, IncompleteError, XloudError
-from nova_xloud.weave import unweave, weave
+from nova_xloud.weave import unweave, weave, without_marked
 
 #: What must be in every tree; a tuple stands for "one of these".
 REQUIRED: tuple[str | tuple[str, ...], ...] = (
@@ -109,8 +109,10 @@ def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Comp
     files = []
     failures = []
     for path, addition in _walk(ours / "additions"):
-        if (directory / path).exists() and not _is_addition(directory / path, addition):
-            failures.append(Failure(path, DirectoryError(directory / path, "Nova has this file")))
+        there = directory / path
+        if there.exists() and there.read_bytes() != addition.read_bytes():
+            reason = "is there already, and is another than ours; see docs/hand-patched.md"
+            failures.append(Failure(path, DirectoryError(there, reason)))
         elif not addition.stat().st_size:
             reason = "an addition must not be empty: a patch cannot make such a file"
             failures.append(Failure(path, ChangeError(path, 1, reason)))
@@ -196,8 +198,11 @@ def _weave_file(base: bases.Base, file: Path, change: bytes, path: str) -> Ours 
         if path in {"setup.cfg", "pyproject.toml"}:
             return None
         raise DirectoryError(file, f"Nova {base.version} has no such file")
-    pristine = unweave(file.read_bytes(), path=path)
-    woven = weave(pristine, change, path=path, series=base.series, release=base.version)
+    content = file.read_bytes()
+    woven = weave(content, change, path=path, series=base.series, release=base.version)
+    pristine = content
+    if woven == content:
+        pristine = unweave(content, change, path=path, series=base.series, release=base.version)
     return Ours(path, pristine, woven) if woven != pristine else None
 
 
@@ -206,12 +211,6 @@ def _walk(top: Path) -> Iterator[tuple[str, Path]]:
     for file in sorted(top.rglob("*")):
         if file.is_file() and not _IGNORED.intersection(file.parts):
             yield file.relative_to(top).as_posix(), file
-
-
-def _is_addition(file: Path, addition: Path) -> bool:
-    """Say whether a file in a tree is our addition, of this or an earlier build."""
-    head = file.read_bytes()[:200]
-    return b"xloud" in head or file.read_bytes() == addition.read_bytes()
 
 
 def _update(files: Sequence[Ours], target: Path, date: int) -> list[str]:
@@ -224,7 +223,7 @@ def _update(files: Sequence[Ours], target: Path, date: int) -> list[str]:
     for each in files:
         file = target / each.path
         if each.base is not None and (
-            not file.exists() or unweave(file.read_bytes(), path=each.path) != each.base
+            not file.exists() or without_marked(file.read_bytes(), path=each.path) != each.base
         ):
             raise DirectoryError(target, f"is not empty, and {each.path} in it is not this base's")
     different = [

@@ -1,18 +1,19 @@
 """Weaving changes into files and taking them out again; knows nothing of Nova.
 
-``weave`` inserts what a change file says into the file that it mirrors and ``unweave`` gives
-back the bytes that were there before.  The other functions are the words of the change
-language: a change file imports them so that editors, linters and type checkers understand it;
-they do nothing, for a change file is parsed and never run.
+``weave`` inserts the lines of a change file into the file that it mirrors, and ``unweave`` takes
+them out again.  The other functions are the words of the change language: a change file imports
+them so that editors, linters and type checkers understand it.  They do nothing, for a change file
+is parsed and never run.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import Any, TypeVar
 
 from nova_xloud import marks, textual
-from nova_xloud.errors import AnchorError, ChangeError, WeaveError
+from nova_xloud.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
 from nova_xloud.plan import plan, splice
 from nova_xloud.source import Source, parse
 
@@ -20,38 +21,104 @@ T = TypeVar("T")
 
 
 def weave(base: bytes, change: bytes, *, path: str, series: int, release: str = "") -> bytes:
-    """Insert what a change file says into the file that it mirrors.
+    """Insert the lines of a change file into the file that it mirrors.
 
-    Weaving into what is already woven gives the same bytes.
+    Weaving into a file that is woven already gives the same bytes.
 
-    :param base: the file, as it is or already woven
+    :param base: the file, pristine or woven
     :param change: the change file
     :param path: the file's path in its tree: it says which kind of file, and names it in errors
     :param series: the major version of the release
-    :param release: what errors call the release; the series unless given
+    :param release: the name of the release in errors; the series unless given
     :raises AnchorError: if a place that the change names is missing, doubled or unfit
     :raises ChangeError: if the change is not written in the change language
-    :raises WeaveError: if the result could not be taken back, or is broken
+    :raises MarkedLineError: if the file has marked lines of another origin
+    :raises WeaveError: if the lines could not be taken out again, or break the file
     """
     release = release or str(series)
-    pristine = unweave(base, path=path)
+    _check_text(base, path, release)
+    pristine = unweave(base, change, path=path, series=series, release=release)
+    return base if pristine != base else _insert(pristine, change, path, series, release)
+
+
+def unweave(woven: bytes, change: bytes, *, path: str, series: int, release: str = "") -> bytes:
+    """Return a file without the lines that weaving a change puts in.
+
+    :param woven: the file, pristine or woven
+    :param change: the change file
+    :param path: the file's path in its tree
+    :param series: the major version of the release
+    :param release: the name of the release in errors; the series unless given
+    :raises MarkedLineError: if the file has marked lines that weaving would not put in, or lacks
+        some of those that it would
+    """
+    pristine = without_marked(woven, path=path)
+    if pristine == woven:
+        return woven
+    release = release or str(series)
+    try:
+        expected = _insert(pristine, change, path, series, release)
+    except (AnchorError, WeaveError):
+        # The file is none of Nova's without these lines.
+        expected = pristine
+    if expected == woven:
+        return pristine
+    wanted = Counter(text for _, text in _marked(expected, path))
+    found = _marked(woven, path)
+    for line, text in found:
+        wanted[text] -= 1
+        if wanted[text] < 0:
+            raise MarkedLineError(path, line, release)
+    raise MarkedLineError(path, found[0][0], release)
+
+
+def without_marked(content: bytes, *, path: str) -> bytes:
+    """Return a file without all lines that carry the mark, whoever has put them there.
+
+    :param path: the file's path in its tree
+    """
+    if marks.NAME.encode() not in content:
+        return content
+    if textual.knows(path):
+        return textual.without_marked(content, path=path)
+    return "\n".join(marks.without_marked(content.decode().split("\n"))).encode()
+
+
+def _marked(content: bytes, path: str) -> list[tuple[int, str]]:
+    """Return what carries the mark, each part after the number of its first line."""
+    if textual.knows(path):
+        return textual.marked(content, path=path)
+    return marks.marked(content.decode().split("\n"))
+
+
+def _check_text(content: bytes, path: str, release: str) -> None:
+    """Refuse a file whose lines cannot be told apart, or not be given back as they were."""
+    reason = ""
+    line = 1
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        reason = "is not UTF-8"
+    else:
+        if text.startswith("\ufeff"):
+            reason = "begins with a byte order mark"
+        elif "\r" in text:
+            line = text.count("\n", 0, text.index("\r")) + 1
+            reason = "has a carriage return: lines must end as on Unix"
+    if reason:
+        raise AnchorError(path, f"line {line}", release, reason)
+
+
+def _insert(pristine: bytes, change: bytes, path: str, series: int, release: str) -> bytes:
+    """Weave into a file without marked lines, and make sure that it can be had back."""
     if textual.knows(path):
         woven = textual.weave(pristine, change, path=path, series=series, release=release)
     else:
         woven = _weave_python(pristine, change, path, series, release)
-    if unweave(woven, path=path) != pristine:
+    if without_marked(woven, path=path) != pristine:
         raise WeaveError(path, release, "taking the change out does not give the file back")
     return woven
-
-
-def unweave(woven: bytes, *, path: str) -> bytes:
-    """Return a file without what was woven into it.
-
-    :param path: the file's path in its tree
-    """
-    if textual.knows(path):
-        return textual.unweave(woven, path=path)
-    return "\n".join(marks.without_marked(woven.decode().split("\n"))).encode()
 
 
 def _weave_python(base: bytes, change: bytes, path: str, series: int, release: str) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 
 from nova_xloud import archive, bases, cache, quilt, tree
 from nova_xloud.errors import FetchError
-from nova_xloud.weave import unweave
+from nova_xloud.weave import without_marked
 
 CHECKED = [each.name for each in bases.known().values() if each.checked]
 
@@ -100,7 +100,9 @@ def test_the_base_comes_back_when_our_lines_are_dropped(trees: Trees) -> None:
     for each in trees.files:
         if each.base is not None:
             woven = (trees.woven / each.path).read_bytes()
-            assert unweave(woven, path=each.path) == (trees.pristine / each.path).read_bytes()
+            assert (
+                without_marked(woven, path=each.path) == (trees.pristine / each.path).read_bytes()
+            )
 
 
 def test_the_series_gives_the_tree(trees: Trees) -> None:

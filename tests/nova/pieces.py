@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nova_xloud.weave import unweave, weave
+from nova_xloud.weave import weave, without_marked
 
 
 class Piece(NamedTuple):
@@ -45,7 +45,7 @@ def without(piece: Piece, woven: bytes, series: int) -> bytes:
 
     :param woven: the file, with all of its change
     """
-    base = unweave(woven, path=piece.path)
+    base = without_marked(woven, path=piece.path)
     if piece.rest is None:
         return base
     return weave(base, piece.rest, path=piece.path, series=series)

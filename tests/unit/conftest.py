@@ -33,7 +33,8 @@ def weave(before: str, change: str, *, path: str = PATH, series: int = 34) -> st
     woven = engine.weave(base.encode(), told.encode(), path=path, series=series).decode()
     again = engine.weave(woven.encode(), told.encode(), path=path, series=series).decode()
     assert again == woven, "weaving twice changes something"
-    assert engine.unweave(woven.encode(), path=path).decode() == base
+    taken_out = engine.unweave(woven.encode(), told.encode(), path=path, series=series)
+    assert taken_out.decode() == base
     return woven
 
 

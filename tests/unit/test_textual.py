@@ -5,7 +5,7 @@ import configparser
 import pytest
 from conftest import check_noop, check_woven, weave
 
-from nova_xloud.errors import AnchorError, ChangeError, WeaveError
+from nova_xloud.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
 
 CFG = """\
 [metadata]
@@ -201,3 +201,28 @@ def test_a_doubled_section_is_ambiguous() -> None:
 )
 def test_the_first_line_limits_the_file_to_releases(path: str, base: str, change: str) -> None:
     check_noop(base, change, path=path)
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "change", "line"),
+    [
+        ("setup.cfg", CFG, "[metadata]\nx = 1\n", 2),
+        ("pyproject.toml", TOML, "[project]\nx = 1\n", 1),
+        ("doc/a.rst", RST, '.. weave: before section "Second"\nx\n', 3),
+    ],
+)
+def test_marked_lines_of_another_origin_are_never_taken_out(
+    path: str, base: str, change: str, line: int
+) -> None:
+    theirs = {"cfg": "# xloud\ny = 1", "toml": "# of y  # xloud"}.get(
+        path.rpartition(".")[2], ".. xloud begin\n\ny\n\n.. xloud end\n"
+    )
+    lines = base.split("\n")
+    patched = "\n".join([*lines[: line - 1], theirs, *lines[line - 1 :]])
+    with pytest.raises(MarkedLineError, match=f"{path}, line {line}: carries the mark"):
+        weave(patched, change, path=path)
+
+
+def test_a_mark_without_an_end_takes_nothing_out() -> None:
+    with pytest.raises(MarkedLineError, match=r"a\.rst, line 1: carries the mark"):
+        weave(f".. xloud begin\n{RST}", '.. weave: before section "Second"\nx\n', path="doc/a.rst")

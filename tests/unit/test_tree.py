@@ -13,9 +13,10 @@ from nova_xloud.errors import (
     ChangeError,
     DirectoryError,
     IncompleteError,
+    MarkedLineError,
     NoSpaceError,
 )
-from nova_xloud.weave import unweave
+from nova_xloud.weave import without_marked
 
 
 def compose(nova: Path) -> tree.Composition:
@@ -63,7 +64,7 @@ def test_a_tree_is_the_base_with_ours_and_nothing_else(
     assert after[PATH][1] == 0o755, "the mode was lost"
     assert sorted(after) == sorted([*before, "nova/xloud/size.py"])
     for path in (PATH, "setup.cfg"):
-        assert unweave(after[path][0], path=path) == before[path][0]
+        assert without_marked(after[path][0], path=path) == before[path][0]
     assert [each.name for each in (tmp_path / "deep").iterdir()] == ["out"], "a scratch stayed"
 
 
@@ -176,9 +177,31 @@ def test_every_failure_is_reported_with_its_file(nova: Path, ours: Path) -> None
 
 def test_an_addition_does_not_replace_a_file_of_nova(nova: Path, ours: Path) -> None:
     (nova / "nova/xloud").mkdir()
-    (nova / "nova/xloud/size.py").write_text("theirs = 1\n")
+    for text in ("theirs = 1\n", "# xloud: of a patch made by hand\n"):
+        (nova / "nova/xloud/size.py").write_text(text)
+        (failure,) = compose(nova).failures
+        assert "is there already, and is another than ours" in str(failure.error)
+
+
+def test_a_base_with_marked_lines_of_another_origin_is_refused(nova: Path, ours: Path) -> None:
+    patched = NOVA_FILE.replace("    def stop", "    limit = 4  # xloud\n\n    def stop")
+    (nova / PATH).write_text(patched)
     (failure,) = compose(nova).failures
-    assert "Nova has this file" in str(failure.error)
+    assert isinstance(failure.error, MarkedLineError)
+    assert f"{PATH}, line 12: carries the mark" in str(failure.error)
+    assert "Nova 34.9.0" in str(failure.error)
+    assert (nova / PATH).read_text() == patched
+
+
+def test_a_base_that_another_version_has_woven_is_refused(
+    nova: Path, ours: Path, tmp_path: Path
+) -> None:
+    write(nova, tmp_path / "out")
+    change = ours / "changes" / PATH
+    change.write_text(CHANGE_FILE.replace("size.fit", "size.fix"))
+    (failure,) = compose(tmp_path / "out").failures
+    assert isinstance(failure.error, MarkedLineError)
+    assert f"{PATH}, line 12: " in str(failure.error)
 
 
 def test_our_sources_are_found_beside_the_builder() -> None:

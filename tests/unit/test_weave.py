@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_xloud import weave as engine
-from nova_xloud.errors import AnchorError, ChangeError, WeaveError
+from nova_xloud.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
 
 # -- functions ---------------------------------------------------------------------------------
 
@@ -785,6 +785,49 @@ def test_a_nova_file_that_is_not_python_is_an_anchor_error() -> None:
         weave("def (:\n", "B = 2\n")
     with pytest.raises(AnchorError, match=r"is not Python 3\.\d+: .*null byte"):
         weave("a = 1\0\n", "B = 2\n")
+
+
+CHANGE = "@append\ndef f():\n    g()\n    h()\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "line"),
+    [
+        ("def f():\n    a()\n    b()  # xloud\n", 3),
+        ("def f():\n    a()  # xloud\n", 2),
+        ("def f():\n    a()\n    g()  # xloud\n", 3),
+        ("def f():\n    a()\n    g()  # xloud\n    h()  # xloud\n    i()  # xloud\n", 5),
+        ("def f():\n    a()\n    g()  # xloud\n    h()  # xloud\n    h()  # xloud\n", 5),
+        ("X = 1  # xloud\ndef f():\n    a()\n    g()  # xloud\n    h()  # xloud\n", 1),
+        ("def f():\n    g()  # xloud\n    h()  # xloud\n    a()\n", 2),
+    ],
+)
+def test_marked_lines_of_another_origin_are_never_taken_out(base: str, line: int) -> None:
+    with pytest.raises(MarkedLineError, match=rf"manager\.py, line {line}: .*Nova 34"):
+        weave(base, CHANGE)
+    told = ('"""Why."""\n' + CHANGE).encode()
+    with pytest.raises(MarkedLineError, match=rf"manager\.py, line {line}: "):
+        engine.unweave(base.encode(), told, path="nova/compute/manager.py", series=34)
+
+
+def test_lines_that_only_speak_of_xloud_stay() -> None:
+    base = "import xloud\n# xloud\ndef f():\n    a()  # of xloud\n    b() # xloud\n"
+    check_woven(base, CHANGE, base + "    g()  # xloud\n    h()  # xloud\n")
+
+
+@pytest.mark.parametrize(
+    ("base", "reason"),
+    [
+        (b"a = 1\r\nb = 2\r\n", "line 1: has a carriage return"),
+        (b"a = 1\nb = '\rc'\n", "line 2: has a carriage return"),
+        ("\ufeffa = 1\n".encode(), "line 1: begins with a byte order mark"),
+        ("# coding: latin-1\na = 'é'\n".encode("latin-1"), "line 2: is not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("path", ["nova/a.py", "setup.cfg"])
+def test_text_that_cannot_be_given_back_is_refused(base: bytes, reason: str, path: str) -> None:
+    with pytest.raises(AnchorError, match=f"{path}: {reason}.*Nova 34"):
+        engine.weave(base, b'"""Why."""\nB = 2\n', path=path, series=34)
 
 
 def test_blank_lines_that_could_not_be_told_apart_are_refused() -> None:
