@@ -25,7 +25,7 @@ python=$1
 "$python" -m pip install -q --no-deps --no-index --no-compile --target site *.whl
 export PYTHONPATH=/tree/site
 "$python" -c '
-import nova.version, nova.xloud.adjust
+import nova.version, nova.xloud.lifecycle
 from importlib.metadata import entry_points
 assert nova.__file__.startswith("/tree/site/"), nova.__file__
 assert nova.version.version_string() == "29.4.0", nova.version.version_string()

@@ -21,10 +21,10 @@ def test_a_plain_install_over_the_stock_library_says_what_to_do(
 def test_the_services_run_the_byte_code_that_was_shipped(cloud: RdoCloud) -> None:
     cloud.swap_in()
     # with -v Python tells where each module comes from
-    told = cloud.sh("python3.9 -v -c 'import nova.xloud.adjust' 2>&1 | grep 'code object from'")
+    told = cloud.sh("python3.9 -v -c 'import nova.xloud.lifecycle' 2>&1 | grep 'code object from'")
     ours = [line for line in told.splitlines() if cloud.library in line]
     assert [line for line in ours if ".cpython-39.pyc'" not in line] == []
-    assert any("nova/xloud/__pycache__/adjust" in line for line in ours)
+    assert any("nova/xloud/__pycache__/lifecycle" in line for line in ours)
 
 
 def test_policies_are_shipped_as_nova_lists_them(cloud: RdoCloud) -> None:

@@ -66,6 +66,22 @@ Possible values:
 * A number of seconds, at least 1.
 """),
     cfg.IntOpt(
+        'boot_timeout',
+        default=120,
+        min=0,
+        help="""
+How long after its start a guest may take to bring its balloon driver up. An
+adjust of the memory of a younger guest waits for the driver. Only afterwards
+does ``balloon_driver_timeout`` count.
+
+A nova-compute that was restarted does not know when the guests were started
+before, and does not wait for them.
+
+Possible values:
+
+* A number of seconds; 0 not to wait for guests that boot.
+"""),
+    cfg.IntOpt(
         'change_timeout',
         default=600,
         min=10,

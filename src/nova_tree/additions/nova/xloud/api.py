@@ -24,26 +24,21 @@ import oslo_messaging as messaging
 from oslo_utils import excutils
 
 from nova.compute import api as compute_api
-from nova.compute import instance_actions
 from nova.compute import rpcapi as compute_rpcapi
-from nova.compute import task_states
 from nova.compute import vm_states
 import nova.conf
 from nova import exception as nova_exception
-from nova import objects
 from nova import servicegroup
-from nova.xloud import action
+from nova.xloud import accounting
 from nova.xloud import exception
 from nova.xloud import flavors
 from nova.xloud import intent as xloud_intent
-from nova.xloud import quota
+from nova.xloud import lifecycle
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
-
-EVENT = 'api_xloud_adjust'
 
 # vm_states in which there is a guest that the host can be asked about
 _HAS_GUEST = (vm_states.ACTIVE, vm_states.PAUSED, vm_states.RESCUED,
@@ -94,22 +89,16 @@ class API:
         if not self._host_is_up(instance):
             raise exception.AdjustHostDown(server=instance.uuid)
 
-        instance.task_state = task_states.XLOUD_ADJUSTING
-        instance.save(expected_task_state=[None])
+        lifecycle.take(instance)
         try:
             # Another operation may have ended since it was read first
             instance.refresh()
             growth = self._check(context, instance, asked, persist, growth)
             if growth is None:
-                self._give_back_task_state(context, instance)
+                lifecycle.give_back(instance, context.request_id)
                 return
-            # From here on the host finds what is to be done, if it restarts.
-            xloud_intent.Intent(
-                vcpus, memory_mb, persist, context.request_id).write(instance)
-            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
-            objects.InstanceAction.action_start(
-                context, instance.uuid, instance_actions.XLOUD_ADJUST,
-                want_result=False)
+            lifecycle.accept(context, instance, xloud_intent.Intent(
+                vcpus, memory_mb, persist, context.request_id))
             self.rpcapi.adjust(context, instance, vcpus, memory_mb, persist)
         except exception.AdjustTimeout:
             # The host may be at work: how it ends is the host's to tell
@@ -161,7 +150,7 @@ class API:
             instance, asked.get('current_vcpus'),
             asked.get('current_memory_mb'), persist))
         if growth != passed:
-            quota.check_growth(context, instance, *growth)
+            accounting.check_quota(context, instance, *growth)
         return growth
 
     def _check_guest(self, instance, asked, persist):
@@ -235,27 +224,7 @@ class API:
     def _end(self, context, instance, error):
         """End an adjust that the host has not begun, as far as is known.
 
-        Its action first: without the task state nobody looks for it again.
-
         :param error: the exception that it has failed with
         """
-        action.finish(context, instance, context.request_id, EVENT, self.host,
-                      error, error.__traceback__)
-        self._give_back_task_state(context, instance)
-
-    def _give_back_task_state(self, context, instance):
-        try:
-            instance.refresh()
-            noted = xloud_intent.Intent.of(instance)
-            if noted is not None and noted.request_id != context.request_id:
-                # The host has ended this one, when it started, and somebody
-                # has begun another
-                return
-            xloud_intent.Intent.drop(instance)
-            instance.task_state = None
-            instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
-        except (nova_exception.InstanceNotFound,
-                nova_exception.UnexpectedTaskStateError) as error:
-            # Deleted meanwhile, or the host has given it back already.
-            LOG.debug('Task state is not ours any more: %s', error,
-                      instance=instance)
+        lifecycle.end(context, instance, context.request_id,
+                      lifecycle.API_EVENT, self.host, error)

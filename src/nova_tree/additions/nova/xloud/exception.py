@@ -122,6 +122,11 @@ class AdjustNotSupported(AdjustError):
     msg_fmt = _("The compute host cannot adjust the server: %(reason)s")
 
 
+class AdjustBusy(AdjustError):
+    msg_fmt = _("The compute host is at work on as many adjusts as it may "
+                "be. Try again later.")
+
+
 class AdjustNoCapacity(AdjustError):
     msg_fmt = _("The compute host has not the capacity: %(asked)s more "
                 "%(resource)s was asked for.")
@@ -150,6 +155,12 @@ class AdjustRefused(AdjustError):
 class AdjustTakenOver(AdjustError):
     msg_fmt = _("The server was taken over by another operation while it was "
                 "adjusted.")
+
+
+class AdjustAbandoned(AdjustError):
+    msg_fmt = _("The compute host could not end the adjust. It tries again "
+                "in its next periodic task, and brings the server to a size "
+                "that all views of it agree on.")
 
 
 class AdjustAccountingFailed(AdjustError):

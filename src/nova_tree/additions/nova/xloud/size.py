@@ -23,7 +23,7 @@ without a floor) has its flavor's maximum, whatever its flavor says.
 """
 
 import collections
-import functools
+import contextlib
 import re
 
 Size = collections.namedtuple('Size', 'vcpus memory_mb')
@@ -297,6 +297,28 @@ def forget_live(instance):
         record_live(instance, recorded(instance))
 
 
+def forget_live_of_floor(instance):
+    """Note that the guest of a server with a floor is gone.
+
+    :param instance: nova.objects.Instance, to be saved by the caller; nothing
+        of one without a floor is read
+    """
+    if has_floor(instance.flavor):
+        forget_live(instance)
+
+
+def start_late(instance):
+    """Record the floor of a server that has no record yet.
+
+    :param instance: nova.objects.Instance, to be saved by the caller
+    :returns: True if it must be saved
+    """
+    if not has_floor(instance.flavor) or has_record(instance):
+        return False
+    start_at_floor(instance, instance.flavor)
+    return True
+
+
 def start_at_floor(instance, flavor):
     """Record the size of a server that is about to be made.
 
@@ -321,13 +343,12 @@ def stashed(instance):
     return _read(instance, _OLD)
 
 
-def forget_stashed(function):
-    """Decorate ComputeManager._delete_stashed_flavor_info, which saves."""
-    @functools.wraps(function)
-    def wrapper(manager, instance):
-        _drop(instance, _OLD)
-        return function(manager, instance)
-    return wrapper
+def forget_stashed(instance):
+    """Forget the size that a revert would bring back.
+
+    :param instance: nova.objects.Instance, to be saved by the caller
+    """
+    _drop(instance, _OLD)
 
 
 # Flavors are compared as Nova does: one that was deleted, and made anew with
@@ -337,33 +358,35 @@ def _is_old_flavor(instance, flavor):
     return old is not None and old.id == flavor.id
 
 
-def follows_flavor(function):
-    """Decorate ComputeManager._set_instance_info(instance, flavor).
+@contextlib.contextmanager
+def following(instance, flavor):
+    """Have the size of a server follow, while its flavor is set.
 
     A resize brings the size within the new flavor's bounds and stashes the
     old one; a revert, or a resize that has failed, brings it back.
+
+    :param instance: nova.objects.Instance, to be saved by the caller; its
+        flavor is the new one when the context ends
+    :param flavor: nova.objects.Flavor, the new one
     """
-    @functools.wraps(function)
-    def wrapper(instance, flavor):
-        concerned = (has_floor(flavor) or has_floor(instance.flavor) or
-                     has_record(instance))
-        if not concerned:
-            return function(instance, flavor)
-        before = recorded(instance)
-        old = stashed(instance)
-        is_resize = instance.flavor.id != flavor.id
-        is_revert = old is not None and _is_old_flavor(instance, flavor)
-        function(instance, flavor)
-        _drop(instance, _LIVE)
-        _drop(instance, _OLD)
-        if is_resize and is_revert:
-            before = old
-        elif is_resize:
-            _write(instance, _OLD, before)
-        # Else it comes back from a cold migration; what may be stashed is of
-        # a resize that has ended elsewhere.
-        record(instance, fit(before, flavor))
-    return wrapper
+    if not (has_floor(flavor) or has_floor(instance.flavor) or
+            has_record(instance)):
+        yield
+        return
+    before = recorded(instance)
+    old = stashed(instance)
+    is_resize = instance.flavor.id != flavor.id
+    is_revert = old is not None and _is_old_flavor(instance, flavor)
+    yield
+    _drop(instance, _LIVE)
+    _drop(instance, _OLD)
+    if is_resize and is_revert:
+        before = old
+    elif is_resize:
+        _write(instance, _OLD, before)
+    # Else it comes back from a cold migration; what may be stashed is of a
+    # resize that has ended elsewhere.
+    record(instance, fit(before, flavor))
 
 
 def of_flavor(instance, flavor):

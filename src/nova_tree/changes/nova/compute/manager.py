@@ -8,60 +8,54 @@ stock Nova replaces it, the host's trait goes with it.
 """
 from nova_xloud.weave import after, append, before, decorate, prepend
 
-from nova.xloud import adjust as xloud_adjust
-from nova.xloud import endpoint as xloud_endpoint
-from nova.xloud import leaving as xloud_leaving
-from nova.xloud import reconcile as xloud_reconcile
-from nova.xloud import size as xloud_size
+from nova.xloud.compute import hooks as xloud_hooks
 
 
 class ComputeManager:
     @append
     def __init__(self):
-        self.xloud = xloud_adjust.Adjuster(self)
-        self.additional_endpoints.append(
-            xloud_endpoint.Endpoint(self))
+        xloud_hooks.start(self)
 
     @decorate
-    @xloud_leaving.drops_trait
+    @xloud_hooks.cleanup_host
     def cleanup_host(self): ...
 
     @before("instance.vm_state")
     def stop_instance(self, context, instance):
-        xloud_reconcile.settle_stopped(self, context, instance)
+        xloud_hooks.guest_is_off(self, context, instance)
 
     @before("instance.vm_state")
     def _shelve_instance(self, context, instance):
-        xloud_reconcile.settle_stopped(self, context, instance)
+        xloud_hooks.guest_is_off(self, context, instance)
 
     @before("instance.vm_state")
     def _shelve_offload_instance(self, context, instance):
-        xloud_reconcile.settle_stopped(self, context, instance)
+        xloud_hooks.guest_is_off(self, context, instance)
 
     @prepend
-    def _build_and_run_instance(self, context, instance):
-        xloud_reconcile.settle_new(self, context, instance)
+    def _build_and_run_instance(self, instance):
+        xloud_hooks.server_is_new(instance)
 
     @before("instance.vm_state")
     def _reboot_instance(self, context, instance):
-        xloud_reconcile.settle(self, context, instance)
+        xloud_hooks.guest_is_new(self, context, instance)
 
     @after("self._update_instance_after_spawn")
     def _do_rebuild_instance(self, context, instance):
-        xloud_reconcile.settle(self, context, instance)
+        xloud_hooks.guest_is_new(self, context, instance)
 
     @decorate
-    @xloud_reconcile.settles_revert
+    @xloud_hooks.revert_allocation
     def _revert_allocation(self): ...
 
     @decorate
-    @xloud_size.forget_stashed
+    @xloud_hooks.delete_stashed_flavor_info
     def _delete_stashed_flavor_info(self): ...
 
     @decorate
-    @xloud_size.follows_flavor
+    @xloud_hooks.set_instance_info
     def _set_instance_info(): ...
 
     @decorate
-    @xloud_reconcile.after_update
+    @xloud_hooks.update_available_resource
     def update_available_resource(self): ...

@@ -29,7 +29,7 @@ from nova import objects
 from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
-from nova.xloud import endpoint
+from nova.xloud.compute import endpoint
 
 FLOOR = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 

@@ -28,6 +28,7 @@ import nova.conf
 from nova import exception as nova_exception
 from nova.i18n import _
 from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import xloud_boots
 from nova.xloud import exception
 from nova.xloud import size as xloud_size
 
@@ -128,6 +129,10 @@ class _Patience:
         """
         self._stall = stall
         self._end = time.monotonic() + CONF.xloud.change_timeout
+        self.start_anew()
+
+    def start_anew(self):
+        """Wait for progress anew; the time altogether stays the same."""
         self._figure = None
         self._since = None
 
@@ -239,6 +244,13 @@ def set_memory(guest, host, memory_mb, before_mb):
     _keep(guest.set_current_memory, target, guest)
 
 
+def _is_booting(guest, statistics):
+    """Tell whether the balloon driver of a guest may still come up."""
+    age = xloud_boots.age(guest.uuid)
+    return (not _has_driver(statistics) and age is not None and
+            age < CONF.xloud.boot_timeout)
+
+
 def _wait_for_memory(guest, host, memory_mb, before_mb):
     patience = _Patience(CONF.xloud.balloon_timeout)
     driver_patience = _Patience(CONF.xloud.balloon_driver_timeout)
@@ -247,6 +259,9 @@ def _wait_for_memory(guest, host, memory_mb, before_mb):
         actual = statistics['actual']
         if _to_mib(actual) == memory_mb:
             return
+        if _is_booting(guest, statistics):
+            patience.start_anew()
+            driver_patience.start_anew()
         reason = None
         is_driver_overdue = driver_patience.is_over(actual)
         if patience.is_over(actual):

@@ -1,7 +1,17 @@
-"""A guest is asked for its vCPUs and memory in its configuration or live."""
+"""A guest is asked for its vCPUs and memory in its configuration or live.
+
+When a guest was started is noted: one that boots has no balloon driver yet.
+"""
+from nova_xloud.weave import prepend
+
+from nova.virt.libvirt import xloud_boots
 
 
 class Guest:
+    @prepend
+    def launch(self):
+        xloud_boots.note(self.uuid)
+
     def get_current_vcpus(self):
         """Tell the number of vCPUs of the running guest."""
         return self._domain.vcpusFlags(

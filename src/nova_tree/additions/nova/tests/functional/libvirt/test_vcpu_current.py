@@ -34,8 +34,8 @@ from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client as api_client
 from nova.tests.functional.libvirt import base
 from nova.virt.libvirt import guest as libvirt_guest
-from nova.xloud import adjust
 from nova.xloud import intent
+from nova.xloud import lifecycle
 from nova.xloud import size as xloud_size
 
 FLOORS = {'minimum_cpu': '1', 'minimum_memory': '1024'}
@@ -52,7 +52,7 @@ class AdjustTestBase(base.ServersTestBase):
         super().setUp()
         self.configure()
         self.flags(unplug_timeout=6, balloon_timeout=1,
-                   balloon_driver_timeout=1, group='xloud')
+                   balloon_driver_timeout=1, boot_timeout=0, group='xloud')
         self.useFixture(base.fixtures.MonkeyPatch(
             'nova.virt.libvirt.xloud._PAUSE', 0.01))
         self.guests = self.useFixture(xloud_fixtures.AdjustableLibvirt())
@@ -100,7 +100,7 @@ class AdjustTestBase(base.ServersTestBase):
                     server['id'], actions[0]['request_id'])
             ).body['instanceAction']['events']
             found, = [event for event in events
-                      if event['event'] == adjust.EVENT]
+                      if event['event'] == lifecycle.HOST_EVENT]
             self.assertIsNotNone(found['finish_time'])
             return found
 
@@ -393,7 +393,7 @@ class AdjustTest(AdjustTestBase):
         server = self.boot()
         # half of it is the time that the host waits for another to end
         self.flags(rpc_response_timeout=2)
-        with self.host_of(server).manager.xloud.hold(server['id']):
+        with self.host_of(server).manager.xloud.running.hold(server['id']):
             self.refused(server, 409, current_vcpus=2)
         self.assertSize(server, 1, 1024)
 

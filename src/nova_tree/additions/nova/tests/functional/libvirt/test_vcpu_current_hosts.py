@@ -192,7 +192,7 @@ class LeavingTest(test_vcpu_current.AdjustTestBase):
 
     def test_replaced(self):
         self.assertTrue(self.has_trait())
-        with mock.patch('nova.xloud.leaving._is_replaced',
+        with mock.patch('nova.xloud.compute.leaving._is_replaced',
                         return_value=True):
             self.computes['one'].stop()
         self.assertFalse(self.has_trait())

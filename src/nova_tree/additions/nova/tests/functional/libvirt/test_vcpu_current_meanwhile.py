@@ -17,6 +17,8 @@
 On a fake libvirt; all views of the server are compared afterwards.
 """
 
+import time
+
 import fixtures
 
 from nova import context as nova_context
@@ -100,6 +102,22 @@ class BootingTest(test_vcpu_current.AdjustTestBase):
         self.assertUsed(1, 1024)
         self._boot_on()
         self.assertSize(self.server, 1, 1024)
+
+    def test_driver_that_comes_up_is_waited_for(self):
+        self.flags(boot_timeout=60, group='xloud')
+        self.api.api_post('/os-xloud-adjust/%s' % self.server['id'],
+                          {'current_memory_mb': 2048, 'current_vcpus': 2})
+        # longer than a guest without a driver is waited for
+        time.sleep(3)
+        self.assertEqual(
+            'xloud_adjusting', self.instance(self.server).task_state)
+        # it finds the target that it was set
+        self.guests.has_balloon_driver = True
+        self.guest(self.server)._def['xloud']['kib'] = 2048 * 1024
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None})
+        self.assertEqual('Success', self.last_event(self.server)['result'])
+        self.assertSize(self.server, 2, 2048)
 
     def test_vcpus_are_adjusted_all_the_same(self):
         self.adjust(self.server, vcpus=3)

@@ -31,13 +31,14 @@ from nova import objects
 from nova.tests.functional.api import client as api_client
 from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import driver
-from nova.xloud import adjust
+from nova.xloud.compute import reconcile
+from nova.xloud.compute import tracker
+from nova.xloud.compute import work
 from nova.xloud import exception as xloud_exception
 from nova.xloud import intent
+from nova.xloud import lifecycle
 from nova.xloud import placement
-from nova.xloud import reconcile
 from nova.xloud import rpcapi
-from nova.xloud import tracker
 
 
 class Death(BaseException):
@@ -63,10 +64,10 @@ class SuddenDeath(fixtures.Fixture):
                 (objects.InstanceActionEvent, 'event_finish_with_failure'),
                 (driver.LibvirtDriver, 'set_current_vcpus'),
                 (driver.LibvirtDriver, 'set_current_memory_mb'),
-                (tracker, 'update_usage')):
+                (tracker.Counts, 'update')):
             self._wrap(owner, name, self._step)
-        self._wrap(adjust.Adjuster, '_run', self._work)
-        self._wrap(adjust.Adjuster, 'begin', self._begin)
+        self._wrap(work.Adjuster, '_run', self._work)
+        self._wrap(work.Adjuster, 'begin', self._begin)
         self._wrap(rpcapi.XloudAPI, 'adjust', self._call)
 
     def restart(self, dies_before=None):
@@ -150,7 +151,7 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
     def _wait_for_end(self):
         """Wait until the host is done with the server, or dead."""
         def find():
-            with self.host_of(self.server).manager.xloud.hold(
+            with self.host_of(self.server).manager.xloud.running.hold(
                     self.server['id']) as is_ours:
                 self.assertTrue(is_ours)
 
@@ -198,8 +199,7 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
             self.SMALL, self.LARGE, persist=False))
 
     def test_shrink_without_persist(self):
-        # what is held stays, so the tracker has nothing to count anew
-        self.assertEqual(6, self._die_at_each_step(
+        self.assertEqual(7, self._die_at_each_step(
             self.LARGE, self.SMALL, persist=False))
 
     def test_more_vcpus_and_less_memory(self):
@@ -258,7 +258,7 @@ class MessageQueueTest(test_vcpu_current.AdjustTestBase):
 
     def test_conductor_does_not_answer_the_host(self):
         lost = messaging.MessagingTimeout()
-        with mock.patch.object(adjust.Adjuster, '_save', side_effect=lost):
+        with mock.patch.object(lifecycle, '_save', side_effect=lost):
             self.api.api_post(
                 '/os-xloud-adjust/%s' % self.server['id'],
                 {'current_vcpus': 2})
@@ -426,13 +426,14 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         self.guest(done)._def['xloud']['vcpus'] = 2
         # each waits for all of them
         meeting = threading.Barrier(3)
-        recover = reconcile._recover
+        recover = reconcile.Reconciler._recover
 
         def meet(*args):
             meeting.wait(60)
             recover(*args)
 
-        with mock.patch.object(reconcile, '_recover', meet):
+        with mock.patch.object(
+                reconcile.Reconciler, '_recover', meet):
             self.restart_compute_service('one')
         self.assertSize(done, 2, 1024)
         for server in others:

@@ -23,7 +23,7 @@ from oslo_utils import timeutils
 from nova import context
 from nova import objects
 from nova import test
-from nova.xloud import adjust
+from nova.xloud.compute import host
 from nova.xloud import exception
 from nova.xloud import size as xloud_size
 
@@ -138,17 +138,22 @@ class ServerTestCase(test.NoDBTestCase):
 
 
 class HostTestCase(ServerTestCase):
-    """The host of the server: a compute manager, without a Placement.
+    """The host of the server, without a Placement.
 
-    :ivar adjuster: works for that manager
+    :ivar host: nova.xloud.compute.host.Host
+    :ivar driver: its driver, a FakeDriver
     """
 
     def setUp(self):
         super().setUp()
         self.assign = self.patch('nova.xloud.placement.assign')
-        self.manager = mock.Mock(host='host')
-        self.manager.rt.xloud_counted = {}
-        self.manager.rt.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
-        self.manager.driver.capabilities = {'supports_xloud_adjust': True}
-        self.adjuster = adjust.Adjuster(self.manager)
-        self.manager.xloud = self.adjuster
+        self.tracker = mock.Mock()
+        self.tracker.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
+        self.client = mock.Mock()
+        self.driver = self.make_driver()
+        self.host = host.Host('host', self.driver, self.tracker, self.client)
+        self.running = self.host.running
+
+    def make_driver(self):
+        """Make the driver of the host."""
+        return FakeDriver(2, 2048)

@@ -358,7 +358,7 @@ class AdjustHostTestCase(APITestCase):
             # when its action has ended, and not before
             self.assertEqual(['xloud_adjusting'], still)
             self.save.assert_called_with(
-                expected_task_state=[task_states.XLOUD_ADJUSTING])
+                expected_task_state=[task_states.XLOUD_ADJUSTING, None])
             self.assertEqual(3, self.save.call_count)
             self.assertTold(error)
 
@@ -409,6 +409,9 @@ class AdjustHostTestCase(APITestCase):
             internal='no database')
         gone = db_exc.DBConnectionError()
         self.save.side_effect = [None, None, gone, gone, None]
+        # which has not saved that the server was given back
+        self.refresh.side_effect = lambda: setattr(
+            self.instance, 'task_state', task_states.XLOUD_ADJUSTING)
 
         self.assertRaises(
             exception.AdjustAccountingFailed, self._adjust, 3)
@@ -445,7 +448,7 @@ class AdjustHostTestCase(APITestCase):
 
     def _assert_not_asked(self):
         self.save.assert_called_with(
-            expected_task_state=[task_states.XLOUD_ADJUSTING])
+            expected_task_state=[task_states.XLOUD_ADJUSTING, None])
         self.rpc.adjust.assert_not_called()
 
     def test_a_server_that_is_deleted_meanwhile_is_left_alone(self):
@@ -456,7 +459,7 @@ class AdjustHostTestCase(APITestCase):
                     instance_uuid=uuids.server, expected={},
                     actual={'task_state': 'deleting'})):
             self.instance.task_state = None
-            self.save.side_effect = [None, None, error]
+            self.save.side_effect = [None, None, error, None]
             self.rpc.adjust.side_effect = refusal
             # the caller is told the refusal, not this
             self.assertRaises(

@@ -19,7 +19,7 @@ from oslo_messaging.rpc import dispatcher
 from nova.compute import manager
 from nova import test
 from nova.tests.unit.xloud import base
-from nova.xloud import endpoint
+from nova.xloud.compute import endpoint
 from nova.xloud import exception
 from nova.xloud.size import GuestSize
 
@@ -28,8 +28,9 @@ class EndpointTestCase(test.NoDBTestCase):
 
     def setUp(self):
         super().setUp()
-        self.manager = mock.Mock()
-        self.endpoint = endpoint.Endpoint(self.manager)
+        self.driver = mock.Mock()
+        self.adjuster = mock.Mock()
+        self.endpoint = endpoint.Endpoint(self.driver, self.adjuster)
 
     def test_ping(self):
         self.assertTrue(self.endpoint.ping(mock.sentinel.ctxt))
@@ -38,18 +39,18 @@ class EndpointTestCase(test.NoDBTestCase):
         self.endpoint.adjust(
             mock.sentinel.ctxt, instance=mock.sentinel.instance, vcpus=1,
             memory_mb=2, persist=False)
-        self.manager.xloud.begin.assert_called_once_with(
+        self.adjuster.begin.assert_called_once_with(
             mock.sentinel.ctxt, mock.sentinel.instance, 1, 2, False)
 
     def test_refusal_is_no_error_of_the_host(self):
-        self.manager.xloud.begin.side_effect = exception.AdjustNotSupported(
+        self.adjuster.begin.side_effect = exception.AdjustNotSupported(
             reason='x')
         self.assertRaises(
             dispatcher.ExpectedException, self.endpoint.adjust,
             mock.sentinel.ctxt, mock.sentinel.instance, 1, 2, False)
 
     def test_status_is_the_guests(self):
-        self.manager.driver.get_current_size.return_value = GuestSize(
+        self.driver.get_current_size.return_value = GuestSize(
             3, 2048, True, 512, True)
         self.assertEqual(
             {'current_vcpus': 3, 'current_memory_mb': 2048,
@@ -59,7 +60,7 @@ class EndpointTestCase(test.NoDBTestCase):
                 mock.sentinel.ctxt, base.make_instance()))
 
     def test_status_without_a_guest_is_what_is_recorded(self):
-        self.manager.driver.get_current_size.return_value = None
+        self.driver.get_current_size.return_value = None
         self.assertEqual(
             {'current_vcpus': 2, 'current_memory_mb': 2048,
              'balloon_driver_active': False, 'attached_dimms_mb': 0,
@@ -72,6 +73,6 @@ class EndpointTestCase(test.NoDBTestCase):
             compute_driver='fake.SmallFakeDriver')
         found = [each for each in compute.additional_endpoints
                  if isinstance(each, endpoint.Endpoint)]
-        self.assertEqual([compute], [each.manager for each in found])
+        self.assertEqual([compute.xloud.endpoint], found)
         self.assertEqual('xloud', found[0].target.namespace)
         self.assertEqual('1.0', found[0].target.version)

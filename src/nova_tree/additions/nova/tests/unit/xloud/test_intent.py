@@ -51,9 +51,9 @@ class IntentTestCase(test.NoDBTestCase):
 
     def test_nothing_recorded_is_a_property_of_the_image(self):
         instance = base.make_instance(size=(2, 2048))
-        resize = size.follows_flavor(
-            lambda instance, flavor: setattr(instance, 'flavor', flavor))
-        resize(instance, base.make_flavor(8, 8192, 'two', **base.FLOORS))
+        flavor = base.make_flavor(8, 8192, 'two', **base.FLOORS)
+        with size.following(instance, flavor):
+            instance.flavor = flavor
         size.record_live(instance, Size(3, 2048))
         xloud_intent.Intent(3, None, False).write(instance)
         self.assertEqual(7, len(instance.system_metadata))

@@ -18,42 +18,42 @@ import fixtures
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova import test
+from nova.xloud import accounting
+from nova.xloud.compute import leaving
 from nova.xloud import exception
-from nova.xloud import leaving
 
 
 class LeavingTestCase(test.NoDBTestCase):
 
     def setUp(self):
         super().setUp()
-        self.manager = mock.Mock()
-        self.manager.driver.capabilities = {'supports_xloud_adjust': True}
-        self.manager.rt.compute_nodes = {
-            'n': mock.Mock(uuid=uuids.node, hypervisor_hostname='n')}
+        self.driver = mock.Mock(capabilities={'supports_xloud_adjust': True})
+        self.client = mock.Mock()
+        tracker = mock.Mock(compute_nodes={
+            'n': mock.Mock(uuid=uuids.node, hypervisor_hostname='n')})
+        self.accounting = accounting.Accounting('host', tracker, self.client)
         self.drop = self.useFixture(fixtures.MockPatch(
             'nova.xloud.placement.drop_trait')).mock
-        self.nova = mock.Mock()
 
     def _stop(self, is_on_disk):
         with mock.patch('os.path.exists', return_value=is_on_disk) as exists:
-            leaving.drops_trait(self.nova.cleanup_host)(self.manager)
+            leaving.tidy_up(self.driver, self.accounting)
             exists.assert_called_once_with(leaving.__file__)
-        self.nova.cleanup_host.assert_called_once_with(self.manager)
 
     def test_an_ordinary_stop_leaves_the_trait(self):
         self._stop(is_on_disk=True)
         self.drop.assert_not_called()
         self.assertTrue(
-            self.manager.driver.capabilities['supports_xloud_adjust'])
+            self.driver.capabilities['supports_xloud_adjust'])
 
     def test_the_trait_goes_with_the_library(self):
         self._stop(is_on_disk=False)
         self.drop.assert_called_once_with(
-            self.manager.reportclient, mock.ANY, uuids.node,
+            self.client, mock.ANY, uuids.node,
             'CUSTOM_XLOUD_ADJUST')
         # nor does a periodic task bring it back
         self.assertFalse(
-            self.manager.driver.capabilities['supports_xloud_adjust'])
+            self.driver.capabilities['supports_xloud_adjust'])
 
     def test_without_placement_the_service_ends_all_the_same(self):
         self.drop.side_effect = ValueError()

@@ -24,6 +24,7 @@ from nova.tests.unit.xloud import base
 from nova.virt.libvirt import driver
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import xloud
+from nova.virt.libvirt import xloud_boots
 from nova.xloud import exception
 from nova.xloud import size
 
@@ -50,6 +51,10 @@ class LibvirtTestCase(test.NoDBTestCase):
         self.guest.is_active.return_value = True
         self.host = mock.Mock()
         self.host.get_guest.return_value = self.guest
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.virt.libvirt.xloud_boots.time',
+            mock.Mock(monotonic=lambda: self.now)))
+        self.addCleanup(xloud_boots._started.clear)
         self.instance = base.make_instance(size=(2, 2048))
         self.flags(unplug_timeout=30, balloon_timeout=30,
                    balloon_driver_timeout=5, change_timeout=100,
@@ -243,6 +248,47 @@ class SetMemoryTestCase(LibvirtTestCase):
         self.assertIn('no working balloon driver', str(error))
         self.assertEqual(
             (1024 * 1024, 1024 * 1024), (self.target, self.kept))
+
+    def test_guest_that_boots_is_waited_for(self):
+        self.flags(boot_timeout=60, group='xloud')
+        speed, self.speed = self.speed, 0
+        self.has_driver = False
+        xloud_boots.note('uuid')
+        sleep = self._sleep
+
+        def boot(seconds):
+            sleep(seconds)
+            if self.now >= 50:
+                self.speed = speed
+                self.has_driver = True
+
+        with mock.patch.object(xloud.time, 'sleep', boot):
+            self._set_memory(1024)
+        self.assertTrue(50 <= self.now < 70, self.now)
+
+    def test_guest_that_does_not_boot_in_time(self):
+        self.flags(boot_timeout=60, group='xloud')
+        self.speed = 0
+        self.has_driver = False
+        xloud_boots.note('uuid')
+        self.assertIn('no working balloon driver', self._fails(1024))
+        self.assertTrue(60 <= self.now <= 66, self.now)
+
+    def test_guest_that_boots_is_waited_for_within_the_whole_time(self):
+        self.flags(boot_timeout=1000, group='xloud')
+        self.speed = 0
+        self.has_driver = False
+        xloud_boots.note('uuid')
+        self.assertIn('no working balloon driver', self._fails(1024))
+        self.assertTrue(100 <= self.now <= 101, self.now)
+
+    def test_starts_are_forgotten_after_an_hour(self):
+        xloud_boots.note('one')
+        self.now = 3601
+        self.assertEqual(3601, xloud_boots.age('one'))
+        xloud_boots.note('two')
+        self.assertEqual((None, 0), (
+            xloud_boots.age('one'), xloud_boots.age('two')))
 
     def test_driver_without_statistics(self):
         self.has_driver = False

@@ -24,9 +24,10 @@ from oslo_utils import timeutils
 from nova import context
 from nova import exception as nova_exception
 from nova import objects
+from nova import test
 from nova.tests.unit.xloud import base
+from nova.xloud.compute import reconcile
 from nova.xloud import intent
-from nova.xloud import reconcile
 from nova.xloud import size
 from nova.xloud.size import GuestSize
 from nova.xloud.size import Size
@@ -41,11 +42,10 @@ class ReconcileTestCase(base.HostTestCase):
         self.read = self.instance
         self.get_by_uuid.side_effect = lambda *args, **kwargs: self.read
         self.guest = GuestSize(2, 2048, True, 0, False)
-        self.manager.driver.get_current_size.side_effect = (
+        self.driver.get_current_size.side_effect = (
             lambda instance: self.guest)
-        self.manager.rt.xloud_instances = {'node': [self.instance]}
+        self.tracker.xloud.instances = {'node': [self.instance]}
         self.held = {'VCPU': 2, 'MEMORY_MB': 2048}
-        self.client = self.manager.reportclient
         self.client.get_allocations_for_resource_provider.side_effect = (
             lambda *args: mock.Mock(allocations={
                 self.instance.uuid: {'resources': self.held}}))
@@ -54,8 +54,15 @@ class ReconcileTestCase(base.HostTestCase):
             side_effect=lambda *args, **kwargs: [
                 self.instance, base.make_instance(base.make_flavor())])
 
+    def make_driver(self):
+        return mock.Mock(capabilities={'supports_xloud_adjust': True})
+
+    def use(self, driver):
+        """Have the host work with another driver."""
+        self.host.reconciler._driver = driver
+
     def reconcile(self, startup=False):
-        reconcile.reconcile(self.manager, self.context, startup)
+        self.host.reconciler.reconcile(self.context, startup)
 
     def assertAssigned(self, *wanted):
         self.assertEqual(
@@ -75,12 +82,12 @@ class ApartTestCase(ReconcileTestCase):
         self.get_by_uuid.assert_not_called()
 
     def test_node_without_servers_asks_nobody(self):
-        self.manager.rt.xloud_instances = {'node': []}
+        self.tracker.xloud.instances = {'node': []}
         self.reconcile()
         self.client.get_allocations_for_resource_provider.assert_not_called()
 
     def test_node_that_is_gone(self):
-        self.manager.rt.compute_nodes = {}
+        self.tracker.compute_nodes = {}
         self.guest = self.guest._replace(vcpus=3)
         self.reconcile()
         self.client.get_allocations_for_resource_provider.assert_not_called()
@@ -90,7 +97,7 @@ class ApartTestCase(ReconcileTestCase):
 
     def test_tracker_that_has_failed_has_not_read_the_servers(self):
         self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
-        self.manager.rt.xloud_instances = {}
+        self.tracker.xloud.instances = {}
         self.reconcile()
         self.assertAssigned((2, 2048))
         self.listed.assert_called_once_with(
@@ -99,19 +106,19 @@ class ApartTestCase(ReconcileTestCase):
 
     def test_tracker_that_has_failed_for_one_node(self):
         self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
-        self.manager.rt.xloud_instances = {'other': []}
+        self.tracker.xloud.instances = {'other': []}
         self.reconcile()
         self.assertAssigned((2, 2048))
 
     def test_servers_cannot_be_listed(self):
-        self.manager.rt.xloud_instances = {}
+        self.tracker.xloud.instances = {}
         self.listed.side_effect = ValueError
         self.reconcile()
         self.assertLeftAlone()
 
     def test_drivers_that_cannot_adjust_have_nothing_to_list(self):
-        self.manager.rt.xloud_instances = {}
-        self.manager.driver.capabilities = {}
+        self.tracker.xloud.instances = {}
+        self.driver.capabilities = {}
         self.reconcile()
         self.listed.assert_not_called()
 
@@ -201,14 +208,14 @@ class ApartTestCase(ReconcileTestCase):
     def test_server_that_another_operation_has(self):
         for fields in ({'task_state': 'migrating'}, {'vm_state': 'resized'}):
             instance = base.make_instance(size=(2, 2048), **fields)
-            self.manager.rt.xloud_instances = {'node': [instance]}
+            self.tracker.xloud.instances = {'node': [instance]}
             self.held = {'VCPU': 4, 'MEMORY_MB': 4096}
             self.reconcile()
         self.assertLeftAlone()
 
     def test_server_that_is_adjusted(self):
         self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
-        with self.manager.xloud.hold(self.instance.uuid):
+        with self.running.hold(self.instance.uuid):
             self.reconcile()
         self.assertLeftAlone()
 
@@ -230,8 +237,8 @@ class ApartTestCase(ReconcileTestCase):
 
     def test_one_server_does_not_spoil_it_for_the_others(self):
         other = base.make_instance(size=(1, 1024), uuid=uuids.other)
-        self.manager.rt.xloud_instances['node'].append(other)
-        self.manager.driver.get_current_size.side_effect = [
+        self.tracker.xloud.instances['node'].append(other)
+        self.driver.get_current_size.side_effect = [
             ValueError, GuestSize(3, 1024, True, 0, False)]
         self.read = other
         self.reconcile()
@@ -246,7 +253,7 @@ class SideBySideTestCase(ReconcileTestCase):
         self.looking = []
         self.most = 0
         self.seen = []
-        self.manager.driver.get_current_size.side_effect = self._look
+        self.driver.get_current_size.side_effect = self._look
 
     def _look(self, instance):
         self.looking.append(instance.uuid)
@@ -261,7 +268,7 @@ class SideBySideTestCase(ReconcileTestCase):
         servers = [base.make_instance(size=(2, 2048),
                                       uuid=getattr(uuids, 'server%d' % one))
                    for one in range(number)]
-        self.manager.rt.xloud_instances = {'node': servers}
+        self.tracker.xloud.instances = {'node': servers}
         self.reconcile()
         self.assertEqual(sorted(server.uuid for server in servers),
                          sorted(self.seen))
@@ -274,8 +281,8 @@ class SideBySideTestCase(ReconcileTestCase):
         self._reconcile(20, at_once=10)
 
     def test_thread_cannot_be_started(self):
-        with mock.patch.object(threading.Thread, 'start',
-                               side_effect=RuntimeError):
+        with mock.patch('nova.xloud.compute.executors.submit',
+                        side_effect=RuntimeError):
             self._reconcile(3, at_once=1)
 
 
@@ -289,7 +296,7 @@ class RecoverTestCase(ReconcileTestCase):
         """Note an adjust whose work has ended without an outcome."""
         intent.Intent(vcpus, memory_mb, persist,
                       'req-of-the-adjust').write(self.instance)
-        self.adjuster._abandoned[self.instance.uuid] = 'req-of-the-adjust'
+        self.running._abandoned[self.instance.uuid] = 'req-of-the-adjust'
 
     def assertRecovered(self, recorded, live=None):
         self.assertIsNone(self.instance.task_state)
@@ -330,7 +337,7 @@ class RecoverTestCase(ReconcileTestCase):
     def test_half_way_is_taken_back(self):
         self._intend(4, 4096)
         driver = base.FakeDriver(2, 4096)
-        self.manager.driver = driver
+        self.use(driver)
         self.reconcile()
         self.assertRecovered(Size(2, 2048))
         self.assertEqual(2048, driver.guest.memory_mb)
@@ -341,7 +348,7 @@ class RecoverTestCase(ReconcileTestCase):
         driver = base.FakeDriver(2, 4096)
         driver.guest = driver.guest._replace(balloon_driver_active=False)
         driver.failing['memory_mb', 2048] = 4096
-        self.manager.driver = driver
+        self.use(driver)
         self.reconcile()
         self.assertRecovered(Size(2, 2048))
         self.assertAction('2 vCPUs and 2048 MiB')
@@ -368,9 +375,10 @@ class RecoverTestCase(ReconcileTestCase):
     def test_unplug_is_asked_for_again(self):
         # its end may be known to nobody but the guest
         self._intend(1)
-        self.manager.driver = base.FakeDriver(2, 2048)
+        driver = base.FakeDriver(2, 2048)
+        self.use(driver)
         self.reconcile()
-        self.assertEqual([('vcpus', 1)], self.manager.driver.calls)
+        self.assertEqual([('vcpus', 1)], driver.calls)
         self.assertRecovered(Size(1, 2048))
         self.assertAssigned((1, 2048))
         self.assertAction(None)
@@ -378,7 +386,7 @@ class RecoverTestCase(ReconcileTestCase):
     def test_unplug_that_was_half_of_it_is_taken_back(self):
         self._intend(1, 1024)
         driver = base.FakeDriver(2, 2048)
-        self.manager.driver = driver
+        self.use(driver)
         self.reconcile()
         self.assertEqual(
             [('vcpus', 1), ('vcpus', 2), ('memory_mb', 2048)], driver.calls)
@@ -389,7 +397,7 @@ class RecoverTestCase(ReconcileTestCase):
         self._intend(4, 4096)
         driver = base.FakeDriver(2, 4096)
         driver.failing['memory_mb', 2048] = 3000
-        self.manager.driver = driver
+        self.use(driver)
         self.reconcile()
         self.assertRecovered(Size(2, 3000))
         self.assertAssigned((2, 3000))
@@ -398,7 +406,7 @@ class RecoverTestCase(ReconcileTestCase):
     def test_what_was_not_asked_for_is_left_alone(self):
         self._intend(4)
         driver = base.FakeDriver(3, 4096)
-        self.manager.driver = driver
+        self.use(driver)
         self.reconcile()
         self.assertEqual([('vcpus', 2)], driver.calls)
 
@@ -417,7 +425,7 @@ class RecoverTestCase(ReconcileTestCase):
 
     def test_libvirt_is_gone(self):
         self._intend(3)
-        self.manager.driver.get_current_size.side_effect = ValueError
+        self.driver.get_current_size.side_effect = ValueError
         self.reconcile()
         self.save.assert_not_called()
         self.assertEqual('xloud_adjusting', self.instance.task_state)
@@ -430,7 +438,7 @@ class RecoverTestCase(ReconcileTestCase):
 
     def test_this_process_is_at_work(self):
         self._intend(3)
-        with self.manager.xloud.hold(self.instance.uuid):
+        with self.running.hold(self.instance.uuid):
             self.reconcile()
         self.assertLeftAlone()
 
@@ -438,7 +446,7 @@ class RecoverTestCase(ReconcileTestCase):
         self.reconcile()
         self.assertLeftAlone()
         self._intend(3)
-        self.adjuster._abandoned.clear()
+        self.running._abandoned.clear()
         self.reconcile()
         self.assertLeftAlone()
 
@@ -459,7 +467,7 @@ class RecoverTestCase(ReconcileTestCase):
         self._intend(3)
         self.reconcile()
         self.assertRecovered(Size(2, 2048))
-        self.assertEqual({}, self.adjuster._abandoned)
+        self.assertEqual({}, self.running._abandoned)
 
     def test_another_adjust_after_one_whose_end_was_not_noticed(self):
         self._intend(3)
@@ -533,108 +541,19 @@ class RecoverTestCase(ReconcileTestCase):
         self.finished.assert_not_called()
 
 
-class SettleTestCase(ReconcileTestCase):
+class DriftsTestCase(test.NoDBTestCase):
 
-    def _settle(self):
-        reconcile.settle(self.manager, self.context, self.instance)
+    def test_drift_that_stays_counts(self):
+        drifts = reconcile._Drifts()
+        self.assertEqual(
+            [False, True, True, False, False, False],
+            [drifts.note('uuid', drift, looks=2)
+             for drift in (5, 5, 5, 6, 0, 0)])
 
-    def test_live_size_that_was_forgotten_is_accounted_for(self):
-        self._settle()
-        self.assertAssigned((2, 2048))
-        self.manager.rt.xloud_count.assert_called_once_with(
-            mock.ANY, self.instance)
-
-    def test_tracker_that_counts_it_already_is_left_alone(self):
-        self.manager.rt.xloud_counted[self.instance.uuid] = (
-            self.instance.flavor.id, Size(2, 2048))
-        self._settle()
-        self.assertAssigned((2, 2048))
-        self.manager.rt.xloud_count.assert_not_called()
-
-    def test_live_size_that_stays_is_kept(self):
-        size.record_live(self.instance, Size(3, 2048))
-        self._settle()
-        self.assertAssigned((3, 2048))
-
-    def test_server_that_stops_has_no_live_size(self):
-        size.record_live(self.instance, Size(3, 2048))
-        reconcile.settle_stopped(self.manager, self.context, self.instance)
-        self.assertFalse(size.has_live(self.instance))
-        self.assertAssigned((2, 2048))
-        # the manager does
-        self.save.assert_not_called()
-
-    def _settle_new(self, instance):
-        reconcile.settle_new(self.manager, self.context, instance)
-
-    def test_new_server_begins_at_its_floor(self):
-        instance = base.make_instance(task_state='scheduling')
-        self._settle_new(instance)
-        self.assertEqual(Size(1, 1024), size.recorded(instance))
-        self.save.assert_called_once_with()
-
-    def test_new_server_that_has_begun_is_left_alone(self):
-        self._settle_new(self.instance)
-        self._settle_new(base.make_instance(base.make_flavor()))
-        self.assertLeftAlone()
-
-    def test_server_of_another_host(self):
-        self.instance.host = 'elsewhere'
-        self._settle()
-        self.assertLeftAlone()
-
-    def test_server_without_floor(self):
-        self.instance.flavor = base.make_flavor()
-        # nothing more is read than Nova itself does
-        del self.instance._obj_system_metadata
-        self._settle()
-        reconcile.settle_stopped(self.manager, self.context, self.instance)
-        self.assertLeftAlone()
-
-    def test_operation_ends_whatever_happens(self):
-        self.assign.side_effect = ValueError
-        self._settle()
-        self.manager.rt.xloud_count.assert_not_called()
-
-
-class DecoratorsTestCase(ReconcileTestCase):
-
-    def test_move_that_is_reverted(self):
-        revert = reconcile.settles_revert(
-            lambda manager, context, instance, migration: migration)
-        arguments = (self.manager, self.context, self.instance, 'migration')
-        self.assertIsNone(revert(*arguments[:3], migration=None))
-        self.assertLeftAlone()
-        self.assertEqual('migration', revert(*arguments))
-        self.assertAssigned((2, 2048))
-        self.assign.reset_mock()
-        # not this host's any more
-        self.instance.node = 'elsewhere'
-        revert(*arguments)
-        self.instance.node = 'node'
-        self.instance.flavor = base.make_flavor()
-        revert(*arguments)
-        self.assertLeftAlone()
-
-    def test_periodic_task(self):
-        calls = []
-
-        @reconcile.after_update
-        def update(manager, context, startup=False):
-            calls.append(startup)
-
-        self.instance.task_state = 'xloud_adjusting'
-        update(self.manager, self.context)
-        self.assertLeftAlone()
-        update(self.manager, self.context, startup=True)
-        self.assertIsNone(self.instance.task_state)
-        self.assertEqual([False, True], calls)
-
-    def test_novas_task_fails(self):
-        @reconcile.after_update
-        def update(manager, context, startup=False):
-            raise ValueError
-
-        self.guest = self.guest._replace(vcpus=3)
-        self.assertRaises(ValueError, update, self.manager, self.context)
-        self.assertEqual(Size(3, 2048), size.live(self.instance))
+    def test_servers_that_are_gone_are_forgotten(self):
+        drifts = reconcile._Drifts()
+        drifts.note('gone', 5)
+        drifts.note('here', 5)
+        drifts.keep({'here', 'new'})
+        self.assertFalse(drifts.note('gone', 5, 2))
+        self.assertTrue(drifts.note('here', 5, 2))

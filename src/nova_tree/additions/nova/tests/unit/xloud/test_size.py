@@ -172,11 +172,12 @@ class RecordTestCase(test.NoDBTestCase):
 class ResizeTestCase(test.NoDBTestCase):
 
     @staticmethod
-    @size.follows_flavor
     def _set_instance_info(instance, flavor):
-        instance.flavor = flavor
-        instance.vcpus = flavor.vcpus
-        instance.memory_mb = flavor.memory_mb
+        """Do what ComputeManager does, with our hook."""
+        with size.following(instance, flavor):
+            instance.flavor = flavor
+            instance.vcpus = flavor.vcpus
+            instance.memory_mb = flavor.memory_mb
 
     def _resize(self, instance, flavor):
         instance.old_flavor = instance.flavor
@@ -241,12 +242,8 @@ class ResizeTestCase(test.NoDBTestCase):
     def test_second_resize_after_a_confirm_is_no_revert(self):
         instance = base.make_instance(self.small, (2, 2048))
         self._resize(instance, self.large)
-
-        @size.forget_stashed
-        def delete_stashed_flavor_info(manager, instance):
-            instance.old_flavor = None
-
-        delete_stashed_flavor_info(None, instance)
+        size.forget_stashed(instance)
+        instance.old_flavor = None
         self.assertIsNone(size.stashed(instance))
         self._resize(instance, self.small)
         self.assertEqual(Size(3, 2048), size.recorded(instance))

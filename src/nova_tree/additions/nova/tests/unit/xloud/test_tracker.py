@@ -24,9 +24,9 @@ from nova import context
 from nova import objects
 from nova import test
 from nova.tests.unit.xloud import base
+from nova.xloud.compute import tracker
 from nova.xloud import size
 from nova.xloud.size import Size
-from nova.xloud import tracker
 
 
 class TrackerTestCase(test.NoDBTestCase):
@@ -72,7 +72,7 @@ class CountTestCase(TrackerTestCase):
         self._track()
         self._track()
         self.assertUsed(4, 4096)
-        self.assertEqual({}, self.tracker.xloud_counted)
+        self.assertEqual({}, self.tracker.xloud._counted)
 
     def test_size_changes(self):
         self._track()
@@ -87,7 +87,7 @@ class CountTestCase(TrackerTestCase):
         size.record(self.instance, Size(3, 2048))
         self._track(is_removed=True)
         self.assertUsed(0, 0)
-        self.assertEqual({}, self.tracker.xloud_counted)
+        self.assertEqual({}, self.tracker.xloud._counted)
 
     def test_resize_on_the_same_host_waits_for_its_end(self):
         self._track()
@@ -120,9 +120,9 @@ class CountTestCase(TrackerTestCase):
             self.context, [self.instance, plain], 'node')
         self.assertUsed(7, 6144)
         self.assertEqual(
-            {'node': [self.instance]}, self.tracker.xloud_instances)
+            {'node': [self.instance]}, self.tracker.xloud.instances)
         self.assertEqual(
-            [self.instance.uuid], list(self.tracker.xloud_counted))
+            [self.instance.uuid], list(self.tracker.xloud._counted))
 
 
 class UpdateUsageTestCase(TrackerTestCase):
@@ -133,11 +133,11 @@ class UpdateUsageTestCase(TrackerTestCase):
         self.save = self.useFixture(fixtures.MockPatchObject(
             objects.ComputeNode, 'save')).mock
         self._track()
-        self.update()
+        self.tracker.xloud.save('node')
         self.save.reset_mock()
 
     def update(self):
-        tracker.update_usage(self.tracker, self.context, self.instance)
+        self.tracker.xloud.update(self.instance)
 
     def test_size_is_counted_and_saved(self):
         size.record(self.instance, Size(3, 2048))
@@ -157,9 +157,9 @@ class UpdateUsageTestCase(TrackerTestCase):
     def test_first_one_saves_for_all(self):
         for vcpus in (2, 3):
             size.record(self.instance, Size(vcpus, 2048))
-            self.tracker.xloud_count(self.context, self.instance)
-        self.tracker.xloud_save('node')
-        self.tracker.xloud_save('node')
+            self.tracker.xloud.count(self.instance)
+        self.tracker.xloud.save('node')
+        self.tracker.xloud.save('node')
         self.save.assert_called_once_with()
 
     def test_others_have_the_lock_between_counting_and_saving(self):
@@ -185,7 +185,7 @@ class UpdateUsageTestCase(TrackerTestCase):
         size.record(self.instance, Size(3, 2048))
         self.assertRaises(messaging.MessagingTimeout, self.update)
         self.assertUsed(3, 2048)
-        self.update()
+        self.tracker.xloud.save('node')
         self.assertEqual(2, self.save.call_count)
 
     def test_server_that_has_gone_is_not_counted(self):
@@ -199,3 +199,7 @@ class UpdateUsageTestCase(TrackerTestCase):
         self.tracker.compute_nodes.clear()
         self.update()
         self.save.assert_not_called()
+
+    def test_lock_is_novas_own(self):
+        self.assertEqual(
+            resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, tracker.LOCK)

@@ -17,9 +17,10 @@ from unittest import mock
 from oslo_utils.fixture import uuidsentinel as uuids
 from oslo_utils import timeutils
 
+from nova import exception as nova_exception
 from nova import objects
 from nova.tests.unit.xloud import base
-from nova.xloud import action
+from nova.xloud import lifecycle
 
 REQUEST = 'req-of-the-adjust'
 
@@ -27,7 +28,7 @@ REQUEST = 'req-of-the-adjust'
 class FinishTestCase(base.ServerTestCase):
 
     def _finish(self, request_id=REQUEST, error='why', **kwargs):
-        action.finish(self.context, self.instance, request_id, 'event',
+        lifecycle.end(self.context, self.instance, request_id, 'event',
                       'host', error, **kwargs)
 
     def assertFinished(self, error, traceback):
@@ -44,9 +45,28 @@ class FinishTestCase(base.ServerTestCase):
         self.assertFinished('why', 'why')
 
     def test_exception_has_a_traceback(self):
+        try:
+            raise ValueError('why')
+        except ValueError as raised:
+            error = raised
+        self._finish(error=error)
+        self.assertFinished(error, error.__traceback__)
+
+    def test_exception_that_was_not_raised_is_no_success(self):
         error = ValueError('why')
-        self._finish(error=error, traceback=mock.sentinel.traceback)
-        self.assertFinished(error, mock.sentinel.traceback)
+        self._finish(error=error)
+        self.assertFinished(error, 'why')
+        self.finished.reset_mock()
+        self.context.request_id = REQUEST
+        lifecycle.tell_end(self.context, self.instance, error)
+        self.finished.assert_called_once_with(
+            mock.ANY, uuids.server, lifecycle.HOST_EVENT, exc_val=error,
+            exc_tb='why', want_result=False)
+
+    def test_server_action_that_is_missing(self):
+        self.finished.side_effect = nova_exception.InstanceActionNotFound(
+            request_id='x', instance_uuid='y')
+        lifecycle.tell_end(self.context, self.instance, None)
 
     def test_success(self):
         self._finish(error=None)

@@ -118,6 +118,22 @@ def change(driver, instance, vcpus, memory_mb):
     return xloud_size.replaced(old, vcpus, memory_mb), None
 
 
+def take_back(driver, instance, vcpus, memory_mb):
+    """Bring a guest back to what it had before an adjust.
+
+    :param driver: nova.virt.driver.ComputeDriver
+    :param instance: nova.objects.Instance with the live size of before
+    :param vcpus: number of vCPUs in the request, None if it has none
+    :param memory_mb: MiB in the request, None if it has none
+    :returns: nova.xloud.size.Size that the guest has then, if it refuses
+    """
+    old = xloud_size.live(instance)
+    has, _refusal = change(
+        driver, instance, None if vcpus is None else old.vcpus,
+        None if memory_mb is None else old.memory_mb)
+    return has
+
+
 def end_unplug(driver, instance, vcpus):
     """Ask a guest again for vCPUs that it was asked for before.
 

@@ -17,8 +17,8 @@
 from oslo_log import log as logging
 import oslo_messaging as messaging
 
+from nova.xloud.compute import guest as xloud_guest
 from nova.xloud import exception
-from nova.xloud import guest as xloud_guest
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 
@@ -31,12 +31,14 @@ class Endpoint:
     target = messaging.Target(
         namespace=rpcapi.NAMESPACE, version=rpcapi.VERSION)
 
-    def __init__(self, manager):
-        """Take the calls for a compute manager.
+    def __init__(self, driver, adjuster):
+        """Take the calls for a compute host.
 
-        :param manager: nova.compute.manager.ComputeManager
+        :param driver: nova.virt.driver.ComputeDriver
+        :param adjuster: nova.xloud.compute.work.Adjuster
         """
-        self.manager = manager
+        self._driver = driver
+        self._adjuster = adjuster
 
     def ping(self, ctxt):
         """Tell that this host has the namespace; stock Nova cannot.
@@ -51,9 +53,9 @@ class Endpoint:
 
     @messaging.expected_exceptions(exception.AdjustError)
     def adjust(self, ctxt, instance, vcpus, memory_mb, persist):
-        """Take on an adjust; see :meth:`nova.xloud.adjust.Adjuster.begin`."""
+        """Take on an adjust; see :meth:`nova.xloud.compute.work.Adjuster.begin`."""
         try:
-            self.manager.xloud.begin(ctxt, instance, vcpus, memory_mb, persist)
+            self._adjuster.begin(ctxt, instance, vcpus, memory_mb, persist)
         except exception.AdjustError as error:
             LOG.info('The adjust is refused: %s', error.for_admin(),
                      instance=instance)
@@ -69,7 +71,7 @@ class Endpoint:
         :param instance: nova.objects.Instance
         :returns: dict, see :meth:`nova.xloud.rpcapi.XloudAPI.get_status`
         """
-        guest = xloud_guest.size(self.manager.driver, instance)
+        guest = xloud_guest.size(self._driver, instance)
         if guest is None:
             size = xloud_size.recorded(instance)
             guest = xloud_size.GuestSize(

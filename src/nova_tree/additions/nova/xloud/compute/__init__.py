@@ -12,17 +12,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Run something beside the RPC call that asked for it.
-
-Asks for the ability, not for a version: since 34 (2026.2) threads come from
-nova.thread_pool_factory, before that from nova.utils.
-"""
-
-from nova import utils
-
-if hasattr(utils, 'spawn'):
-    spawn = utils.spawn
-else:
-    from nova import thread_pool_factory
-
-    spawn = thread_pool_factory.spawn
+"""The host's side: what nova-compute does for servers with a floor."""

@@ -12,6 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from concurrent import futures
 import datetime
 import threading
 import time
@@ -35,23 +36,27 @@ class AdjusterTestCase(base.HostTestCase):
 
     def setUp(self):
         super().setUp()
-        self.driver = base.FakeDriver(2, 2048)
-        self.manager.driver = self.driver
         self.instance.task_state = 'xloud_adjusting'
-        self.adjuster._began -= 61
+        self.adjuster = self.host.adjuster
+        self.running._began -= 61
         self.steps = []
         self.assign.side_effect = self._assign
         self.finished.side_effect = (
             lambda *args, **kwargs: self.steps.append(('action', 'ends')))
         self.save.side_effect = self._save
-        self.spawn = self.patch(
-            'nova.xloud.worker.spawn',
-            side_effect=lambda work, *args: work(*args))
+        self.submit = self.patch(
+            'nova.xloud.compute.executors.submit', side_effect=self._submit)
+
+    def _submit(self, executor, function, *args):
+        """Do the work at once; what a call raises is its future's."""
+        future = futures.Future()
+        future.set_result(function(*args))
+        return future
 
     def _assign(self, client, ctxt, instance, provider, wanted, must_hold):
         self.assertEqual(uuids.node, provider)
         # what is claimed must be held, what is tidied up need not
-        self.assertEqual(self.spawn.call_count == self.spawned, must_hold)
+        self.assertEqual(self.submit.call_count == self.submitted, must_hold)
         self.steps.append(('Placement', tuple(wanted)))
 
     def _save(self, expected_task_state=None):
@@ -61,7 +66,7 @@ class AdjusterTestCase(base.HostTestCase):
         self.context.request_id = oslo_context.generate_request_id()
         intent.Intent(vcpus, memory_mb, persist,
                       self.context.request_id).write(self.instance)
-        self.spawned = self.spawn.call_count
+        self.submitted = self.submit.call_count
         self.adjuster.begin(
             self.context, self.instance, vcpus, memory_mb, persist)
 
@@ -79,7 +84,7 @@ class AdjusterTestCase(base.HostTestCase):
 
     def assertFree(self):
         """The next adjust, and the periodic task, can have the server."""
-        with self.adjuster.hold(self.instance.uuid) as is_ours:
+        with self.running.hold(self.instance.uuid) as is_ours:
             self.assertTrue(is_ours)
 
 
@@ -94,9 +99,7 @@ class SuccessTestCase(AdjusterTestCase):
         self.assertEqual([('vcpus', 3)], self.driver.calls)
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())
-        self.manager.rt.xloud_count.assert_called_once_with(
-            self.context, self.instance)
-        self.manager.rt.xloud_save.assert_called_once_with('node')
+        self.tracker.xloud.update.assert_called_once_with(self.instance)
 
     def test_shrink_is_released_last(self):
         self.begin(vcpus=1, memory_mb=1024)
@@ -177,7 +180,7 @@ class SuccessTestCase(AdjusterTestCase):
         self.adjuster.begin(self.context, self.instance, 3, None, True)
         self.assertEqual([], self.steps)
         self.assertEqual([('vcpus', 3)], self.driver.calls)
-        with self.adjuster.hold(self.instance.uuid):
+        with self.running.hold(self.instance.uuid):
             # and while the server is at work
             self.adjuster.begin(self.context, self.instance, 3, None, True)
         self.assertEqual([], self.steps)
@@ -186,7 +189,7 @@ class SuccessTestCase(AdjusterTestCase):
         for vcpus in range(1005):
             self.instance.task_state = 'xloud_adjusting'
             self.begin(vcpus=vcpus % 4 + 1)
-        self.assertEqual(1000, len(self.adjuster._accepted))
+        self.assertEqual(1000, len(self.running._accepted))
 
     def test_event_has_start_host_and_end(self):
         self.begin(vcpus=3)
@@ -201,28 +204,28 @@ class RefusalTestCase(AdjusterTestCase):
     def assertRefused(self, expected, *asked, **persist):
         error = self.assertRaises(expected, self.begin, *asked, **persist)
         self.assertEqual([], self.driver.calls)
-        self.spawn.assert_not_called()
+        self.submit.assert_not_called()
         self.assertFree()
         return str(error)
 
     def test_another_adjust_is_running(self):
         # half of it is the time that it may take
         self.flags(rpc_response_timeout=0)
-        with self.adjuster.hold(self.instance.uuid):
+        with self.running.hold(self.instance.uuid):
             error = self.assertRaises(
                 exception.AdjustNotSupported, self.begin, 3)
             self.assertIn('another adjust', str(error))
-            with self.adjuster.hold(self.instance.uuid) as is_ours:
+            with self.running.hold(self.instance.uuid) as is_ours:
                 self.assertFalse(is_ours)
 
     def test_a_look_of_the_periodic_task_is_waited_for(self):
-        with self.adjuster.hold(self.instance.uuid):
+        with self.running.hold(self.instance.uuid):
             waiting = threading.Thread(target=self.begin, args=(3,))
             waiting.start()
             time.sleep(0.1)
-            self.spawn.assert_not_called()
+            self.submit.assert_not_called()
         waiting.join()
-        self.spawn.assert_called_once()
+        self.assertEqual([('vcpus', 3)], self.driver.calls)
         # what has been read before that may not be true any more
         self.get_by_uuid.assert_called_once()
 
@@ -248,7 +251,7 @@ class RefusalTestCase(AdjusterTestCase):
         self.assertRefused(exception.AdjustNotSupported, 3)
 
     def test_message_of_before_the_start(self):
-        self.adjuster.note_start()
+        self.running.note_start()
         self._message(0).task_state = None
         self.assertRefused(exception.AdjustNotSupported, 3)
 
@@ -301,18 +304,18 @@ class RefusalTestCase(AdjusterTestCase):
         self.save.assert_not_called()
 
     def test_node_is_not_known(self):
-        self.manager.rt.compute_nodes = {}
+        self.tracker.compute_nodes = {}
         self.assertRefused(exception.AdjustAccountingFailed, 3)
 
     def test_claim_is_given_back_when_the_work_cannot_start(self):
-        self.spawn.side_effect = RuntimeError('no threads')
+        self.submit.side_effect = RuntimeError('no threads')
         self.assertRaises(RuntimeError, self.begin, 3)
         self.assertEqual([('Placement', (3, 2048)),
                           ('Placement', (2, 2048))], self.steps)
         self.assertFree()
 
     def test_shrink_has_no_claim_to_give_back(self):
-        self.spawn.side_effect = RuntimeError('no threads')
+        self.submit.side_effect = RuntimeError('no threads')
         self.assertRaises(RuntimeError, self.begin, 1)
         self.assertEqual([], self.steps)
 
@@ -431,7 +434,7 @@ class FailureTestCase(AdjusterTestCase):
             self.assertEqual(Size(2, 2048), size.recorded(self.instance))
             self.assertEqual('xloud_adjusting', self.instance.task_state)
             self.assertFree()
-            self.assertFalse(self.adjuster.is_abandoned(self.instance))
+            self.assertFalse(self.running.is_abandoned(self.instance))
 
     def test_a_server_that_was_evacuated_meanwhile(self):
         self._is_taken_over(
@@ -444,29 +447,16 @@ class FailureTestCase(AdjusterTestCase):
         self._is_taken_over(lambda: intent.Intent(
             4, None, True, 'req-newer').write(self.instance))
 
-    def test_a_resource_without_room_does_not_hold_up_the_other(self):
-        self.driver.failing = {}
-        wanted = []
-
-        def assign(client, ctxt, instance, provider, amount, must_hold):
-            wanted.append(tuple(amount))
-            if amount.vcpus == 2:
-                raise exception.AdjustNoCapacity(asked=1, resource='VCPU')
-
-        self.assign.side_effect = assign
-        self.adjuster.account(self.context, self.instance)
-        self.assertEqual([(2, 2048), (2, None), (None, 2048)], wanted)
-
     def test_placement_fails_at_the_release(self):
         self.assign.side_effect = exception.AdjustAccountingFailed(
             internal='down')
         self.begin(vcpus=1)
         self.assertSize(Size(1, 2048))
         self.assertIsNone(self.failure())
-        self.manager.rt.xloud_count.assert_called_once()
+        self.tracker.xloud.update.assert_called_once_with(self.instance)
 
     def test_tracker_fails(self):
-        self.manager.rt.xloud_save.side_effect = ValueError
+        self.tracker.xloud.update.side_effect = ValueError
         self.begin(vcpus=3)
         self.assertSize(Size(3, 2048))
         self.assertIsNone(self.failure())
@@ -479,18 +469,15 @@ class FailureTestCase(AdjusterTestCase):
         self.assertEqual('xloud_adjusting', self.instance.task_state)
         self.assertIsNotNone(intent.Intent.of(self.instance))
         self.assertIsNotNone(self.failure())
-        self.assertTrue(self.adjuster.is_abandoned(self.instance))
+        self.assertTrue(self.running.is_abandoned(self.instance))
         self.assertFree()
 
     def test_database_is_gone_meanwhile(self):
         self.save.side_effect = messaging.MessagingTimeout()
         self.begin(vcpus=3)
         self.assertEqual([('vcpus', 3)], self.driver.calls)
-        self.assertTrue(self.adjuster.is_abandoned(self.instance))
+        self.assertTrue(self.running.is_abandoned(self.instance))
         self.assertFree()
-        self.save.side_effect = None
-        self.adjuster.let_go(self.instance)
-        self.assertFalse(self.adjuster.is_abandoned(self.instance))
 
     def test_begin_of_the_action_cannot_be_told(self):
         self.started.side_effect = messaging.MessagingTimeout()
@@ -513,7 +500,7 @@ class FailureTestCase(AdjusterTestCase):
                 nova_exception.InstanceNotFound(instance_id='x')]
             self.begin(vcpus=3)
             self.assertFree()
-            self.assertFalse(self.adjuster.is_abandoned(self.instance))
+            self.assertFalse(self.running.is_abandoned(self.instance))
             self.instance.task_state = 'xloud_adjusting'
 
     def test_another_operation_takes_over_meanwhile(self):
@@ -523,19 +510,3 @@ class FailureTestCase(AdjusterTestCase):
         self.begin(vcpus=3)
         self.assertNotIn('task_state', self.instance.obj_what_changed())
         self.assertEqual(Size(3, 2048), size.recorded(self.instance))
-
-
-class DriftTestCase(AdjusterTestCase):
-
-    def test_drift_that_stays_counts(self):
-        self.assertEqual(
-            [False, True, True, False, False, False],
-            [self.adjuster.note_drift('uuid', drift, looks=2)
-             for drift in (5, 5, 5, 6, 0, 0)])
-
-    def test_forget_drifts(self):
-        self.adjuster.note_drift('gone', 5)
-        self.adjuster.note_drift('here', 5)
-        self.adjuster.forget_drifts({'here', 'new'})
-        self.assertFalse(self.adjuster.note_drift('gone', 5, 2))
-        self.assertTrue(self.adjuster.note_drift('here', 5, 2))

@@ -1,0 +1,234 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What is held for servers: quota, Placement and the resource tracker.
+
+Nothing else asks any of the three. Growth is held before the guest gets it,
+and the true size is settled when it is known.
+"""
+
+import contextlib
+
+from keystoneauth1 import exceptions as ks_exc
+from oslo_log import log as logging
+from oslo_utils import excutils
+
+from nova import exception as nova_exception
+from nova.i18n import _
+from nova.xloud import exception
+from nova.xloud import placement
+from nova.xloud import quota
+from nova.xloud import size as xloud_size
+
+LOG = logging.getLogger(__name__)
+
+
+def check_quota(context, instance, before, after):
+    """Check that a server's project may use the growth of the server.
+
+    :param context: nova.context.RequestContext, targeted at the server's cell
+    :param instance: nova.objects.Instance
+    :param before: nova.xloud.size.Size that is held for the server now
+    :param after: nova.xloud.size.Size that will be held
+    :raises: nova.exception.TooManyInstances with requested, used and allowed
+    """
+    quota.check_growth(context, instance, before, after)
+
+
+class Accounting:
+    """What Placement and the tracker hold for the servers of a host."""
+
+    def __init__(self, host, tracker, reportclient):
+        """Account for the servers of a host.
+
+        :param host: name of the host
+        :param tracker: nova.compute.resource_tracker.ResourceTracker
+        :param reportclient:
+            nova.scheduler.client.report.SchedulerReportClient
+        """
+        self._host = host
+        self._tracker = tracker
+        self._reportclient = reportclient
+
+    def hold(self, ctxt, instance, size):
+        """Claim a size for a server in Placement.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance
+        :param size: nova.xloud.size.Size
+        :raises: AdjustNoCapacity, AdjustNotAllocated, AdjustAccountingFailed
+        """
+        self._assign(ctxt, instance, size, must_hold=True)
+
+    def give_back(self, ctxt, instance, size):
+        """Make Placement hold no more than a size again.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance
+        :param size: nova.xloud.size.Size of before :meth:`hold`
+        :raises: AdjustAccountingFailed
+        """
+        self._assign(ctxt, instance, size)
+
+    def settle(self, ctxt, instance):
+        """Bring Placement and the tracker to the size of a server.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance with its size
+        """
+        self.settle_placement(ctxt, instance)
+        try:
+            self._tracker.xloud.update(instance)
+        except Exception:
+            # It counts anew, and saves, in its next periodic task
+            LOG.exception('The tracker could not be updated.',
+                          instance=instance)
+
+    def settle_placement(self, ctxt, instance):
+        """Bring Placement to the size of a server.
+
+        A Placement that cannot be asked, or has no room for the amount that
+        the guest has taken already, is left for the next periodic task. One
+        resource without room does not keep the other from being corrected.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance with its size
+        """
+        size = xloud_size.reserved(instance)
+        try:
+            try:
+                self._assign(ctxt, instance, size)
+            except exception.AdjustNoCapacity:
+                with excutils.save_and_reraise_exception():
+                    self._assign_each(ctxt, instance, size)
+        except exception.AdjustError as error:
+            LOG.warning('Placement does not hold the size of the server; '
+                        'the next periodic task will try again: %s',
+                        error.for_admin(), instance=instance)
+
+    def settle_new_guest(self, ctxt, instance):
+        """Account for a server whose guest was made anew, or is gone.
+
+        The driver makes a guest from the recorded size and notes that in the
+        instance. Placement and the tracker follow before the manager saves
+        the state that the user waits for. Never raises: the operation has
+        succeeded, and must end.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance
+        """
+        if (not xloud_size.has_floor(instance.flavor) or
+                # Being evacuated to here, where its recorded size is held
+                instance.host != self._host):
+            return
+        try:
+            self.settle(ctxt.elevated(), instance)
+        except Exception:
+            LOG.exception('The size of the server could not be accounted '
+                          'for; the next periodic task will try again.',
+                          instance=instance)
+
+    def settle_reverted(self, ctxt, instance):
+        """Account for a server that a revert has brought back.
+
+        It gets what was held for it when it left; its guest may have had
+        more than it has now. The other node's host may be the one that
+        tidies up.
+
+        :param ctxt: nova.context.RequestContext
+        :param instance: nova.objects.Instance
+        """
+        if (instance.node in self._tracker.compute_nodes and
+                xloud_size.has_floor(instance.flavor)):
+            self.settle_placement(ctxt, instance)
+
+    def held(self, ctxt, nodename):
+        """Ask Placement once for all that the servers of a node hold.
+
+        :param ctxt: nova.context.RequestContext
+        :param nodename: name of the node
+        :returns: dict of server UUID to dict of resource class to amount;
+            empty when Placement cannot be asked
+        """
+        node = self._tracker.compute_nodes.get(nodename)
+        if node is None:
+            return {}
+        try:
+            found = self._reportclient.get_allocations_for_resource_provider(
+                ctxt, node.uuid).allocations
+        except (ks_exc.ClientException,
+                nova_exception.NovaException) as error:
+            LOG.warning('Placement cannot be asked what the servers of node '
+                        '%(node)s hold: %(error)s',
+                        {'node': nodename, 'error': error})
+            return {}
+        return {uuid: allocation.get('resources', {})
+                for uuid, allocation in found.items()}
+
+    @staticmethod
+    def is_settled(instance, held):
+        """Tell whether Placement holds the size of a server.
+
+        :param instance: nova.objects.Instance
+        :param held: dict of resource class to amount; see :meth:`held`
+        """
+        return not placement.differs(held, placement.amounts(
+            instance, xloud_size.reserved(instance)))
+
+    def counted_instances(self):
+        """List the servers with a floor that the tracker has read just now.
+
+        :returns: dict of node name to list of nova.objects.Instance; None
+            when the tracker has failed before it read those of every node
+        """
+        found = self._tracker.xloud.instances
+        if found and found.keys() >= self._tracker.compute_nodes.keys():
+            return found
+        return None
+
+    def forget_instances(self):
+        """Forget the servers that the tracker has read before."""
+        self._tracker.xloud.instances.clear()
+
+    def drop_trait(self, ctxt, trait):
+        """Take a trait from the nodes of the host.
+
+        :param ctxt: nova.context.RequestContext
+        :param trait: name of the trait
+        :raises: AdjustAccountingFailed, keystoneauth1 ClientException
+        """
+        for node in self._tracker.compute_nodes.values():
+            placement.drop_trait(
+                self._reportclient, ctxt, node.uuid, trait)
+            LOG.info('The trait %(trait)s was taken from node %(node)s.',
+                     {'trait': trait, 'node': node.hypervisor_hostname})
+
+    def _assign(self, ctxt, instance, size, must_hold=False):
+        node = self._tracker.compute_nodes.get(instance.node)
+        if node is None:
+            raise exception.AdjustAccountingFailed(
+                internal=_('Node %s is not known here.') % instance.node)
+        placement.assign(
+            self._reportclient, ctxt, instance, node.uuid, size, must_hold)
+
+    def _assign_each(self, ctxt, instance, size):
+        """Make Placement hold each resource of a size that there is room for.
+
+        :param size: nova.xloud.size.Size, too large as a whole
+        """
+        for name in size._fields:
+            with contextlib.suppress(exception.AdjustNoCapacity):
+                self._assign(ctxt, instance, xloud_size.Size(
+                    *(value if field == name else None
+                      for field, value in size._asdict().items())))

@@ -1,0 +1,49 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The parts of nova-compute that adjust servers, put together."""
+
+from nova.xloud import accounting
+from nova.xloud.compute import endpoint
+from nova.xloud.compute import reconcile
+from nova.xloud.compute import running
+from nova.xloud.compute import work
+
+
+class Host:
+    """What a compute manager has of ours.
+
+    :ivar running: what this process remembers of adjusts
+    :ivar accounting: what Placement and the tracker hold
+    :ivar adjuster: takes on adjusts
+    :ivar reconciler: brings together what has come apart
+    :ivar endpoint: answers the RPC namespace
+    """
+
+    def __init__(self, name, driver, tracker, reportclient):
+        """Put the parts together.
+
+        :param name: name of the host
+        :param driver: nova.virt.driver.ComputeDriver
+        :param tracker: nova.compute.resource_tracker.ResourceTracker
+        :param reportclient:
+            nova.scheduler.client.report.SchedulerReportClient
+        """
+        self.running = running.Running()
+        self.accounting = accounting.Accounting(name, tracker, reportclient)
+        self.adjuster = work.Adjuster(
+            name, driver, self.accounting, self.running)
+        self.reconciler = reconcile.Reconciler(
+            name, driver, self.accounting, self.running)
+        self.endpoint = endpoint.Endpoint(driver, self.adjuster)

@@ -1,0 +1,309 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Bring guest, record, Placement and tracker of a server together again.
+
+Runs after the resource tracker's periodic task and at the start of
+nova-compute, for the servers that have a floor. It never touches a server
+that this process is adjusting, nor one that another operation has.
+"""
+
+import collections
+
+from futurist import waiters
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from nova.compute import task_states
+from nova.compute import vm_states
+import nova.conf
+from nova import exception as nova_exception
+from nova.i18n import _
+from nova import objects
+from nova.xloud.compute import executors
+from nova.xloud.compute import guest as xloud_guest
+from nova.xloud import intent as xloud_intent
+from nova.xloud import lifecycle
+from nova.xloud import size as xloud_size
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# The guest runs, and follows its balloon; a paused one does not.
+_RUNS = (vm_states.ACTIVE, vm_states.RESCUED)
+
+# A guest that boots has all its memory until its balloon driver is up: the
+# figure must stay for so many looks to count.
+_LOOKS = 2
+_LOOKS_WITHOUT_DRIVER = 5
+
+# Servers at a time: most of the time goes into replies of the conductor, half
+# a second each where oslo.messaging (16 and 17) looks so rarely. A host that
+# starts is not there for its users before all are done.
+_AT_ONCE = 10
+
+# The next guest has the recorded size.
+_OFF = (vm_states.STOPPED, vm_states.SHELVED, vm_states.SOFT_DELETED)
+
+# The server is settled on this host.
+_SETTLED = _RUNS + _OFF + (vm_states.PAUSED, vm_states.SUSPENDED)
+
+
+class _Drifts:
+    """By how many MiB guests are off, and for how many looks in a row."""
+
+    def __init__(self):
+        self._drifts = {}
+
+    def note(self, instance_uuid, drift, looks=1):
+        """Note by how many MiB a guest is off the size noted for it.
+
+        :param instance_uuid: UUID of the server
+        :param drift: MiB; 0 when the guest is not off, or cannot be asked
+        :param looks: how often in a row it must be seen to count
+        :returns: True when it was off by the same so many times in a row
+        """
+        last, seen = self._drifts.get(instance_uuid, (0, 0))
+        seen = seen + 1 if drift == last else 1
+        self._drifts[instance_uuid] = (drift, seen)
+        return drift != 0 and seen >= looks
+
+    def keep(self, present):
+        """Forget the drifts of servers that are not there any more.
+
+        :param present: set of UUIDs of those that are
+        """
+        for uuid in set(self._drifts) - present:
+            del self._drifts[uuid]
+
+
+class Reconciler:
+    """Reconciles the servers with a floor on one compute host."""
+
+    def __init__(self, host, driver, accounting, running):
+        """Work for a compute host.
+
+        :param host: name of the host
+        :param driver: nova.virt.driver.ComputeDriver
+        :param accounting: nova.xloud.accounting.Accounting
+        :param running: nova.xloud.compute.running.Running
+        """
+        self._host = host
+        self._driver = driver
+        self._accounting = accounting
+        self._running = running
+        self._drifts = _Drifts()
+        self._helpers = executors.make('xloud reconciliation', _AT_ONCE)
+
+    def reconcile(self, context, startup=False):
+        """Reconcile the servers with a floor on this host.
+
+        Never raises: a server that could not be reconciled is looked at
+        again the next time.
+
+        :param context: nova.context.RequestContext, an admin's
+        :param startup: True when no adjust can be on its way to this host
+        """
+        try:
+            self._reconcile_all(context, startup)
+        except Exception:
+            # Nova's own periodic task has nothing to do with it
+            LOG.exception('The servers of this host could not be '
+                          'reconciled.')
+        if startup:
+            self._running.note_start()
+
+    def _reconcile_all(self, context, startup):
+        work = []
+        for nodename, instances in self._instances(context).items():
+            if not instances:
+                continue
+            held = self._accounting.held(context, nodename)
+            work += [(instance, held.get(instance.uuid, {}))
+                     for instance in instances]
+        if len(work) == 1:
+            self._reconcile_one(context, *work[0], startup)
+        else:
+            futures = [
+                self._begin(context, instance, held, startup)
+                for instance, held in work]
+            waiters.wait_for_all(
+                [future for future in futures if future is not None])
+        self._drifts.keep({instance.uuid for instance, _held in work})
+
+    def _begin(self, context, instance, held, startup):
+        """Have a helper reconcile a server, or do it here without one."""
+        try:
+            return executors.submit(
+                self._helpers, self._reconcile_one, context, instance, held,
+                startup)
+        except RuntimeError as error:
+            LOG.warning('No thread can be started, so the servers wait for '
+                        'each other: %s', error)
+            self._reconcile_one(context, instance, held, startup)
+
+    def _reconcile_one(self, context, instance, held, startup):
+        try:
+            self._reconcile_instance(context, instance, held, startup)
+        except nova_exception.InstanceNotFound:
+            LOG.debug('Deleted meanwhile.', instance=instance)
+        except Exception:
+            LOG.exception('The size of the server could not be reconciled.',
+                          instance=instance)
+
+    def _instances(self, context):
+        """List the servers with a floor on this host, by node.
+
+        The tracker has just read them; unless it has failed before.
+        """
+        noted = self._accounting.counted_instances()
+        if noted is not None:
+            return noted
+        if not self._driver.capabilities.get('supports_xloud_adjust', False):
+            return {}
+        found = collections.defaultdict(list)
+        for instance in objects.InstanceList.get_by_host(
+                context, self._host,
+                expected_attrs=['flavor', 'system_metadata']):
+            if xloud_size.has_floor(instance.flavor):
+                found[instance.node].append(instance)
+        return found
+
+    def _reconcile_instance(self, context, instance, held, startup):
+        half_done = self._is_half_done(instance, startup)
+        noted = xloud_size.live(instance)
+        seen = noted
+        if not half_done:
+            if not _is_settled(instance):
+                self._drifts.note(instance.uuid, 0)
+                return
+            seen = self._size_seen(instance, noted)
+            if seen == noted and self._accounting.is_settled(instance, held):
+                return
+        with self._running.hold(instance.uuid) as is_ours:
+            if not is_ours:
+                return
+            # The instance may have been read a minute ago
+            instance = objects.Instance.get_by_uuid(
+                context, instance.uuid,
+                expected_attrs=['flavor', 'info_cache', 'metadata',
+                                'system_metadata'])
+            if instance.host != self._host:
+                return
+            if self._is_half_done(instance, startup):
+                self._recover(context, instance)
+            elif _is_settled(instance) and xloud_size.live(instance) == noted:
+                if seen != noted:
+                    self._note_seen(instance, seen, noted)
+                self._accounting.settle(context, instance)
+
+    @staticmethod
+    def _note_seen(instance, seen, noted):
+        LOG.warning('The guest has %(vcpus)s vCPUs and %(memory_mb)s MiB, '
+                    'not the %(noted_vcpus)s vCPUs and %(noted_mb)s MiB that '
+                    'were noted for it.',
+                    {'vcpus': seen.vcpus,
+                     'memory_mb': seen.memory_mb,
+                     'noted_vcpus': noted.vcpus,
+                     'noted_mb': noted.memory_mb},
+                    instance=instance)
+        xloud_size.record_live(instance, seen)
+        instance.save(expected_task_state=[None])
+
+    def _is_half_done(self, instance, startup):
+        """Tell whether an adjust was begun, unless this process works on it.
+
+        The task state may belong to a call that is still on its way;
+        nova-api gives that up after a time.
+        """
+        if instance.task_state == task_states.XLOUD_ADJUSTING:
+            return (startup or self._running.is_abandoned(instance) or
+                    timeutils.is_older_than(
+                        instance.updated_at or instance.created_at,
+                        2 * CONF.rpc_response_timeout))
+        # An administrator has reset the state meanwhile
+        return (_is_settled(instance) and
+                xloud_intent.Intent.of(instance) is not None)
+
+    def _size_seen(self, instance, noted):
+        """Tell which size the guest has, as far as that can be said.
+
+        :param noted: the size that is noted for the guest
+        :returns: nova.xloud.size.Size; the one noted where nothing is seen
+        """
+        guest = None
+        if instance.vm_state in _RUNS:
+            guest = xloud_guest.size(self._driver, instance)
+        if guest is None:
+            self._drifts.note(instance.uuid, 0)
+            if instance.vm_state in _OFF:
+                return xloud_size.recorded(instance)
+            return noted
+        seen = noted
+        if xloud_size.has_cpu_floor(instance.flavor):
+            seen = seen._replace(vcpus=guest.vcpus)
+        if (xloud_size.has_memory_floor(instance.flavor) and
+                self._drifts.note(
+                    instance.uuid, guest.memory_mb - noted.memory_mb,
+                    _LOOKS if guest.balloon_driver_active
+                    else _LOOKS_WITHOUT_DRIVER)):
+            seen = seen._replace(memory_mb=guest.memory_mb)
+        return seen
+
+    def _recover(self, context, instance):
+        """End an adjust that was interrupted: all of it, or none."""
+        intent = xloud_intent.Intent.of(instance)
+        request_id = None if intent is None else intent.request_id
+        is_done = False
+        if intent is not None:
+            is_done = self._recover_guest(instance, intent)
+        size = xloud_size.live(instance)
+        LOG.warning('An adjust of the server was interrupted; it has '
+                    '%(vcpus)s vCPUs and %(memory_mb)s MiB now.',
+                    size._asdict(), instance=instance)
+        lifecycle.settle(instance)
+        self._accounting.settle(context, instance)
+        reason = None
+        if not is_done:
+            reason = _('The adjust was interrupted, and taken back. The '
+                       'server has %(vcpus)s vCPUs and %(memory_mb)s MiB now.'
+                       ) % size._asdict()
+        lifecycle.end(context, instance, request_id, lifecycle.HOST_EVENT,
+                      self._host, reason)
+        self._running.forget(instance.uuid)
+
+    def _recover_guest(self, instance, intent):
+        """Bring a guest to the size of an intent, or to the one of before.
+
+        :returns: True if the guest has the size of the intent
+        """
+        xloud_guest.end_unplug(self._driver, instance, intent.vcpus)
+        guest = xloud_guest.size(self._driver, instance)
+        if guest is None:
+            return False
+        now = xloud_size.Size(guest.vcpus, guest.memory_mb)
+        # Memory says nothing while the guest boots
+        is_done = (
+            guest.balloon_driver_active or intent.memory_mb is None
+        ) and now == xloud_size.replaced(now, intent.vcpus, intent.memory_mb)
+        if not is_done:
+            now = xloud_guest.take_back(
+                self._driver, instance, intent.vcpus, intent.memory_mb)
+        lifecycle.read_own(instance, self._host, intent.request_id)
+        intent.record(instance, now)
+        return is_done
+
+
+def _is_settled(instance):
+    return instance.task_state is None and instance.vm_state in _SETTLED

@@ -1,0 +1,241 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Adjust a server on its host: all that the request names, or nothing.
+
+Growth is claimed in Placement before the hypervisor is asked, and what is
+left over is released last. The figures of the request were saved with the
+instance by nova-api, so that :mod:`nova.xloud.compute.reconcile` can finish
+what a killed nova-compute has left half done.
+"""
+
+import contextlib
+
+import futurist
+from oslo_log import log as logging
+from oslo_utils import excutils
+
+from nova.compute import task_states
+import nova.conf
+from nova import exception as nova_exception
+from nova.i18n import _
+from nova import objects
+from nova.xloud.compute import executors
+from nova.xloud.compute import guest
+from nova.xloud import exception
+from nova.xloud import intent as xloud_intent
+from nova.xloud import lifecycle
+from nova.xloud import rpcapi
+from nova.xloud import size as xloud_size
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+# Adjusts at a time on a host, and how many more may wait for one to end: in
+# the order in which they came. A server has one at a time.
+_AT_ONCE = 100
+_WAITING = 100
+
+# Calls of the conductor at a time. None waits for a guest.
+_CALLS = 10
+
+
+class Adjuster:
+    """Takes on the adjusts of one compute host."""
+
+    def __init__(self, host, driver, accounting, running):
+        """Work for a compute host.
+
+        :param host: name of the host
+        :param driver: nova.virt.driver.ComputeDriver
+        :param accounting: nova.xloud.accounting.Accounting
+        :param running: nova.xloud.compute.running.Running
+        """
+        self._host = host
+        self._driver = driver
+        self._accounting = accounting
+        self._running = running
+        self._work = executors.make('xloud adjusts', _AT_ONCE, _WAITING)
+        self._calls = executors.make('xloud calls', _CALLS)
+
+    def begin(self, ctxt, instance, vcpus, memory_mb, persist):
+        """Check and claim an adjust, and start the work.
+
+        Nothing has changed when it raises. A request that this host has
+        accepted before is accepted again, and nothing is done: its message
+        was delivered twice, or its first answer was lost.
+
+        :param ctxt: nova.context.RequestContext of the request
+        :param instance: nova.objects.Instance in task state xloud_adjusting
+        :param vcpus: number of vCPUs, or None to leave them alone
+        :param memory_mb: memory in MiB, or None to leave it alone
+        :param persist: False to adjust the running guest only
+        :raises: AdjustNotSupported, AdjustNoGuest, AdjustNoCapacity,
+            AdjustNotAllocated, AdjustAccountingFailed, AdjustBusy
+        """
+        if self._is_known(ctxt, instance):
+            return
+        is_first = self._running.take(instance.uuid)
+        # The periodic task keeps adjusts of a server away while it corrects
+        # what is known of it; on a busy host it stands in line for the
+        # tracker then. Half of nova-api's own patience is for all the rest.
+        if not is_first and not self._running.take(
+                instance.uuid, CONF.rpc_response_timeout / 2):
+            if self._is_known(ctxt, instance):
+                return
+            raise exception.AdjustNotSupported(
+                reason=_('it is at work on another adjust of the server'))
+        try:
+            # Another copy of the message may have been the one to wait for
+            if self._is_known(ctxt, instance):
+                self._running.leave(instance.uuid)
+                return
+            if not is_first or self._running.may_be_late(instance):
+                instance = objects.Instance.get_by_uuid(
+                    ctxt, instance.uuid,
+                    expected_attrs=['flavor', 'info_cache', 'metadata',
+                                    'system_metadata'])
+            intent = xloud_intent.Intent(
+                vcpus, memory_mb, persist, ctxt.request_id)
+            self._check(instance, intent)
+            with self._claim(ctxt, instance, intent):
+                self._start(ctxt, instance, intent)
+        except BaseException:
+            self._running.leave(instance.uuid)
+            raise
+
+    def _is_known(self, ctxt, instance):
+        if not self._running.remembers(ctxt.request_id):
+            return False
+        LOG.info('The request has come before; it is done once.',
+                 instance=instance)
+        return True
+
+    def _check(self, instance, intent):
+        if (instance.vm_state not in rpcapi.STATES or
+                instance.task_state != task_states.XLOUD_ADJUSTING or
+                not lifecycle.is_of(
+                    instance, self._host, intent.request_id)):
+            raise exception.AdjustNotSupported(
+                reason=_('the server has been taken over by another '
+                         'operation'))
+        if not self._driver.capabilities.get('supports_xloud_adjust', False):
+            raise exception.AdjustNotSupported(
+                reason=_('its hypervisor driver cannot'))
+        try:
+            self._driver.check_can_adjust(
+                instance, intent.vcpus, intent.memory_mb)
+            has_guest = guest.size(self._driver, instance) is not None
+        except exception.AdjustError:
+            raise
+        except Exception as error:
+            LOG.exception('The hypervisor cannot be asked about the server.',
+                          instance=instance)
+            raise exception.AdjustNotSupported(
+                reason=_('its hypervisor cannot be asked'),
+                internal=error)
+        if not has_guest and not intent.persist:
+            raise exception.AdjustNoGuest(server=instance.uuid)
+
+    @contextlib.contextmanager
+    def _claim(self, ctxt, instance, intent):
+        """Claim what an adjust needs; given back if the work cannot start."""
+        before = xloud_size.reserved(instance)
+        after = xloud_size.would_reserve(
+            instance, intent.vcpus, intent.memory_mb, intent.persist)
+        claim = xloud_size.larger(before, after)
+        if claim != before:
+            self._accounting.hold(ctxt, instance, claim)
+        try:
+            yield
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                if claim != before:
+                    self._accounting.give_back(ctxt, instance, before)
+
+    def _start(self, ctxt, instance, intent):
+        # Before the thread can end and another copy of the message comes
+        self._running.remember(ctxt.request_id)
+        try:
+            executors.submit(self._work, self._run, ctxt, instance, intent)
+        except futurist.RejectedSubmission:
+            self._running.disremember(ctxt.request_id)
+            raise exception.AdjustBusy()
+        except BaseException:
+            self._running.disremember(ctxt.request_id)
+            raise
+
+    def _run(self, ctxt, instance, intent):
+        """Do the work of an adjust that has begun; the thread's function.
+
+        Its event begins beside the work: a call of the conductor takes half
+        a second where oslo.messaging (16 and 17) looks for replies so rarely.
+        """
+        told = executors.submit(
+            self._calls, lifecycle.begin_event, ctxt, instance, self._host)
+        try:
+            failure = self._adjust(ctxt, instance, intent)
+            told.result()
+            lifecycle.end_begun(ctxt, instance, intent.request_id, failure)
+            self._running.forget(instance.uuid)
+        except nova_exception.InstanceNotFound:
+            LOG.info('The server was deleted while it was adjusted.',
+                     instance=instance)
+        except exception.AdjustTakenOver as error:
+            LOG.warning('The server was taken over by another operation, or '
+                        'evacuated, while it was adjusted. What has become '
+                        'of its guest here is not recorded.',
+                        instance=instance)
+            self._tell_failure(ctxt, instance, told, error)
+        except Exception:
+            LOG.exception('The adjust has failed; the next periodic task '
+                          'will end it.', instance=instance)
+            self._running.abandon(instance.uuid, intent.request_id)
+            self._tell_failure(
+                ctxt, instance, told, exception.AdjustAbandoned())
+        finally:
+            self._running.leave(instance.uuid)
+
+    def _tell_failure(self, ctxt, instance, told, error):
+        try:
+            told.result()
+            lifecycle.tell_end(ctxt, instance, error)
+        except Exception:
+            LOG.exception('The end of the adjust could not be told.',
+                          instance=instance)
+
+    def _adjust(self, ctxt, instance, intent):
+        """Adjust, record and account.
+
+        :returns: AdjustFailed if the guest has not followed, else None
+        """
+        reason = None
+        if guest.size(self._driver, instance) is not None:
+            outcome, reason = guest.change(
+                self._driver, instance, intent.vcpus, intent.memory_mb)
+            lifecycle.read_own(instance, self._host, intent.request_id)
+        else:
+            lifecycle.read_own(instance, self._host, intent.request_id)
+            # Whatever it had, the next one has the recorded size
+            xloud_size.forget_live(instance)
+            outcome = xloud_size.replaced(
+                xloud_size.live(instance), intent.vcpus, intent.memory_mb)
+        intent.record(instance, outcome)
+        lifecycle.settle(instance)
+        self._accounting.settle(ctxt, instance)
+        if reason is None:
+            return None
+        failure = exception.AdjustFailed(reason=reason, **outcome._asdict())
+        LOG.warning('The adjust has failed: %s', failure, instance=instance)
+        return failure

@@ -1,0 +1,271 @@
+# xloud: part of nova-xloud
+#
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The life of an adjust: its states, and the moves between them.
+
+nova-api, the work on the host and the reconciliation make these moves, and
+nothing else sets the task state of an adjust, its intent, or the end of its
+server action. ``LIFE`` is the table of them.
+
+Each move looks at the state that it comes from: the task state in the
+database's own compare-and-swap, the host and the request in what was read
+just before, since Nova compares no other columns. A move that finds another
+operation, host or request changes nothing. Each move may be made twice.
+"""
+
+import collections
+
+from oslo_log import log as logging
+
+from nova.compute import instance_actions
+from nova.compute import task_states
+from nova import exception as nova_exception
+from nova import objects
+from nova.xloud import exception
+from nova.xloud import intent as xloud_intent
+
+LOG = logging.getLogger(__name__)
+
+# The events of the server action, by the service that they are of
+API_EVENT = 'api_xloud_adjust'
+HOST_EVENT = 'compute_xloud_adjust'
+
+Row = collections.namedtuple('Row', 'state written mover function to')
+
+# docs/architecture.md of nova-xloud has this table, and a test compares them.
+LIFE = (
+    Row('none', 'no task state, no intent', 'nova-api', 'take', 'taken'),
+    Row('taken', 'the task state',
+        'nova-api; reconciliation, when the host does not know the request '
+        'after twice the RPC time limit', 'accept, give_back, end',
+        'accepted, ended'),
+    Row('accepted', 'the intent; the start of the server action; the claim '
+        'in Placement',
+        'the host; nova-api, when the host refuses or cannot be reached; '
+        'reconciliation', 'begin_event, end', 'working, ended'),
+    Row('working', 'the request and its thread, in the memory of the host; '
+        'the start of the event',
+        'the thread; reconciliation, after a restart of nova-compute',
+        'settle', 'settled'),
+    Row('settled', 'the size that the guest has; then Placement and the '
+        'tracker', 'the thread; reconciliation', 'end', 'ended'),
+    Row('ended', 'the end of the event; then no intent and no task state, '
+        'in one save', 'nobody: a message about an ended request is ignored',
+        '-', '-'),
+)
+
+
+def take(instance):
+    """Take a server for an adjust; the caller reads it again then.
+
+    The intent is saved by the next move, not by this one: Nova saves system
+    metadata as a whole, and the server may have been read before another
+    operation ended.
+
+    :param instance: nova.objects.Instance
+    :raises: nova.exception.UnexpectedTaskStateError if another operation has
+        the server
+    """
+    instance.task_state = task_states.XLOUD_ADJUSTING
+    instance.save(expected_task_state=[None])
+
+
+def accept(context, instance, intent):
+    """Save what an adjust is to do, and start its server action.
+
+    From here on the host finds the work, if it restarts.
+
+    :param context: nova.context.RequestContext of the request
+    :param instance: nova.objects.Instance that was taken
+    :param intent: nova.xloud.intent.Intent
+    :raises: nova.exception.UnexpectedTaskStateError if another operation has
+        the server
+    """
+    intent.write(instance)
+    instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
+    objects.InstanceAction.action_start(
+        context, instance.uuid, instance_actions.XLOUD_ADJUST,
+        want_result=False)
+
+
+def is_of(instance, host, request_id):
+    """Tell whether an adjust of a request is unfinished on a host.
+
+    :param instance: nova.objects.Instance as it was read last
+    :param host: name of the host
+    :param request_id: id of the request
+    """
+    noted = xloud_intent.Intent.of(instance)
+    return (instance.host == host and noted is not None and
+            noted.request_id == request_id)
+
+
+def begin_event(context, instance, host):
+    """Tell that the host has begun; never raises.
+
+    :param context: nova.context.RequestContext of the request
+    :param instance: nova.objects.Instance
+    :param host: name of the host
+    """
+    try:
+        objects.InstanceActionEvent.event_start(
+            context, instance.uuid, HOST_EVENT, want_result=False, host=host)
+    except Exception:
+        LOG.exception('The begin of the adjust could not be told.',
+                      instance=instance)
+
+
+def read_own(instance, host, request_id):
+    """Read a server again before the outcome of an adjust is recorded.
+
+    A host that was forced down may come back to its work when the server has
+    been evacuated, or when another has ended the adjust. What others have
+    saved meanwhile is read as well: system metadata is saved as a whole, and
+    also has the reason of a lock and the guest's password.
+
+    :param instance: nova.objects.Instance without unsaved changes
+    :param host: name of the host
+    :param request_id: id of the request
+    :raises: AdjustTakenOver if the server is not this host's any more, or
+        the adjust has ended
+    """
+    instance.refresh()
+    if not is_of(instance, host, request_id):
+        raise exception.AdjustTakenOver()
+
+
+def settle(instance):
+    """Save the outcome of an adjust, which is recorded in the instance.
+
+    :param instance: nova.objects.Instance that was read by this host
+    """
+    _save(instance)
+
+
+def end(context, instance, request_id, name, host, error=None):
+    """End an adjust: its server action first, then its task state.
+
+    Until the task state is given up, a restart finds by it that the action
+    is still to be ended.
+
+    :param context: nova.context.RequestContext, targeted at the server's cell
+    :param instance: nova.objects.Instance without unsaved changes
+    :param request_id: id of the request that the adjust belongs to; None for
+        an adjust that an earlier build has begun: the newest is meant then
+    :param name: API_EVENT or HOST_EVENT, the event that ends
+    :param host: name of the host that the event is of
+    :param error: exception, or text, why the adjust has failed; None if it
+        has not
+    """
+    _end_action(context, instance, request_id, name, host, error)
+    give_back(instance, request_id)
+
+
+def end_begun(context, instance, request_id, error=None):
+    """End an adjust whose event this process has begun; see :func:`end`.
+
+    :param error: exception why the adjust has failed; None if it has not
+    """
+    tell_end(context, instance, error)
+    give_back(instance, request_id)
+
+
+def tell_end(context, instance, error):
+    """Finish the event that this process has begun.
+
+    :param context: nova.context.RequestContext of the request
+    :param error: exception why the adjust has failed; None if it has not
+    """
+    try:
+        _finish_event(context, instance, HOST_EVENT, error)
+    except nova_exception.InstanceActionNotFound:
+        # nova-api was killed before it could start the action
+        LOG.info('The adjust has no server action.', instance=instance)
+
+
+def give_back(instance, request_id):
+    """Give a server back to its users.
+
+    :param instance: nova.objects.Instance without unsaved changes
+    :param request_id: id of the request; None for whichever it is
+    """
+    try:
+        instance.refresh()
+        noted = xloud_intent.Intent.of(instance)
+        if noted is None:
+            if instance.task_state != task_states.XLOUD_ADJUSTING:
+                return
+        elif request_id is not None and noted.request_id != request_id:
+            # This one has been ended by the host, and somebody has begun
+            # another
+            return
+        xloud_intent.Intent.drop(instance)
+        instance.task_state = None
+        _save(instance)
+    except nova_exception.InstanceNotFound:
+        LOG.info('The server was deleted while it was adjusted.',
+                 instance=instance)
+
+
+def _save(instance):
+    try:
+        instance.save(
+            expected_task_state=[task_states.XLOUD_ADJUSTING, None])
+    except nova_exception.UnexpectedTaskStateError:
+        # Being deleted, or taken over: the size stays true, the task state
+        # is another's.
+        instance.obj_reset_changes(['task_state'])
+        instance.save()
+
+
+def _end_action(context, instance, request_id, name, host, error):
+    """Finish the action of an adjust; may be repeated.
+
+    Does nothing if there is no such action, or if there is no telling whether
+    one that has an end is meant.
+    """
+    if request_id is None:
+        # The newest first
+        actions = objects.InstanceActionList.get_by_instance_uuid(
+            context, instance.uuid)
+    else:
+        actions = [objects.InstanceAction.get_by_request_id(
+            context, instance.uuid, request_id)]
+    action = next((one for one in actions if one is not None and
+                   one.action == instance_actions.XLOUD_ADJUST), None)
+    if action is None:
+        return
+    # Events are found by the request that the action belongs to
+    context = context.elevated()
+    context.request_id = action.request_id
+    started = objects.InstanceActionEventList.get_by_action(
+        context, action.id)
+    if request_id is None and any(one.finish_time for one in started):
+        # An older action, which has ended; nova-api was killed before the
+        # one that is meant
+        return
+    if not any(one.event == name for one in started):
+        objects.InstanceActionEvent.event_start(
+            context, instance.uuid, name, want_result=False, host=host)
+    _finish_event(context, instance, name, error)
+
+
+def _finish_event(context, instance, name, error):
+    traceback = None
+    if error is not None:
+        # Without one, Nova takes the event for a success
+        traceback = getattr(error, '__traceback__', None) or str(error)
+    objects.InstanceActionEvent.event_finish_with_failure(
+        context, instance.uuid, name, exc_val=error, exc_tb=traceback,
+        want_result=False)
