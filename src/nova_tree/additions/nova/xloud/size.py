@@ -34,7 +34,7 @@ Bounds = collections.namedtuple(
 # What a host sees of a running guest; see ComputeDriver.get_current_size.
 GuestSize = collections.namedtuple(
     'GuestSize', 'vcpus memory_mb balloon_driver_active attached_dimms_mb '
-                 'has_virtiomem')
+                 'has_virtiomem may_boot', defaults=(False,))
 
 _FLOORS = Size('minimum_cpu', 'minimum_memory')
 

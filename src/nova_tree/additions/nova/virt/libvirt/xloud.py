@@ -69,7 +69,8 @@ def get_size(host, instance):
         memory_mb=_to_mib(statistics['actual']),
         balloon_driver_active=_has_driver(statistics),
         attached_dimms_mb=dimms,
-        has_virtiomem=virtio_mem)
+        has_virtiomem=virtio_mem,
+        may_boot=xloud_boots.may_boot(guest.uuid, CONF.xloud.boot_timeout))
 
 
 def _to_mib(kib):

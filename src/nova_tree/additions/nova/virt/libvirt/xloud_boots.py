@@ -21,6 +21,7 @@ either, and takes such a guest for one that has booted.
 import time
 
 _started = {}
+_imported = time.monotonic()
 
 # A guest that was started so many seconds ago boots no more
 _FORGOTTEN_AFTER = 3600
@@ -36,6 +37,18 @@ def note(uuid):
         if now - since > _FORGOTTEN_AFTER:
             _started.pop(other, None)
     _started[uuid] = now
+
+
+def may_boot(uuid, seconds):
+    """Tell whether a guest may have been started less than some time ago.
+
+    :param uuid: UUID of the guest
+    :param seconds: the time
+    :returns: False when the guest was started earlier; True where that is not
+        known, when this process itself has not run for so long
+    """
+    since = _started.get(uuid, _imported)
+    return time.monotonic() - since < seconds
 
 
 def age(uuid):

@@ -53,7 +53,10 @@ class Endpoint:
 
     @messaging.expected_exceptions(exception.AdjustError)
     def adjust(self, ctxt, instance, vcpus, memory_mb, persist):
-        """Take on an adjust; see :meth:`nova.xloud.compute.work.Adjuster.begin`."""
+        """Take on an adjust.
+
+        See :meth:`nova.xloud.compute.work.Adjuster.begin`.
+        """
         try:
             self._adjuster.begin(ctxt, instance, vcpus, memory_mb, persist)
         except exception.AdjustError as error:

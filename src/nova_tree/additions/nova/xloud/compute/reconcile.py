@@ -256,8 +256,7 @@ class Reconciler:
         if (xloud_size.has_memory_floor(instance.flavor) and
                 self._drifts.note(
                     instance.uuid, guest.memory_mb - noted.memory_mb,
-                    _LOOKS if guest.balloon_driver_active
-                    else _LOOKS_WITHOUT_DRIVER)):
+                    _looks(instance, guest))):
             seen = seen._replace(memory_mb=guest.memory_mb)
         return seen
 
@@ -303,6 +302,26 @@ class Reconciler:
         lifecycle.read_own(instance, self._host, intent.request_id)
         intent.record(instance, now)
         return is_done
+
+
+def _looks(instance, guest):
+    """Tell how often a guest's memory must be seen to count.
+
+    Memory that nobody holds counts at once, where the guest cannot be one
+    that boots: its balloon driver was taken away, or it never had one.
+    """
+    if guest.balloon_driver_active:
+        return _LOOKS
+    if (guest.memory_mb > xloud_size.reserved(instance).memory_mb and
+            not guest.may_boot):
+        LOG.error('The guest has %(memory_mb)s MiB, more than the %(held)s '
+                  'MiB that are held for it, and no balloon driver that '
+                  'could give memory back.',
+                  {'memory_mb': guest.memory_mb,
+                   'held': xloud_size.reserved(instance).memory_mb},
+                  instance=instance)
+        return 1
+    return _LOOKS_WITHOUT_DRIVER
 
 
 def _is_settled(instance):

@@ -116,7 +116,8 @@ class HeldTestCase(AccountingTestCase):
 
     def test_servers_of_the_tracker(self):
         for instances, expected in (
-                ({}, None), ({'other': []}, None), ({'node': []}, {'node': []})):
+                ({}, None), ({'other': []}, None),
+                ({'node': []}, {'node': []})):
             self.tracker.xloud.instances = instances
             self.assertEqual(expected, self.accounting.counted_instances())
         self.accounting.forget_instances()

@@ -15,8 +15,8 @@
 from nova import test
 from nova.tests.unit.xloud import base
 from nova.virt import driver
-from nova.xloud import exception
 from nova.xloud.compute import guest
+from nova.xloud import exception
 from nova.xloud.size import Size
 
 

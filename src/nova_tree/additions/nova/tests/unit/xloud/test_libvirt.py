@@ -55,6 +55,8 @@ class LibvirtTestCase(test.NoDBTestCase):
             'nova.virt.libvirt.xloud_boots.time',
             mock.Mock(monotonic=lambda: self.now)))
         self.addCleanup(xloud_boots._started.clear)
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.virt.libvirt.xloud_boots._imported', -3600))
         self.instance = base.make_instance(size=(2, 2048))
         self.flags(unplug_timeout=30, balloon_timeout=30,
                    balloon_driver_timeout=5, change_timeout=100,
@@ -290,6 +292,16 @@ class SetMemoryTestCase(LibvirtTestCase):
         self.assertEqual((None, 0), (
             xloud_boots.age('one'), xloud_boots.age('two')))
 
+    def test_a_guest_may_boot_until_it_is_known_to_be_older(self):
+        self.assertFalse(xloud_boots.may_boot('uuid', 60))
+        xloud_boots.note('uuid')
+        self.assertTrue(xloud_boots.may_boot('uuid', 60))
+        self.now = 60
+        self.assertFalse(xloud_boots.may_boot('uuid', 60))
+        # started before this process was, which is young
+        with mock.patch.object(xloud_boots, '_imported', 30):
+            self.assertTrue(xloud_boots.may_boot('other', 60))
+
     def test_driver_without_statistics(self):
         self.has_driver = False
         self._set_memory(1024)
@@ -333,7 +345,7 @@ class GetSizeTestCase(LibvirtTestCase):
 
     def test_figures(self):
         self.assertEqual(
-            (3, 2048, False, 0, False),
+            (3, 2048, False, 0, False, False),
             xloud.get_size(self.host, self.instance))
 
     def test_balloon_driver_and_memory_devices(self):
@@ -341,7 +353,7 @@ class GetSizeTestCase(LibvirtTestCase):
         self.guest.get_xml_desc.return_value = (
             self.XML % "<memory model='virtio-mem'/>")
         self.assertEqual(
-            (3, 2048, True, 1024, True),
+            (3, 2048, True, 1024, True, False),
             xloud.get_size(self.host, self.instance))
         self.guest.get_xml_desc.return_value = self.XML % ''
         self.assertFalse(

@@ -155,12 +155,27 @@ class ApartTestCase(ReconcileTestCase):
 
     def test_guest_without_balloon_driver_may_be_booting(self):
         self.guest = self.guest._replace(
-            memory_mb=4096, balloon_driver_active=False)
+            memory_mb=4096, balloon_driver_active=False, may_boot=True)
         for look in range(4):
             self.reconcile()
             self.assertLeftAlone()
         self.reconcile()
         self.assertEqual(Size(2, 4096), size.live(self.instance))
+
+    def test_memory_that_nobody_holds_counts_at_once(self):
+        self.guest = self.guest._replace(
+            memory_mb=4096, balloon_driver_active=False)
+        self.reconcile()
+        self.assertEqual(Size(2, 4096), size.live(self.instance))
+        self.assertAssigned((2, 4096))
+        self.assertIn('more than the 2048 MiB that are held',
+                      self.stdlog.logger.output)
+
+    def test_memory_that_is_held_is_looked_at_again(self):
+        self.guest = self.guest._replace(
+            memory_mb=1024, balloon_driver_active=False)
+        self.reconcile()
+        self.assertLeftAlone()
 
     def test_another_operation_in_between_starts_anew(self):
         self.guest = self.guest._replace(memory_mb=3000)
