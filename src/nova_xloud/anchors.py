@@ -16,6 +16,7 @@ from typing import NamedTuple, Sequence, TypeVar, Union
 from nova_xloud.source import (
     DEFINITIONS,
     DISPLAYS,
+    TRIES,
     Definition,
     Display,
     Function,
@@ -59,7 +60,7 @@ class Place(NamedTuple):
 
 def members(body: Body, name: str) -> list[ast.stmt]:
     """Return what defines a name in a module or class body, ``if`` and ``try`` included."""
-    return [node for node in _level(body) if name in _names_bound(node)]
+    return [node for node in _level(body) if name in names_bound(node)]
 
 
 def definition(source: Source, body: Body, name: str) -> Definition | None:
@@ -111,13 +112,13 @@ def call(source: Source, function: Function, name: str) -> tuple[ast.stmt, ast.C
     found = [
         (node, part)
         for node in _statements(function.body)
-        for part in _own_parts(node)
+        for part in own_parts(node)
         if isinstance(part, ast.Call) and dotted_name(part.func) == name
     ]
     if len(found) != 1:
         raise UnfitError(f"calls {name} {len(found)} times, not once")
     ((node, only),) = found
-    strings = (part for part in _own_parts(node) if isinstance(part, _STRINGS))
+    strings = (part for part in own_parts(node) if isinstance(part, _STRINGS))
     if any(part is only for string in strings for part in ast.walk(string)):
         raise UnfitError(f"calls {name} inside a string (line {source.start(node)[0]})")
     return node, only
@@ -130,11 +131,127 @@ def parameters(function: Function) -> set[str]:
     return {each.arg for each in (*positional, given.vararg, given.kwarg) if each}
 
 
+def positional(function: Function) -> list[str]:
+    """Return the names of a function's positional parameters, in their order."""
+    given = function.args
+    return [each.arg for each in (*getattr(given, "posonlyargs", ()), *given.args)]
+
+
+def kind(function: Function) -> str:
+    """Return how a function is called: ``function``, ``property`` and so on, in words."""
+    words = {dotted_name(each) or "" for each in function.decorator_list}
+    special = sorted(
+        each
+        for each in words
+        if each in {"classmethod", "property", "staticmethod"}
+        or each.endswith((".setter", ".deleter", "cached_property"))
+    )
+    called = special or ["function"]
+    return " ".join(["coroutine"] * isinstance(function, ast.AsyncFunctionDef) + called)
+
+
+def check_way(function: Function, node: ast.stmt, despite: frozenset[str]) -> None:
+    """Make sure that a statement of a function runs where the function runs.
+
+    :param despite: what the change takes into account: ``except``, ``nested``
+    :raises UnfitError: if it stands in a nested definition or in a handler that swallows the
+        error, or if nothing reaches it
+    """
+    for part in _way_to(function, node):
+        if isinstance(part, list):
+            before = part[: next(i for i, each in enumerate(part) if _holds(each, node))]
+            if not falls_through(before):
+                raise UnfitError(f"nothing reaches line {node.lineno}")
+        elif isinstance(part, DEFINITIONS) and part is not node and "nested" not in despite:
+            raise UnfitError(
+                f'line {node.lineno} is in {part.name}, which is nested (see despite="nested")'
+            )
+        elif (
+            isinstance(part, ast.ExceptHandler)
+            and not _raises(part.body)
+            and "except" not in despite
+        ):
+            raise UnfitError(
+                f'line {node.lineno} is in an except that swallows the error (see despite="except")'
+            )
+
+
+def check_end(function: Function, despite: frozenset[str]) -> None:
+    """Make sure that each way through a function comes to its end.
+
+    :param despite: what the change takes into account: ``return``
+    :raises UnfitError: if the end is not reached, or not always
+    """
+    if not falls_through(function.body):
+        raise UnfitError("ends in return or raise on every way: nothing can follow")
+    for each in _statements(function.body, nested=False):
+        if isinstance(each, ast.Return) and "return" not in despite:
+            raise UnfitError(
+                f"returns early on line {each.lineno}: the end is not always reached "
+                '(see despite="return")'
+            )
+
+
+def falls_through(suite: Sequence[ast.stmt]) -> bool:
+    """Say whether code behind a suite can be reached from its end."""
+    return all(map(_can_end, suite))
+
+
+def _can_end(node: ast.stmt) -> bool:
+    if isinstance(node, (ast.Return, ast.Raise, ast.Continue, ast.Break)):
+        return False
+    if isinstance(node, ast.If):
+        return not node.orelse or falls_through(node.body) or falls_through(node.orelse)
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return falls_through(node.body)
+    if isinstance(node, ast.While):
+        is_endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
+        return not is_endless or any(isinstance(part, ast.Break) for part in ast.walk(node))
+    if isinstance(node, TRIES):
+        ways = [[*node.body, *node.orelse], *(each.body for each in node.handlers)]
+        return falls_through(node.finalbody) and any(map(falls_through, ways))
+    return True
+
+
+def _raises(suite: Sequence[ast.stmt]) -> bool:
+    """Say whether a handler's body gives the error on."""
+    last = suite[-1]
+    if isinstance(last, ast.With):
+        names = [dotted_name(getattr(each.context_expr, "func", None)) for each in last.items]
+        return any(str(each).endswith("save_and_reraise_exception") for each in names)
+    return isinstance(last, ast.Raise)
+
+
+def _holds(part: ast.AST, node: ast.stmt) -> bool:
+    return any(each is node for each in ast.walk(part))
+
+
+def _way_to(function: Function, node: ast.stmt) -> Iterator[list[ast.stmt] | ast.AST]:
+    """Yield the suites, statements and handlers that lead from a function to a statement."""
+    suites = [function.body]
+    while suites:
+        for suite in suites:
+            within = [each for each in suite if _holds(each, node)]
+            if within:
+                break
+        else:
+            return
+        yield suite
+        (step,) = within
+        yield step
+        if step is node:
+            return
+        for handler in getattr(step, "handlers", ()):
+            if _holds(handler, node):
+                yield handler
+        suites = suites_of(step)
+
+
 def names_in(function: Function) -> set[str]:
     """Return the parameters and the assigned locals of a function."""
     names = parameters(function)
     for node in _statements(function.body):
-        names |= _names_bound(node)
+        names |= names_bound(node)
         names |= {each for each in _targets(node) if "." not in each}
     return names
 
@@ -323,26 +440,30 @@ def _level(body: Body) -> Iterator[ast.stmt]:
                 yield from _level(suite)
 
 
-def _statements(body: Body) -> Iterator[ast.stmt]:
-    """Yield every statement at any depth; an ``elif`` is one of its own."""
+def _statements(body: Body, *, nested: bool = True) -> Iterator[ast.stmt]:
+    """Yield every statement at any depth; an ``elif`` is one of its own.
+
+    :param nested: also those of nested definitions
+    """
     for node in body:
         yield node
-        for suite in suites_of(node):
-            yield from _statements(suite)
+        if nested or not isinstance(node, DEFINITIONS):
+            for suite in suites_of(node):
+                yield from _statements(suite, nested=nested)
 
 
-def _own_parts(node: ast.AST) -> Iterator[ast.AST]:
+def own_parts(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a statement and its parts, but not the statements in it, their handlers and cases."""
     yield node
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.expr, ast.keyword, ast.comprehension, *_HEADS)):
-            yield from _own_parts(child)
+            yield from own_parts(child)
 
 
 def _targets(node: ast.stmt) -> Iterator[str]:
     """Yield the dotted names that a statement itself assigns to."""
     targets: list[ast.expr] = []
-    for part in _own_parts(node):
+    for part in own_parts(node):
         if isinstance(part, ast.Assign):
             targets += part.targets
         elif isinstance(part, _ASSIGNING):
@@ -372,11 +493,11 @@ def _flat(target: ast.expr) -> Iterator[ast.expr]:
 def _mentions(node: ast.stmt, name: str) -> bool:
     """Say whether a statement itself assigns to, or calls, a dotted name."""
     return name in _targets(node) or any(
-        isinstance(part, ast.Call) and dotted_name(part.func) == name for part in _own_parts(node)
+        isinstance(part, ast.Call) and dotted_name(part.func) == name for part in own_parts(node)
     )
 
 
-def _names_bound(node: ast.stmt) -> set[str]:
+def names_bound(node: ast.stmt) -> set[str]:
     """Return the names that a statement itself binds, by definition, import or assignment."""
     if isinstance(node, DEFINITIONS):
         return {node.name}

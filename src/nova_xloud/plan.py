@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from nova_xloud import anchors, snippets
 from nova_xloud.anchors import IMPORTS, Body, Import, Place, UnfitError
@@ -29,14 +29,20 @@ from nova_xloud.source import (
 DIRECTIVES = frozenset(
     {"after", "append", "arguments", "before", "before_return", "decorate", "entries", "prepend"}
 )
+#: Why a place may be refused unless the change says that it knows.
+REASONS = frozenset({"except", "nested", "return"})
 _LANGUAGE = "nova_xloud.weave"
 
 
 class Insertion(NamedTuple):
-    """Lines for one place."""
+    """Lines for one place.
+
+    :ivar anchor: the name of Nova's that they are for, in messages
+    """
 
     place: Place
     lines: list[str]
+    anchor: str
 
 
 class Directive(NamedTuple):
@@ -45,11 +51,15 @@ class Directive(NamedTuple):
     :ivar name: one of DIRECTIVES
     :ivar anchor: the dotted name it was given, or ""
     :ivar applies: it is meant for this release
+    :ivar despite: what the change takes into account, see REASONS
+    :ivar kind: how the decorated function is called
     """
 
     name: str
     anchor: str
     applies: bool
+    despite: frozenset[str]
+    kind: str
 
 
 def plan(change: Source, source: Source, series: int, release: str) -> list[Insertion]:
@@ -63,21 +73,23 @@ def plan(change: Source, source: Source, series: int, release: str) -> list[Inse
     return _Planner(change, source, series, release).plan()
 
 
-def splice(source: Source, insertions: Sequence[Insertion]) -> list[str]:
-    """Return the file's lines with the insertions in them.
+def splice(source: Source, insertions: Sequence[Insertion]) -> tuple[list[str], dict[int, str]]:
+    """Return the file's lines with the insertions in them, and the anchor of each new line.
 
     At one place, what follows the line above comes before what leads the line below, and
     what is deeper comes before what is shallower.
     """
     lines: list[str] = []
+    anchors_of: dict[int, str] = {}
     taken = 0
-    for place, new in sorted(
+    for place, new, anchor in sorted(
         insertions, key=lambda each: (each.place.after, each.place.leads, -each.place.indent)
     ):
         lines += source.lines[taken : place.after]
+        anchors_of.update({len(lines) + number: anchor for number in range(1, len(new) + 1)})
         lines += new
         taken = place.after
-    return lines + source.lines[taken:]
+    return lines + source.lines[taken:], anchors_of
 
 
 class _Planner:
@@ -90,6 +102,8 @@ class _Planner:
         self.release = release
         self.insertions: list[Insertion] = []
         self.names_used: set[str] = set()
+        self.anchor = ""
+        self.places: dict[ast.AST, Place] = {}
         self.added: set[tuple[ast.ClassDef | None, str]] = set()
 
     def plan(self) -> list[Insertion]:
@@ -176,7 +190,7 @@ class _Planner:
         elif found is None:
             raise UnfitError("not found")
         elif directive.name == "decorate":
-            self.decorate(node, found)
+            self.decorate(directive, node, found)
         elif isinstance(node, FUNCTIONS) and isinstance(found, FUNCTIONS):
             self.change_function(directive, node, found)
         else:
@@ -190,7 +204,7 @@ class _Planner:
         display = call.args[0] if len(call.args) == 1 else None
         if not isinstance(display, DISPLAYS):
             raise self.wrong(node, "entries takes one tuple, list, set or dict")
-        if self.applies(node, call):
+        if self.applies(node, self.options(node, call)):
             statement, found = anchors.display(self.source, theirs, name)
             if isinstance(found, ast.Dict) != isinstance(display, ast.Dict):
                 raise self.wrong(node, "the entries and Nova's display are not of the same kind")
@@ -202,7 +216,7 @@ class _Planner:
     def change_function(self, directive: Directive, node: Function, found: Function) -> None:
         """Add to a function of Nova's."""
         if directive.name == "arguments":
-            self.add_arguments(node, found)
+            self.add_arguments(directive, node, found)
             return
         missing = anchors.parameters(node) - anchors.names_in(found)
         if missing:
@@ -211,22 +225,52 @@ class _Planner:
             place = anchors.before_body(self.source, found)
         elif directive.name == "append":
             place = anchors.end_of_body(self.source, found)
+            anchors.check_end(found, directive.despite)
         elif directive.name == "before_return":
             place = anchors.before_return(self.source, found)
+            anchors.check_way(found, found.body[-1], directive.despite)
         else:
             target = anchors.statement(self.source, found, directive.anchor)
-            place = anchors.beside(self.source, target, follow=directive.name == "after")
+            anchors.check_way(found, target, directive.despite)
+            follows = directive.name == "after"
+            place = anchors.beside(self.source, target, follow=follows)
+            if follows and not anchors.falls_through([target]):
+                raise UnfitError(f"nothing can follow line {target.lineno}: each way leaves")
+        earlier = self.places.setdefault(found, place)
+        if place.after < earlier.after:
+            raise UnfitError(
+                f"line {place.after + 1} comes before line {earlier.after + 1}, which the "
+                "change names first"
+            )
+        self.places[found] = place
         self.insert(place, snippets.body(self.change, node, place.indent), node.body)
 
-    def decorate(self, node: Definition, found: Definition) -> None:
+    def decorate(self, directive: Directive, node: Definition, found: Definition) -> None:
         """Add decorators to a definition of Nova's."""
         if not all(_is_placeholder(each) for each in node.body):
             raise self.wrong(node, "the body of a decorated definition is `...`")
+        if isinstance(node, FUNCTIONS) and isinstance(found, FUNCTIONS):
+            self.check_signature(directive, node, found)
         ours = [each for each in node.decorator_list if _directive_name(each) is None]
         place = anchors.above_definition(self.source, found)
         self.insert(place, snippets.decorators(self.change, ours, place.indent), ours)
 
-    def add_arguments(self, node: Function, found: Function) -> None:
+    def check_signature(self, directive: Directive, node: Function, found: Function) -> None:
+        """Make sure that a function of Nova's has the parameters and the kind that are stated."""
+        stated, has = anchors.positional(node), anchors.positional(found)
+        if stated != has[: len(stated)] or (has and not stated):
+            raise UnfitError(
+                f"has the parameters ({', '.join(has)}), the change states ({', '.join(stated)})"
+            )
+        missing = anchors.parameters(node) - anchors.parameters(found)
+        if missing:
+            raise UnfitError(f"has no parameter {', '.join(sorted(missing))}")
+        is_coroutine = isinstance(node, ast.AsyncFunctionDef)
+        kind = "coroutine " * is_coroutine + directive.kind
+        if kind != anchors.kind(found):
+            raise UnfitError(f"is a {anchors.kind(found)}, the change states a {kind}")
+
+    def add_arguments(self, directive: Directive, node: Function, found: Function) -> None:
         """Add arguments to a call in a function of Nova's."""
         body = node.body
         call = getattr(body[0], "value", None)
@@ -234,6 +278,7 @@ class _Planner:
         if len(body) != 1 or not isinstance(call, ast.Call) or name is None:
             raise self.wrong(node, "the body is one call of a dotted name, with what to add")
         statement, theirs = anchors.call(self.source, found, name)
+        anchors.check_way(found, statement, directive.despite)
         place = anchors.among_elements(self.source, statement, theirs)
         lines = snippets.elements(self.change, body[0], call, place.indent)
         self.insert(place, lines, [*call.args, *call.keywords])
@@ -304,7 +349,7 @@ class _Planner:
 
     def insert(self, place: Place, lines: list[str], nodes: Iterable[ast.AST]) -> None:
         """Take down lines for a place, and the names that they use."""
-        self.insertions.append(Insertion(place, lines))
+        self.insertions.append(Insertion(place, lines, self.anchor))
         self.names_used |= {
             part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)
         }
@@ -319,8 +364,10 @@ class _Planner:
         if len(found) > 1 or (len(decorators) > 1) != (name == "decorate"):
             raise self.wrong(node, "one directive, and other decorators only with decorate")
         anchor, applies = "", True
+        options: dict[str, Any] = {}
         if isinstance(decorator, ast.Call):
-            applies = self.applies(node, decorator)
+            options = self.options(node, decorator)
+            applies = self.applies(node, options)
             given = decorator.args
             if given and isinstance(given[0], ast.Constant) and isinstance(given[0].value, str):
                 anchor = given[0].value
@@ -328,20 +375,35 @@ class _Planner:
                 raise self.wrong(node, "a directive takes a name, since= and until=")
         if (name in {"after", "before"}) != bool(anchor):
             raise self.wrong(node, "after and before take a dotted name, the others none")
-        return Directive(name, anchor, applies)
+        despite = options.get("despite", ())
+        if isinstance(despite, str):
+            despite = (despite,)
+        if not isinstance(despite, tuple) or not REASONS.issuperset(despite):
+            raise self.wrong(node, f"despite= takes of {', '.join(sorted(REASONS))}")
+        kind = options.get("kind", "function")
+        if ("kind" in options) > (name == "decorate") or not isinstance(kind, str):
+            raise self.wrong(node, "kind= is for decorate, and takes a word such as property")
+        return Directive(name, anchor, applies, frozenset(despite), kind)
 
-    def applies(self, node: ast.stmt, call: ast.Call) -> bool:
-        """Say whether the limits that a directive is given include the release."""
+    def options(self, node: ast.stmt, call: ast.Call) -> dict[str, Any]:
+        """Return what a directive is given by name."""
         try:
-            return self.in_range(
-                {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-            )
+            return {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        except ValueError:
+            raise self.wrong(node, "a directive takes plain values only") from None
+
+    def applies(self, node: ast.stmt, options: Mapping[str, Any]) -> bool:
+        """Say whether the limits that a directive is given include the release."""
+        limits = {key: value for key, value in options.items() if key not in {"despite", "kind"}}
+        try:
+            return self.in_range(limits)
         except (TypeError, ValueError):
             raise self.wrong(node, "since= and until= take the number of a series") from None
 
     @contextlib.contextmanager
     def at(self, anchor: str) -> Iterator[None]:
         """Turn an UnfitError into an AnchorError that names file, anchor and release."""
+        self.anchor = anchor
         try:
             yield
         except UnfitError as error:

@@ -24,6 +24,8 @@ Placed = Union[ast.stmt, ast.expr]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+#: Statements with handlers; ``try`` with ``except*`` since Python 3.11.
+TRIES: tuple[type[ast.Try], ...] = (ast.Try, getattr(ast, "TryStar", ast.Try))
 DISPLAYS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
 _SPACE = frozenset(
     {tokenize.COMMENT, tokenize.DEDENT, tokenize.INDENT, tokenize.NEWLINE, tokenize.NL}

@@ -9,12 +9,14 @@ is parsed and never run.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
 from typing import Any, TypeVar
 
 from nova_xloud import marks, textual
 from nova_xloud.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
 from nova_xloud.plan import plan, splice
+from nova_xloud.proof import faults
 from nova_xloud.source import Source, parse
 
 T = TypeVar("T")
@@ -131,17 +133,33 @@ def _weave_python(base: bytes, change: bytes, path: str, series: int, release: s
         ours = Source(path, change.decode())
     except SyntaxError as error:
         raise ChangeError(path, error.lineno or 1, error.msg) from error
-    woven = "\n".join(splice(source, plan(ours, source, series, release)))
+    lines, anchors = splice(source, plan(ours, source, series, release))
+    woven = "\n".join(lines)
     try:
-        parse(woven)
+        module = parse(woven)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(module, path, "exec", dont_inherit=True)
     except SyntaxError as error:
         reason = f"line {error.lineno} would not be Python"
         raise WeaveError(path, release, reason) from error
+    for fault in faults(module, set(anchors)):
+        raise AnchorError(path, anchors[fault.line], release, fault.reason)
     return woven.encode()
 
 
-def append(function: Any = None, /, *, since: int | None = None, until: int | None = None) -> Any:
-    """Add the body at the end of the function's body; refused behind a return or raise."""
+def append(
+    function: Any = None,
+    /,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    despite: str | tuple[str, ...] = (),
+) -> Any:
+    """Add the body at the end of the function's body; refused unless each way gets there.
+
+    :param despite: ``return`` lets some ways leave the function before
+    """
     return _itself(function)
 
 
@@ -157,25 +175,66 @@ def before_return(
     return _itself(function)
 
 
-def after(name: str, /, *, since: int | None = None, until: int | None = None) -> Any:
-    """Add the body after the one statement that assigns to, or calls, a dotted name."""
+def after(
+    name: str,
+    /,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    despite: str | tuple[str, ...] = (),
+) -> Any:
+    """Add the body after the one statement that assigns to, or calls, a dotted name.
+
+    :param despite: ``nested`` lets the statement stand in a nested definition, ``except`` in a
+        handler that swallows the error
+    """
     return _itself
 
 
-def before(name: str, /, *, since: int | None = None, until: int | None = None) -> Any:
-    """Add the body before the one statement that assigns to, or calls, a dotted name."""
+def before(
+    name: str,
+    /,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    despite: str | tuple[str, ...] = (),
+) -> Any:
+    """Add the body before the one statement that assigns to, or calls, a dotted name.
+
+    :param despite: as for ``after``
+    """
     return _itself
 
 
-def decorate(function: Any = None, /, *, since: int | None = None, until: int | None = None) -> Any:
-    """Add the other decorators to the function or class, as the innermost; the body is ``...``."""
+def decorate(
+    function: Any = None,
+    /,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    kind: str = "function",
+) -> Any:
+    """Add the other decorators to the function or class, as the innermost; the body is ``...``.
+
+    The parameters are those that the decorators rely on: the first ones of Nova's function.
+
+    :param kind: another kind than a plain function or method, for example ``property``
+    """
     return _itself(function)
 
 
 def arguments(
-    function: Any = None, /, *, since: int | None = None, until: int | None = None
+    function: Any = None,
+    /,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    despite: str | tuple[str, ...] = (),
 ) -> Any:
-    """Add arguments to the one call of a name in the function; the body is such a call."""
+    """Add arguments to the one call of a name in the function; the body is such a call.
+
+    :param despite: as for ``after``
+    """
     return _itself(function)
 
 
@@ -185,5 +244,5 @@ def entries(display: T, /, *, since: int | None = None, until: int | None = None
 
 
 def _itself(function: Any) -> Any:
-    """Return what is decorated, by a word with or without its own arguments."""
+    """Return the function that is decorated, by a word with or without arguments of its own."""
     return _itself if function is None else function

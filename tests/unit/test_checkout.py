@@ -15,7 +15,7 @@ from nova_xloud import weave
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 OURS = {"nova_xloud", "nova_tree"}
-ENGINE = ("anchors", "errors", "marks", "plan", "snippets", "source", "textual", "weave")
+ENGINE = ("anchors", "errors", "marks", "plan", "proof", "snippets", "source", "textual", "weave")
 
 
 def pins(name: str) -> set[str]:
@@ -82,7 +82,10 @@ def pythons() -> list[str]:
 
 
 def test_the_weaving_engine_gives_the_same_bytes_in_every_python(tmp_path: Path) -> None:
-    base = "import os\nX = {'é': f(\n    1), 'b': 2,\n     **c}\n@d(\n    e)\ndef g():\n    h()\n"
+    base = (
+        "import os\nfrom nova import c, d, e, f, h\n"
+        "X = {'é': f(\n    1), 'b': 2,\n     **c}\n@d(\n    e)\ndef g():\n    h()\n"
+    )
     change = (
         '"""Why."""\nimport sys\nfrom nova import size\nX = entries({3: size.of(sys)})\n'
         "@append\ndef g():\n    h()\n"

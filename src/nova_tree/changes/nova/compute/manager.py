@@ -20,7 +20,7 @@ class ComputeManager:
     @xloud_hooks.cleanup_host
     def cleanup_host(self): ...
 
-    @before("instance.vm_state")
+    @before("instance.vm_state", despite="nested")
     def stop_instance(self, context, instance):
         xloud_hooks.guest_is_off(self, context, instance)
 
@@ -46,16 +46,16 @@ class ComputeManager:
 
     @decorate
     @xloud_hooks.revert_allocation
-    def _revert_allocation(self): ...
+    def _revert_allocation(self, context, instance, migration): ...
 
     @decorate
     @xloud_hooks.delete_stashed_flavor_info
-    def _delete_stashed_flavor_info(self): ...
+    def _delete_stashed_flavor_info(self, instance): ...
 
-    @decorate
+    @decorate(kind="staticmethod")
     @xloud_hooks.set_instance_info
-    def _set_instance_info(): ...
+    def _set_instance_info(instance, flavor): ...
 
     @decorate
     @xloud_hooks.update_available_resource
-    def update_available_resource(self): ...
+    def update_available_resource(self, context, startup): ...

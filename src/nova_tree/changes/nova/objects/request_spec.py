@@ -5,14 +5,14 @@ from nova.xloud import request as xloud_request
 
 
 class RequestSpec:
-    @decorate
+    @decorate(kind="property")
     @xloud_request.requested
     def vcpus(self): ...
 
-    @decorate
+    @decorate(kind="property")
     @xloud_request.requested
     def memory_mb(self): ...
 
     @decorate
     @xloud_request.carries_size
-    def ensure_network_information(self): ...
+    def ensure_network_information(self, instance): ...

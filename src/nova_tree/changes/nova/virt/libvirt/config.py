@@ -12,7 +12,7 @@ class LibvirtConfigGuest:
 
     @decorate
     @xloud_xml.formats_size
-    def _format_basic_props(self): ...
+    def _format_basic_props(self, root): ...
 
 
 class LibvirtConfigMemoryBalloon:

@@ -14,7 +14,7 @@ class LibvirtDriver:
 
     @decorate
     @xloud_xml.sizes_guest
-    def _get_guest_config(self): ...
+    def _get_guest_config(self, instance): ...
 
     def set_current_vcpus(self, instance, vcpus):
         """Bring a running guest to a number of vCPUs."""
