@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +31,16 @@ def named(path: Path) -> Path:
     except UnicodeEncodeError:
         raise DirectoryError(Path(ascii(text)), "the name is not UTF-8") from None
     return path
+
+
+def link(file: Path, name: Path) -> None:
+    """Give a file another name; give a copy that name on another file system."""
+    try:
+        os.link(file, name)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copy2(file, name)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ import glob
 import hashlib
 import json
 import logging
-import os
 import re
 import tempfile
 import urllib.parse
@@ -23,7 +22,7 @@ from nova_xloud import apt_repository, dnf_repository, publishing, root, signing
 from nova_xloud.builds import RECORD
 from nova_xloud.cache import sha256
 from nova_xloud.errors import MirrorError
-from nova_xloud.files import locked
+from nova_xloud.files import link, locked
 from nova_xloud.signing import Signer
 
 _LOG = logging.getLogger(__name__)
@@ -208,7 +207,7 @@ def _link(build: Path, there: Path) -> None:
     """Have a build that the mirror has in its next state too."""
     there.mkdir()
     for file in build.iterdir():
-        os.link(file, there / file.name)
+        link(file, there / file.name)
 
 
 def _add(

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import filecmp
 import json
-import os
 import time
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from nova_xloud.files import link
 
 #: The files that a reader begins with, by name, in the order in which they are replaced.
 ENTRANCES = ("Release.gpg", "Release", "InRelease", "repomd.xml.asc", "repomd.xml")
@@ -48,7 +49,7 @@ def state(place: Path) -> dict[str, Any]:
 def publish(new: Path, place: Path, record: Mapping[str, Any], *, keep_former: bool = True) -> Left:
     """Make a directory hold the files of another one.
 
-    :param new: the next state, complete, on the same file system; its files are linked
+    :param new: the next state, complete; its files are linked, or copied to another file system
     :param place: the directory that is read; made if missing
     :param record: ``state`` returns it from now on
     :param keep_former: let the files of former states stay for the readers that began with them
@@ -97,7 +98,7 @@ def _replace(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.new")
     beside.unlink(missing_ok=True)
-    os.link(source, beside)
+    link(source, beside)
     beside.rename(target)
 
 

@@ -88,6 +88,22 @@ def test_apt_reads_a_mirror_in_any_directory(tmp_path: Path, signer: Signer) -> 
     assert "Version: 1.0\n" in told.stdout
 
 
+@pytest.mark.usefixtures("as_root")
+def test_a_mirror_may_be_a_file_system_of_its_own(tmp_path: Path, signer: Signer) -> None:
+    place = tmp_path / "mirror"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "own", place], check=True)
+    try:
+        for version in ("1.0", "2.0"):
+            mirror.write(place, {TRIXIE: [make_deb(tmp_path / version, version)]}, signer)
+        assert offered(place) == ["1.0", "2.0"]
+        modes = {each.stat().st_mode & 0o777 for each in place.rglob("*.deb")}
+        assert modes == {0o644}
+        assert [each.name for each in place.rglob("*.new")] == []
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
 def test_a_key_in_any_directory_signs_and_a_colon_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "a b,c\\d \u00e9" / "gnupg"
     key = Signer(home, signing_key(home))

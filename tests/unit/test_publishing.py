@@ -109,7 +109,7 @@ def test_killed_at_any_moment_readers_are_served_and_the_next_run_completes(
         return call
 
     with monkeypatch.context() as patched:
-        patched.setattr(publishing.os, "link", counted(publishing.os.link))
+        patched.setattr(publishing, "link", counted(publishing.link))
         patched.setattr(Path, "rename", counted(Path.rename))
         patched.setattr(Path, "unlink", counted(Path.unlink))
         with pytest.raises(KilledError):
