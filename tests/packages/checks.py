@@ -33,3 +33,16 @@ def assert_runs_stock_code(cloud: Cloud) -> None:
     assert status == 404, body + cloud.account()
     for unit in cloud.running[1:]:
         assert not cloud.knows_option(unit), unit
+
+
+def assert_all_is_well(cloud: Cloud, way: str) -> None:
+    """The services run on one whole library, those that rested rest, the API answers.
+
+    :param way: ``in`` for our library, ``back`` for the stock one
+    """
+    states = cloud.states()
+    assert {unit: states[unit] for unit in cloud.running} == dict.fromkeys(cloud.running, "active")
+    assert {states[unit] for unit in cloud.resting} == {"inactive"}
+    assert cloud.stale() == []
+    assert_runs_our_code(cloud) if way == "in" else assert_runs_stock_code(cloud)
+    assert not cloud.sh("ls /run/nova-xloud/due 2>/dev/null || true")

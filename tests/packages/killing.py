@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from _pytest.mark import ParameterSet
+
 from tests.packages.cloud import Cloud
+
+SEED = 18
+#: Moments each way. So many of all are tried at each change, as a proof of the kind.
+NUMBER, QUICK = 20, 2
+
+
+def moments() -> list[ParameterSet]:
+    """Return moments as a way, and how many of the modules are in place; the ways take turns."""
+    ways = [(way, number) for number in range(NUMBER) for way in ("in", "back")]
+    return [
+        pytest.param(
+            way,
+            round(random.Random(f"{SEED} {way} {number}").uniform(0.02, 0.95), 3),  # noqa: S311
+            marks=[pytest.mark.slow] if index >= QUICK else [],
+        )
+        for index, (way, number) in enumerate(ways)
+    ]
 
 
 def kill_at(cloud: Cloud, arguments: str, seen: Callable[[], bool], names: tuple[str, ...]) -> str:
@@ -37,25 +58,52 @@ def kill_at(cloud: Cloud, arguments: str, seen: Callable[[], bool], names: tuple
 def kill_between_files(cloud: Cloud, arguments: str, moment: str) -> None:
     """Start apt and kill it, and dpkg, as soon as dpkg has put a certain file in place.
 
-    dpkg unpacks all files of a package under other names, and then renames one after the other,
-    in a second or less: no command inside of the container would be in time.
+    dpkg unpacks all files of a package under other names, and then renames one after the other.
 
     :param arguments: what apt is told
     :param moment: the path of the file, which is not there before
     :raises AssertionError: if apt ends before
     """
     place = cloud.container.root / moment[1:]
-    manager = _started(cloud, arguments)
     unpacked = place.with_name(place.name + ".dpkg-new")
+    _kill_quickly(cloud, arguments, ("apt-get", "dpkg"), unpacked.exists, place.exists)
+
+
+def kill_dnf(cloud: Cloud, arguments: str, seen: Callable[[], bool]) -> None:
+    """Start dnf, whose process does rpm's work too, and kill it at a moment.
+
+    :param arguments: what dnf is told
+    :param seen: says that the moment has come, in much less than a millisecond
+    :raises AssertionError: if dnf ends before
+    """
+    _kill_quickly(cloud, arguments, ("dnf",), lambda: bool(_processes(cloud, "dnf")), seen)
+
+
+def _kill_quickly(
+    cloud: Cloud,
+    arguments: str,
+    names: tuple[str, ...],
+    begun: Callable[[], bool],
+    seen: Callable[[], bool],
+) -> None:
+    """Start the package manager and kill processes of names at a moment among its files.
+
+    All files are in place in a second or less: no command inside of the container is in time.
+
+    :param begun: says that all of those processes run
+    :param seen: says that the moment has come
+    """
+    manager = _started(cloud, arguments)
     deadline = time.monotonic() + 300
-    while not unpacked.exists():
+    while not begun():
         assert manager.poll() is None, f"it ended before the moment: {manager.communicate()[0]}"
-        assert time.monotonic() < deadline, f"{unpacked.name} did not come"
+        assert time.monotonic() < deadline, "it did not begin"
         time.sleep(0.001)
-    victims = _processes(cloud, "apt-get") + _processes(cloud, "dpkg")
-    while not place.exists():
-        assert time.monotonic() < deadline
     # The first starts the others, and would start another one.
+    victims = [process for name in names for process in _processes(cloud, name)]
+    while not seen():
+        assert manager.poll() is None, f"it ended before the moment: {manager.communicate()[0]}"
+        assert time.monotonic() < deadline, "the moment did not come"
     for victim in victims:
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)

@@ -20,8 +20,11 @@ def test_an_api_that_cannot_load_the_new_code_is_reported(fresh_cloud: Cloud) ->
     assert cloud.states()["nova-conductor"] == "active"
 
 
-@pytest.mark.parametrize("moment", ["removed", "unpacking", "configuring"])
+@pytest.mark.parametrize(
+    "moment", ["removed", pytest.param("unpacking", marks=pytest.mark.slow), "configuring"]
+)
 def test_a_swap_killed_in_the_middle_is_healed(fresh_cloud: Cloud, moment: str) -> None:
+    """The quick proof for the time of the unpacking is in test_killed: the end of that time."""
     cloud = fresh_cloud
     library = cloud.container.root / cloud.library[1:]
     seen = {
@@ -46,7 +49,9 @@ def test_a_swap_killed_in_the_middle_is_healed(fresh_cloud: Cloud, moment: str) 
     assert cloud.adjust()[0] == 400
 
 
+@pytest.mark.slow
 def test_policy_rc_d_is_respected(fresh_cloud: Cloud) -> None:
+    """The quick proof is in test_reload: the same policy, asked without a swap."""
     cloud = fresh_cloud
     policy = cloud.container.root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\ncase $1 in nova-conductor) exit 101 ;; *) exit 104 ;; esac\n")
