@@ -163,8 +163,10 @@ class Cloud(ABC):
         return "\n".join(e["MESSAGE"] for e in self._journal("SYSLOG_IDENTIFIER=nova-xloud"))
 
     def _journal(self, match: str) -> list[dict[str, str]]:
-        lines = self.sh(f"journalctl -q -o json --after-cursor '{self.cursor}' {match}")
-        return [json.loads(line) for line in lines.splitlines()]
+        # --after-cursor of Debian 11 also drops the first entry that matches
+        lines = self.sh(f"journalctl -q -o json --cursor '{self.cursor}' {match}").splitlines()
+        entries = [json.loads(line) for line in lines]
+        return [entry for entry in entries if entry["__CURSOR"] != self.cursor]
 
     def override(self, unit: str, settings: str) -> None:
         """Give a unit other settings of its ``[Service]``, by a drop-in."""
