@@ -46,6 +46,11 @@ def check_quota(context, instance, before, after):
     quota.check_growth(context, instance, before, after)
 
 
+def check_quota_again(context, instance, before, after):
+    """Check quota when the growth of a server is held; see check_quota."""
+    quota.check_growth_again(context, instance, before, after)
+
+
 class Accounting:
     """What Placement and the tracker hold for the servers of a host."""
 

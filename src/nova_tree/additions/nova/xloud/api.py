@@ -97,8 +97,12 @@ class API:
             if growth is None:
                 lifecycle.give_back(instance, context.request_id)
                 return
-            lifecycle.accept(context, instance, xloud_intent.Intent(
-                vcpus, memory_mb, persist, context.request_id))
+            lifecycle.accept(
+                context, instance, xloud_intent.Intent(
+                    vcpus, memory_mb, persist, context.request_id),
+                xloud_size.larger(*growth))
+            # Of two requests at the same time both may have passed the check
+            accounting.check_quota_again(context, instance, *growth)
             self.rpcapi.adjust(context, instance, vcpus, memory_mb, persist)
         except exception.AdjustTimeout:
             # The host may be at work: how it ends is the host's to tell

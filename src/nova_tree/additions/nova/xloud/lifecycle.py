@@ -34,6 +34,7 @@ from nova import exception as nova_exception
 from nova import objects
 from nova.xloud import exception
 from nova.xloud import intent as xloud_intent
+from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ LIFE = (
         'nova-api; reconciliation, when the host does not know the request '
         'after twice the RPC time limit', 'accept, give_back, end',
         'accepted, ended'),
-    Row('accepted', 'the intent; the start of the server action; the claim '
-        'in Placement',
+    Row('accepted', 'the intent and the growth for quota; the start of the '
+        'server action; the claim in Placement',
         'the host; nova-api, when the host refuses or cannot be reached; '
         'reconciliation', 'begin_event, end', 'working, ended'),
     Row('working', 'the request and its thread, in the memory of the host; '
@@ -60,8 +61,8 @@ LIFE = (
         'settle', 'settled'),
     Row('settled', 'the size that the guest has; then Placement and the '
         'tracker', 'the thread; reconciliation', 'end', 'ended'),
-    Row('ended', 'the end of the event; then no intent and no task state, '
-        'in one save', 'nobody: a message about an ended request is ignored',
+    Row('ended', 'the end of the event; then no intent, no growth for quota '
+        'and no task state, in one save', 'nobody: a message about an ended request is ignored',
         '-', '-'),
 )
 
@@ -81,18 +82,21 @@ def take(instance):
     instance.save(expected_task_state=[None])
 
 
-def accept(context, instance, intent):
+def accept(context, instance, intent, held):
     """Save what an adjust is to do, and start its server action.
 
-    From here on the host finds the work, if it restarts.
+    From here on the host finds the work, if it restarts, and Nova's database
+    quota counts the size that the adjust may reach.
 
     :param context: nova.context.RequestContext of the request
     :param instance: nova.objects.Instance that was taken
     :param intent: nova.xloud.intent.Intent
+    :param held: nova.xloud.size.Size that the adjust may reach
     :raises: nova.exception.UnexpectedTaskStateError if another operation has
         the server
     """
     intent.write(instance)
+    xloud_size.hold_for_quota(instance, held)
     instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
     objects.InstanceAction.action_start(
         context, instance.uuid, instance_actions.XLOUD_ADJUST,
@@ -211,6 +215,7 @@ def give_back(instance, request_id):
             # another
             return
         xloud_intent.Intent.drop(instance)
+        xloud_size.hold_for_quota(instance, xloud_size.reserved(instance))
         instance.task_state = None
         _save(instance)
     except nova_exception.InstanceNotFound:

@@ -22,12 +22,14 @@ from oslo_limit import exception as limit_exceptions
 from oslo_log import log as logging
 
 from nova.compute import utils as compute_utils
+import nova.conf
 from nova import exception
 from nova.limit import placement as placement_limits
 from nova.limit import utils as limit_utils
 from nova import objects
 from nova.objects import quotas as quotas_obj
 
+CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 
@@ -50,13 +52,37 @@ def check_growth(context, instance, before, after):
         _check_unified_limits(context, project_id, cores, ram)
 
 
-def _check_counts(context, project_id, user_id, cores, ram):
+def check_growth_again(context, instance, before, after):
+    """Check quota when the growth is counted already.
+
+    Two requests that count at the same time both pass the first check; Nova
+    itself counts again then, unless [quota] recheck_quota forbids. Where
+    Placement counts, the growth is not there before the host has claimed it,
+    so this finds nothing.
+
+    :param context: nova.context.RequestContext, targeted at the server's cell
+    :param instance: nova.objects.Instance, saved with its growth
+    :param before: nova.xloud.size.Size that was counted for the server
+    :param after: nova.xloud.size.Size that will be counted
+    :raises: nova.exception.TooManyInstances with requested, used and allowed
+    """
+    cores = max(0, after.vcpus - before.vcpus)
+    ram = max(0, after.memory_mb - before.memory_mb)
+    if CONF.quota.recheck_quota and (cores or ram):
+        project_id, user_id = quotas_obj.ids_from_instance(context, instance)
+        _check_counts(context, project_id, user_id, cores, ram,
+                      is_counted=True)
+
+
+def _check_counts(context, project_id, user_id, cores, ram,
+                  is_counted=False):
     # A project that has too much of one may grow by the other
     deltas = {name: delta for name, delta in (
         ('cores', cores), ('ram', ram)) if delta}
     try:
         objects.Quotas.check_deltas(
-            context, deltas, project_id, user_id=user_id,
+            context, dict.fromkeys(deltas, 0) if is_counted else deltas,
+            project_id, user_id=user_id,
             check_project_id=project_id, check_user_id=user_id)
     except exception.OverQuota as error:
         quotas = error.kwargs['quotas']

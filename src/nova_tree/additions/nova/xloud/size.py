@@ -284,8 +284,17 @@ def record_live(instance, now):
         _drop(instance, _LIVE)
     else:
         _write(instance, _LIVE, now)
+    hold_for_quota(instance, reserved(instance))
+
+
+def hold_for_quota(instance, size):
+    """Have a server count with a size for quota.
+
+    :param instance: nova.objects.Instance, to be saved by the caller
+    :param size: Size
+    """
     # Nova's database quota sums these columns
-    instance.vcpus, instance.memory_mb = reserved(instance)
+    instance.vcpus, instance.memory_mb = size
 
 
 def forget_live(instance):

@@ -30,6 +30,7 @@ from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.api import client
 from nova.tests.functional import integrated_helpers
 from nova.xloud.compute import endpoint
+from nova.xloud import lifecycle
 
 FLOOR = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 
@@ -403,6 +404,49 @@ class OtherDriverTest(XloudAdjustTestBase):
         self.assertIn('driver cannot', self._refused(
             409, server, current_vcpus=2))
         self._adjust(server, current_vcpus=1)
+
+
+class QuotaTwiceTest(XloudAdjustTestBase):
+    """Two requests are counted at the same time; there is room for one."""
+
+    def setUp(self):
+        super().setUp()
+        self.flags(group='quota', cores=3)
+        self.one, self.other = [self._server() for number in range(2)]
+
+    def _before(self, name, do):
+        """Do something once, before a move of an adjust."""
+        move = getattr(lifecycle, name)
+        pending = [do]
+
+        def wrapper(*args):
+            while pending:
+                pending.pop()()
+            return move(*args)
+
+        self.useFixture(fixtures.MockPatchObject(lifecycle, name, wrapper))
+
+    def test_the_later_one_is_refused_when_both_have_passed(self):
+        self._before(
+            'take', lambda: self._adjust(self.other, current_vcpus=2))
+        message = self._refused(403, self.one, current_vcpus=2)
+        self.assertIn('cores', message)
+        # nothing of it is left
+        self._adjust(self.other, current_vcpus=1)
+        self._adjust(self.one, current_vcpus=2)
+
+    def test_growth_counts_before_the_guest_has_it(self):
+        # the host has accepted the first one, and not begun
+        self._before('begin_event', lambda: self._refused(
+            403, self.other, current_vcpus=2))
+        self._adjust(self.one, current_vcpus=2)
+        self._refused(403, self.other, current_vcpus=2)
+
+    def test_nova_is_told_not_to_count_again(self):
+        self.flags(group='quota', recheck_quota=False)
+        self._before(
+            'take', lambda: self._adjust(self.other, current_vcpus=2))
+        self._adjust(self.one, current_vcpus=2)
 
 
 class QuotaTest(XloudAdjustTestBase):

@@ -42,6 +42,7 @@ class APITestCase(base.ServerTestCase):
             'nova.objects.InstanceAction.action_start',
             side_effect=self._begin_action)
         self.check_growth = self.patch('nova.xloud.quota.check_growth')
+        self.check_again = self.patch('nova.xloud.quota.check_growth_again')
         self.rpc = self.patch(
             'nova.compute.rpcapi.ComputeAPI.xloud').return_value
         self.api = api.API()
@@ -114,6 +115,24 @@ class AdjustTestCase(APITestCase):
 
         self.check_growth.assert_called_once_with(
             self.context, self.instance, Size(2, 2048), Size(3, 1024))
+
+    def test_quota_that_another_request_took_meanwhile(self):
+        held = []
+        self.check_again.side_effect = lambda context, instance, *growth: (
+            held.append((instance.vcpus, instance.memory_mb, growth)))
+        self._adjust(3, 1024)
+        # all that the adjust may reach counts from then on
+        self.assertEqual([(3, 2048, ((2, 2048), (3, 1024)))], held)
+        self.instance.task_state = None
+        self.rpc.adjust.reset_mock()
+        self.check_again.side_effect = nova_exception.TooManyInstances(
+            overs='cores', req=1, used=5, allowed=5)
+        self.assertRaises(
+            nova_exception.TooManyInstances, self._adjust, 4)
+        self.rpc.adjust.assert_not_called()
+        self.assertIsNone(self.instance.task_state)
+        self.assertEqual((2, 2048), (
+            self.instance.vcpus, self.instance.memory_mb))
 
     def test_no_quota_is_403_before_the_host_is_asked(self):
         self.check_growth.side_effect = nova_exception.TooManyInstances(

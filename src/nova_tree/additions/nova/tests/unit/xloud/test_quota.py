@@ -77,6 +77,18 @@ class CountsTestCase(CheckGrowthTestCase):
             'Quota exceeded for cores: Requested 2, but already used 19 of '
             '20 cores', error.format_message())
 
+    def test_growth_that_is_counted_is_checked_again(self):
+        quota.check_growth_again(
+            self.context, self.instance, Size(1, 2048), Size(3, 1024))
+        self.assertEqual({'cores': 0}, self.check_deltas.call_args[0][1])
+        self.check_deltas.reset_mock()
+        quota.check_growth_again(
+            self.context, self.instance, Size(2, 2048), Size(1, 2048))
+        self.flags(recheck_quota=False, group='quota')
+        quota.check_growth_again(
+            self.context, self.instance, Size(1, 2048), Size(3, 1024))
+        self.check_deltas.assert_not_called()
+
     def test_unified_limits_are_not_asked(self):
         get_enforcer = self.useFixture(fixtures.MockPatch(
             'nova.limit.placement._get_enforcer')).mock
