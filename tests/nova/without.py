@@ -19,6 +19,7 @@ from typing import NamedTuple
 import click
 
 from nova_xloud import tree as trees
+from nova_xloud.errors import AnchorError
 from tests.nova import documents
 from tests.nova.environment import HERE, NovaEnvironment
 from tests.nova.pieces import Piece, pieces, without
@@ -109,13 +110,23 @@ def benches(release: str, work: Path, count: int) -> list[Bench]:
     return made
 
 
-def effective(release: str, tree: Path, wanted: list[Piece]) -> Iterator[tuple[Piece, bytes]]:
-    """Yield the pieces that do something in a release, and the file without them."""
+def effective(
+    release: str, tree: Path, wanted: list[Piece]
+) -> Iterator[tuple[Piece, bytes | None]]:
+    """Yield the pieces that do something in a release, and the file without them.
+
+    The file is None where the build refuses it: other pieces use names of the missing one.
+    """
     series = int(release.partition(".")[0])
     for piece in wanted:
         file = tree / piece.path
         whole = file.read_bytes() if file.exists() else b""
-        content = without(piece, whole, series) if whole else b""
+        content: bytes | None = b""
+        if whole:
+            try:
+                content = without(piece, whole, series)
+            except AnchorError:
+                content = None
         if content != whole:
             yield piece, content
 
@@ -173,11 +184,14 @@ def run_release(
     if used and (broken := made[0].fails(used)):
         raise BrokenTreeError(f"{broken} fails on the whole tree of {release}")
 
-    def one(item: tuple[Piece, bytes]) -> tuple[str, str, float]:
+    def one(item: tuple[Piece, bytes | None]) -> tuple[str, str, float]:
+        piece, content = item
+        if content is None:
+            return piece.label, "the build refuses the change", 0
         bench = free.get()
         start = time.monotonic()
         try:
-            return item[0].label, take_out(bench, *item, table), time.monotonic() - start
+            return piece.label, take_out(bench, piece, content, table), time.monotonic() - start
         finally:
             free.put(bench)
 

@@ -10,9 +10,11 @@ import pytest
 from click import ClickException, UsageError
 
 from nova_xloud import bases
+from nova_xloud.weave import weave
 from tests.nova import covered, environment, pristine, run, runs
 from tests.nova.pieces import pieces, without
 from tests.nova.runs import BrokenTreeError
+from tests.nova.without import effective
 from tests.nova.workplace import workplace
 
 CHANGE = b'''"""Two methods and a statement."""
@@ -68,6 +70,15 @@ def test_each_piece_is_left_out_alone_with_the_imports_that_only_it_needs() -> N
 
 def test_a_file_that_is_not_python_is_one_piece() -> None:
     assert [each.label for each in pieces("setup.cfg", b"[x]\ny = z\n")] == ["setup.cfg"]
+
+
+def test_a_piece_whose_name_another_piece_uses_is_missed_by_the_build(tmp_path: Path) -> None:
+    change = b'"""Why."""\nFIRST = 1\nSECOND = FIRST\n'
+    wanted = pieces("n.py", change)
+    whole = weave(b"import os\n", change, path="n.py", series=29)
+    (tmp_path / "n.py").write_bytes(whole)
+    found = {piece.name: content for piece, content in effective("29.4.0", tmp_path, wanted)}
+    assert found == {"FIRST": None, "SECOND": b"import os\nFIRST = 1  # xloud\n"}
 
 
 def test_calls_are_compared_without_their_order_but_with_their_number() -> None:
