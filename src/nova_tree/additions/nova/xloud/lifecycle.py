@@ -62,8 +62,8 @@ LIFE = (
     Row('settled', 'the size that the guest has; then Placement and the '
         'tracker', 'the thread; reconciliation', 'end', 'ended'),
     Row('ended', 'the end of the event; then no intent, no growth for quota '
-        'and no task state, in one save', 'nobody: a message about an ended request is ignored',
-        '-', '-'),
+        'and no task state, in one save',
+        'nobody: a message about an ended request is ignored', '-', '-'),
 )
 
 
