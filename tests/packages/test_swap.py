@@ -56,7 +56,11 @@ def test_the_api_and_the_services_run_our_code(cloud: Cloud) -> None:
 def test_policies_are_listed_and_at_their_defaults(cloud: Cloud) -> None:
     listed = cloud.sh("oslopolicy-sample-generator --namespace nova")
     shipped = cloud.sh(f"cat {POLICY}")
-    for rule in ("os_compute_api:xloud:adjust", "os_compute_api:xloud:status"):
+    for rule in (
+        "os_compute_api:xloud:adjust",
+        "os_compute_api:xloud:adjust:details",
+        "os_compute_api:xloud:status",
+    ):
         assert f'#"{rule}":' in listed
         assert f'#"{rule}":' in shipped
     assert [line for line in shipped.splitlines() if line and line[0] != "#"] == []

@@ -45,6 +45,23 @@ xloud_adjust_policies = [
             }
         ],
         scope_types=['project']),
+    policy.DocumentedRuleDefault(
+        name=POLICY_ROOT % 'adjust:details',
+        check_str=base.PROJECT_READER_OR_ADMIN,
+        description="""Show why an adjust of a server has failed
+
+Adds the key "details" to the events of a server action xloud_adjust, with
+microversion 2.84 and later. The policy
+os_compute_api:os-instance-actions:events:details shows the details of all
+server actions, by default to administrators only. Those of an adjust name no
+host, and no service.""",
+        operations=[
+            {
+                'method': 'GET',
+                'path': '/servers/{server_id}/os-instance-actions/{request_id}'
+            }
+        ],
+        scope_types=['project']),
 ]
 
 

@@ -227,3 +227,16 @@ def from_remote(error):
         found = AdjustError
     message, _line, internal = error.value.partition('\n')
     return found(message, internal)
+
+
+def for_members(error):
+    """Tell which error an event of an adjust may show to the server's owner.
+
+    :param error: exception, or text of ours, why the adjust has failed; None
+        if it has not
+    :returns: the same if it is ours; else an AdjustError that says nothing of
+        the cause, which the log and the traceback of the event have
+    """
+    if error is None or isinstance(error, (str, AdjustError)):
+        return error
+    return AdjustError()

@@ -272,5 +272,5 @@ def _finish_event(context, instance, name, error):
         # Without one, Nova takes the event for a success
         traceback = getattr(error, '__traceback__', None) or str(error)
     objects.InstanceActionEvent.event_finish_with_failure(
-        context, instance.uuid, name, exc_val=error, exc_tb=traceback,
-        want_result=False)
+        context, instance.uuid, name, exc_val=exception.for_members(error),
+        exc_tb=traceback, want_result=False)

@@ -1,12 +1,18 @@
 """Servers start at their floor, and quota counts what they have now.
 
 A flavor's floor is checked again at create, rebuild and resize, since only
-these know the image.
+these know the image. An operation that an adjust comes before is a conflict.
 """
-from nova_xloud.weave import after, before, before_return, prepend
+from nova_xloud.weave import after, before, before_return, decorate, prepend
 
+from nova.xloud import conflict as xloud_conflict
 from nova.xloud import flavors as xloud_flavors
 from nova.xloud import size as xloud_size
+
+
+@decorate
+@xloud_conflict.tells_conflicts
+def check_instance_state(vm_state, task_state, must_have_launched): ...
 
 
 class API:

@@ -6,4 +6,6 @@ class RealRolePolicyTestCase:
     @append
     def setUp(self):
         self.admin_only_rules += ('os_compute_api:xloud:adjust',)
-        self.admin_or_owner_rules += ('os_compute_api:xloud:status',)
+        self.admin_or_owner_rules += (
+            'os_compute_api:xloud:status',
+            'os_compute_api:xloud:adjust:details')

@@ -16,12 +16,14 @@ import fixtures
 from oslo_utils.fixture import uuidsentinel as uuids
 from oslo_utils import timeutils
 
+from nova.api.openstack.compute import instance_actions
 from nova.api.openstack.compute import xloud_adjust
 from nova.compute import vm_states
 import nova.conf
 from nova.policies import xloud_adjust as policies
 from nova.tests.unit.api.openstack import fakes
 from nova.tests.unit import fake_instance
+from nova.tests.unit import fake_server_actions
 from nova.tests.unit.policies import base
 
 CONF = nova.conf.CONF
@@ -85,6 +87,34 @@ class XloudAdjustPolicyTest(base.BasePolicyTest):
         self.common_policy_auth(
             self.reader_contexts, policies.POLICY_ROOT % 'status',
             self.controller.status, self.req, self.instance.uuid)
+
+    def test_details_policy(self):
+        """Who may not, gets the event without them."""
+        controller = instance_actions.InstanceActionsController()
+        rule = policies.POLICY_ROOT % 'adjust:details'
+        request_id = fake_server_actions.FAKE_REQUEST_ID1
+        action = dict(
+            fake_server_actions.FAKE_ACTIONS[
+                fake_server_actions.FAKE_UUID][request_id],
+            action='xloud_adjust')
+        action_api = 'nova.compute.api.InstanceActionAPI.'
+        self.useFixture(fixtures.MockPatch(
+            action_api + 'action_get_by_request_id', return_value=action))
+        self.useFixture(fixtures.MockPatch(
+            action_api + 'action_events_get',
+            return_value=fake_server_actions.FAKE_EVENTS[action['id']]))
+        # Whoever is not authorized may see the action without them
+        self.policy.set_rules(
+            {'os_compute_api:os-instance-actions:show': '@'},
+            overwrite=False)
+        self.req = fakes.HTTPRequest.blank('', version='2.84')
+        authorized, unauthorized = self.common_policy_auth(
+            self.reader_contexts, rule, controller.show, self.req,
+            self.instance.uuid, request_id, fatal=False)
+        for answer, shown in ((authorized, True), (unauthorized, False)):
+            for each in answer:
+                for event in each['instanceAction']['events']:
+                    self.assertEqual(shown, 'details' in event)
 
 
 class XloudAdjustNoLegacyPolicyTest(XloudAdjustPolicyTest):

@@ -202,9 +202,10 @@ class AdjustTestCase(APITestCase):
             instance_uuid=uuids.server, expected={'task_state': None},
             actual={'task_state': 'xloud_adjusting'})
 
-        self.assertRaises(nova_exception.UnexpectedTaskStateError,
-                          self._adjust, 3)
+        error = self.assertRaises(
+            nova_exception.InstanceInvalidState, self._adjust, 3)
 
+        self.assertEqual('xloud_adjusting', error.kwargs['state'])
         self.action_start.assert_not_called()
         self.rpc.adjust.assert_not_called()
 
@@ -385,7 +386,13 @@ class AdjustHostTestCase(APITestCase):
         """Assert that the action tells the reason, as its end."""
         self.finished.assert_called_with(
             mock.ANY, uuids.server, 'api_xloud_adjust',
-            exc_val=error, exc_tb=mock.ANY, want_result=False)
+            exc_val=mock.ANY, exc_tb=mock.ANY, want_result=False)
+        told = self.finished.call_args[1]['exc_val']
+        if isinstance(error, exception.AdjustError):
+            self.assertIs(error, told)
+        else:
+            # its text is for the log
+            self.assertIs(exception.AdjustError, type(told))
         self.assertIsInstance(
             self.finished.call_args[1]['exc_tb'], types.TracebackType)
         context = self.finished.call_args[0][0]
@@ -504,14 +511,15 @@ class AdjustHostTestCase(APITestCase):
 
         self.rpc.adjust.side_effect = begin_another
 
-        self.assertRaises(exception.AdjustNotSupported, self._adjust, 3)
+        refusal = self.assertRaises(
+            exception.AdjustNotSupported, self._adjust, 3)
 
         self.assertEqual(task_states.XLOUD_ADJUSTING,
                          self.instance.task_state)
         self.assertEqual('req-another',
                          intent.Intent.of(self.instance).request_id)
         self.assertEqual(2, self.save.call_count)
-        self.assertTold(mock.ANY)
+        self.assertTold(refusal)
 
 
 class StatusTestCase(APITestCase):

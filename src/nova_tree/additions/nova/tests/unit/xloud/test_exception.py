@@ -75,3 +75,20 @@ class CodeTestCase(test.NoDBTestCase):
             self.assertTrue(
                 issubclass(error, nova_exception.ValidationError))
             self.assertEqual(400, error.code)
+
+
+class ForMembersTestCase(test.NoDBTestCase):
+
+    def test_what_is_ours_is_told(self):
+        ours = exception.AdjustTimeout(server='server', internal='secret')
+        for error in (None, 'The adjust was interrupted.', ours):
+            self.assertIs(error, exception.for_members(error))
+        self.assertNotIn('secret', ours.format_message())
+
+    def test_what_is_not_is_not(self):
+        for error in (ValueError('secret'),
+                      nova_exception.ComputeHostNotFound(host='secret')):
+            told = exception.for_members(error)
+            self.assertEqual(exception.AdjustError().format_message(),
+                             told.format_message())
+            self.assertNotIn('secret', told.for_admin())

@@ -20,6 +20,7 @@ from oslo_utils import timeutils
 from nova import exception as nova_exception
 from nova import objects
 from nova.tests.unit.xloud import base
+from nova.xloud import exception
 from nova.xloud import lifecycle
 
 REQUEST = 'req-of-the-adjust'
@@ -46,14 +47,19 @@ class FinishTestCase(base.ServerTestCase):
 
     def test_exception_has_a_traceback(self):
         try:
-            raise ValueError('why')
-        except ValueError as raised:
+            raise exception.AdjustError('why')
+        except exception.AdjustError as raised:
             error = raised
         self._finish(error=error)
         self.assertFinished(error, error.__traceback__)
 
+    def test_an_error_of_others_tells_members_nothing(self):
+        self._finish(error=ValueError('secret'))
+        told = self.finished.call_args[1]['exc_val']
+        self.assertIs(exception.AdjustError, type(told))
+
     def test_exception_that_was_not_raised_is_no_success(self):
-        error = ValueError('why')
+        error = exception.AdjustError('why')
         self._finish(error=error)
         self.assertFinished(error, 'why')
         self.finished.reset_mock()
