@@ -46,32 +46,6 @@ def _asked(request_spec):
     return xloud_size.counted(asked, flavor, _image_policy(request_spec))
 
 
-def as_resources(size, has_pinned_cpus):
-    """Name what a size asks of a host.
-
-    :param size: nova.xloud.size.Size
-    :param has_pinned_cpus: True if the vCPUs are pinned to host CPUs;
-        Placement holds those for the maximum already
-    :returns: dict of resource class to amount
-    """
-    resources = {'VCPU': size.vcpus, 'MEMORY_MB': size.memory_mb}
-    if has_pinned_cpus:
-        del resources['VCPU']
-    return resources
-
-
-def largest(request_spec):
-    """Tell what a server of a request can grow to.
-
-    :param request_spec: nova.objects.RequestSpec
-    :returns: dict of resource class to amount, as of :func:`as_resources`
-    """
-    flavor = request_spec.flavor
-    return as_resources(
-        xloud_size.maximum(flavor),
-        xloud_size.pins_cpus(flavor, _image_policy(request_spec)))
-
-
 def requested(function):
     """Decorate RequestSpec.vcpus and RequestSpec.memory_mb."""
     @functools.wraps(function)
