@@ -34,7 +34,7 @@ def kill(cloud: Cloud, way: str, share: float, modules: list[str]) -> int:
 
 
 def recover(cloud: Cloud, way: str) -> str:
-    """Do what the guide says, as it is printed there; return what was said."""
+    """Do what the guide says, as it is printed there; return the output."""
     package = {"in": "python3-nova-xloud", "back": "python3-nova"}[way]
     # a half-removed library needs the second command to get whole
     said = cloud.container.run("dpkg", "--configure", "-a", check=False).stdout

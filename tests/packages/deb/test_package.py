@@ -229,7 +229,7 @@ def test_piuparts_installs_removes_and_purges(
     scratch: Path,
     tmp_path: Path,
 ) -> None:
-    """The quick proofs are in test_apt: what is purged leaves nothing behind on a running host."""
+    """The quick proofs are in test_apt: a purge leaves nothing behind on a running host."""
     # it removes all that came with a package; apt protects the one, sudo itself refuses to go
     bare = root.Recipe(f"piuparts-{target.suite}", target.suite, ("e2fsprogs", "sudo"))
     place = scratch / "piuparts"

@@ -47,7 +47,7 @@ def ready(cloud: RdoCloud, way: str) -> None:
 
 
 def recover(cloud: RdoCloud, way: str) -> str:
-    """Do what the guide says, as it is printed there; return what was said."""
+    """Do what the guide says, as it is printed there; return the output."""
     said = cloud.sh(f"{cloud.manager} {COMMANDS[way]}")
     if "Package python3-nova-xloud" in said and "is already installed" in said:
         said += cloud.sh(f"{cloud.manager} reinstall --allowerasing python3-nova-xloud")

@@ -12,10 +12,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is held for servers: quota, Placement and the resource tracker.
+"""The resources held for servers: quota, Placement and resource tracker.
 
-Nothing else asks any of the three. Growth is held before the guest gets it,
-and the true size is settled when it is known.
+No other module of ours asks any of the three. Growth is held before the guest
+gets it, and the true size is settled when it is known.
 """
 
 import contextlib
@@ -35,19 +35,12 @@ LOG = logging.getLogger(__name__)
 
 
 def check_quota(context, instance, before, after):
-    """Check that a server's project may use the growth of the server.
-
-    :param context: nova.context.RequestContext, targeted at the server's cell
-    :param instance: nova.objects.Instance
-    :param before: nova.xloud.size.Size that is held for the server now
-    :param after: nova.xloud.size.Size that will be held
-    :raises: nova.exception.TooManyInstances with requested, used and allowed
-    """
+    """Check quota before growth is held; see quota.check_growth."""
     quota.check_growth(context, instance, before, after)
 
 
 def check_quota_again(context, instance, before, after):
-    """Check quota when the growth of a server is held; see check_quota."""
+    """Check quota when growth is held; see quota.check_growth_again."""
     quota.check_growth_again(context, instance, before, after)
 
 
@@ -147,9 +140,9 @@ class Accounting:
     def settle_reverted(self, ctxt, instance):
         """Account for a server that a revert has brought back.
 
-        It gets what was held for it when it left; its guest may have had
-        more than it has now. The other node's host may be the one that
-        tidies up.
+        Nova gives back the allocation that the server had when it left. The
+        guest may have had a larger size then. The host of the other node may
+        be the one that tidies up.
 
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance

@@ -18,10 +18,11 @@ nova-api, the work on the host and the reconciliation make these moves, and
 nothing else sets the task state of an adjust, its intent, or the end of its
 server action. ``LIFE`` is the table of them.
 
-Each move looks at the state that it comes from: the task state in the
-database's own compare-and-swap, the host and the request in what was read
-just before, since Nova compares no other columns. A move that finds another
-operation, host or request changes nothing. Each move may be made twice.
+Each move looks at the state that it comes from. The database's own
+compare-and-swap compares the task state. The move itself compares the host and
+the request, in the instance that it has just read, since Nova's save compares
+no other columns. A move that finds another operation, host or request changes
+nothing. Each move may be made twice.
 """
 
 import collections

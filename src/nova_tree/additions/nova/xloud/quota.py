@@ -33,8 +33,12 @@ CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 
+# What unified limits call the resources
+_CLASSES = {'cores': 'class:VCPU', 'ram': 'class:MEMORY_MB'}
+
+
 def check_growth(context, instance, before, after):
-    """Check that a server's project may use what it grows by.
+    """Check that a server's project may use the growth of the server.
 
     :param context: nova.context.RequestContext, targeted at the server's cell
     :param instance: nova.objects.Instance
@@ -42,14 +46,12 @@ def check_growth(context, instance, before, after):
     :param after: nova.xloud.size.Size that will be counted
     :raises: nova.exception.TooManyInstances with requested, used and allowed
     """
-    cores = max(0, after.vcpus - before.vcpus)
-    ram = max(0, after.memory_mb - before.memory_mb)
-    if not cores and not ram:
+    growth = _growth(before, after)
+    if not growth:
         return
-    project_id, user_id = quotas_obj.ids_from_instance(context, instance)
-    _check_counts(context, project_id, user_id, cores, ram)
+    _check_counts(context, instance, growth, growth)
     if limit_utils.use_unified_limits():
-        _check_unified_limits(context, project_id, cores, ram)
+        _check_unified_limits(context, instance, growth)
 
 
 def check_growth_again(context, instance, before, after):
@@ -63,42 +65,50 @@ def check_growth_again(context, instance, before, after):
     :param context: nova.context.RequestContext, targeted at the server's cell
     :param instance: nova.objects.Instance, saved with its growth
     :param before: nova.xloud.size.Size that was counted for the server
-    :param after: nova.xloud.size.Size that will be counted
+    :param after: nova.xloud.size.Size that is counted
     :raises: nova.exception.TooManyInstances with requested, used and allowed
     """
-    cores = max(0, after.vcpus - before.vcpus)
-    ram = max(0, after.memory_mb - before.memory_mb)
-    if CONF.quota.recheck_quota and (cores or ram):
-        project_id, user_id = quotas_obj.ids_from_instance(context, instance)
-        _check_counts(context, project_id, user_id, cores, ram,
-                      is_counted=True)
+    growth = _growth(before, after)
+    if growth and CONF.quota.recheck_quota:
+        _check_counts(context, instance, growth, dict.fromkeys(growth, 0))
 
 
-def _check_counts(context, project_id, user_id, cores, ram,
-                  is_counted=False):
-    # A project that has too much of one may grow by the other
-    deltas = {name: delta for name, delta in (
-        ('cores', cores), ('ram', ram)) if delta}
+def _growth(before, after):
+    """List the resources that a server grows by, and by how much.
+
+    A project that has too much of one resource may grow by the other.
+    """
+    growth = {'cores': after.vcpus - before.vcpus,
+              'ram': after.memory_mb - before.memory_mb}
+    return {name: amount for name, amount in growth.items() if amount > 0}
+
+
+def _check_counts(context, instance, growth, deltas):
+    """Check the two ways of counting that nova.quota chooses from.
+
+    :param growth: dict of resource to amount, for the message
+    :param deltas: the part of the growth that is not counted yet
+    """
+    project_id, user_id = quotas_obj.ids_from_instance(context, instance)
     try:
         objects.Quotas.check_deltas(
-            context, dict.fromkeys(deltas, 0) if is_counted else deltas,
-            project_id, user_id=user_id,
+            context, deltas, project_id, user_id=user_id,
             check_project_id=project_id, check_user_id=user_id)
     except exception.OverQuota as error:
         quotas = error.kwargs['quotas']
         headroom = compute_utils.get_headroom(
-            quotas, error.kwargs['usages'], deltas)
+            quotas, error.kwargs['usages'], growth)
         overs, requested, allowed, used = compute_utils.get_over_quota_detail(
-            headroom, error.kwargs['overs'], quotas, deltas)
+            headroom, error.kwargs['overs'], quotas, growth)
         LOG.info("%(overs)s quota exceeded for %(project)s, tried to grow a "
                  "server.", {'overs': overs, 'project': project_id})
         raise exception.TooManyInstances(
             overs=overs, req=requested, used=used, allowed=allowed)
 
 
-def _check_unified_limits(context, project_id, cores, ram):
-    deltas = {name: delta for name, delta in (
-        ('class:VCPU', cores), ('class:MEMORY_MB', ram)) if delta}
+def _check_unified_limits(context, instance, growth):
+    project_id, _user_id = quotas_obj.ids_from_instance(context, instance)
+    deltas = {_CLASSES[name]: amount for name, amount in growth.items()}
     enforcer = placement_limits._get_enforcer(context, project_id)
     try:
         enforcer.enforce(project_id, deltas)

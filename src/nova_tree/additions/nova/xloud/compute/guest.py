@@ -119,7 +119,7 @@ def change(driver, instance, vcpus, memory_mb):
 
 
 def take_back(driver, instance, vcpus, memory_mb):
-    """Bring a guest back to what it had before an adjust.
+    """Bring a guest back to its size of before an adjust.
 
     :param driver: nova.virt.driver.ComputeDriver
     :param instance: nova.objects.Instance with the live size of before

@@ -312,13 +312,12 @@ def _looks(instance, guest):
     """
     if guest.balloon_driver_active:
         return _LOOKS
-    if (guest.memory_mb > xloud_size.reserved(instance).memory_mb and
-            not guest.may_boot):
+    held = xloud_size.reserved(instance).memory_mb
+    if guest.memory_mb > held and not guest.may_boot:
         LOG.error('The guest has %(memory_mb)s MiB, more than the %(held)s '
                   'MiB that are held for it, and no balloon driver that '
                   'could give memory back.',
-                  {'memory_mb': guest.memory_mb,
-                   'held': xloud_size.reserved(instance).memory_mb},
+                  {'memory_mb': guest.memory_mb, 'held': held},
                   instance=instance)
         return 1
     return _LOOKS_WITHOUT_DRIVER

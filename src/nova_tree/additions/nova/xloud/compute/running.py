@@ -96,7 +96,7 @@ class Running:
         self._began = time.monotonic()
 
     def may_be_late(self, instance):
-        """Tell whether a message may say what does not hold any more.
+        """Tell whether the state of the server in a message may be old.
 
         nova-api has saved the server just before it sent the message, and
         only this host ends the task state that it has since: after the time

@@ -26,7 +26,7 @@ LOCK = 'compute_resources'
 
 
 def _to_count(instance):
-    """Tell what is to be counted for a server: its flavor and its size."""
+    """Tell the flavor, and the size, that the tracker counts for a server."""
     return instance.flavor.id, xloud_size.reserved(instance)
 
 
@@ -74,7 +74,7 @@ class Counts:
 
     @utils.synchronized(LOCK, fair=True)
     def save(self, nodename):
-        """Save what is counted of a node, unless that is saved already.
+        """Save the usage of a node, unless the saved usage is the same.
 
         :param nodename: name of the node
         """
@@ -93,9 +93,8 @@ class Counts:
     def follow(self, instance, nodename, was_tracked):
         """Count a server again when its size has changed.
 
-        Nova counts a server when it comes and when it goes, and what it has
-        when it goes may not be what it had when it came. The caller has the
-        lock.
+        Nova counts a server when it comes and when it goes. Its size may have
+        changed in between. The caller has the lock.
 
         :param instance: nova.objects.Instance
         :param nodename: name of the node
@@ -118,7 +117,7 @@ class Counts:
             self._counted[instance.uuid] = now
 
     def start_anew(self):
-        """Forget what is counted: the periodic task counts all again."""
+        """Forget the counts: the periodic task counts all servers again."""
         self._counted.clear()
 
     def note_instances(self, nodename, instances):

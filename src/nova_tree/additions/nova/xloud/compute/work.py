@@ -88,7 +88,7 @@ class Adjuster:
             return
         is_first = self._running.take(instance.uuid)
         # The periodic task keeps adjusts of a server away while it corrects
-        # what is known of it; on a busy host it stands in line for the
+        # the record of the server. On a busy host the task waits for the
         # tracker then. Half of nova-api's own patience is for all the rest.
         if not is_first and not self._running.take(
                 instance.uuid, CONF.rpc_response_timeout / 2):
@@ -169,11 +169,10 @@ class Adjuster:
         self._running.remember(ctxt.request_id)
         try:
             executors.submit(self._work, self._run, ctxt, instance, intent)
-        except futurist.RejectedSubmission:
+        except BaseException as error:
             self._running.disremember(ctxt.request_id)
-            raise exception.AdjustBusy()
-        except BaseException:
-            self._running.disremember(ctxt.request_id)
+            if isinstance(error, futurist.RejectedSubmission):
+                raise exception.AdjustBusy()
             raise
 
     def _run(self, ctxt, instance, intent):

@@ -27,7 +27,7 @@ class ConflictTestCase(test.NoDBTestCase):
 
     @api.check_instance_state(vm_state=['active'])
     def operate(self, context, instance, *args, **kwargs):
-        """Do what is asked for."""
+        """Do the operation."""
         if self.error is not None:
             raise self.error
         return args, kwargs

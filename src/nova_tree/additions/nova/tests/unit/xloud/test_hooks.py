@@ -22,7 +22,7 @@ from nova.xloud.size import Size
 
 
 class HooksTestCase(test.NoDBTestCase):
-    """What Nova calls is what is done; who does it has tests of its own."""
+    """Each hook calls its module; the modules have tests of their own."""
 
     def setUp(self):
         super().setUp()
