@@ -37,8 +37,9 @@ _ON_PLAIN = (
 )
 #: Lets mmdebstrap read an archive at a file: address.
 _FILE_ARCHIVES = "--hook-dir=/usr/share/mmdebstrap/hooks/file-mirror-automount"
-#: What it runs ends with the process that has started it, however that ends.
-_TIED = ("setpriv", "--pdeathsig", "KILL")
+#: systemd-nspawn ends with the process that has started it, however that one ends. Killed by KILL,
+#: it would leave the container behind.
+TIED = ("setpriv", "--pdeathsig", "TERM")
 #: The first line of a command's output in a root: without it, the root was not entered.
 _ENTERED = "nova-xloud: in the clean root"
 BUILDER = "builder"
@@ -279,7 +280,7 @@ def run_in(
     entered = ["sh", "-c", f'echo "{_ENTERED}"; exec "$@"', "sh", *command]
     with log.open("a+") as out:
         done = commands.end_of(
-            [*_TIED, *arguments, "--", *entered],
+            [*TIED, *arguments, "--", *entered],
             f"{command[0]} in a clean root, log: {log}",
             stdout=out,
             stderr=subprocess.STDOUT,

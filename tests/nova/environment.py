@@ -191,12 +191,13 @@ class NovaEnvironment:
             ).returncode
 
     def _nspawn(self) -> list[str]:
-        """Return the command that enters the root; what is written into it is thrown away.
+        """Return the command that enters the root; all that it writes there is thrown away.
 
-        That also makes it read-only to systemd-nspawn, which else lets only one run in at a time.
+        For systemd-nspawn the root is read-only then: several commands can be in it at a time. The
+        container ends with this process, also when this process is killed.
         """
         options = ["--volatile=overlay", "--as-pid2", "--console=pipe"]
-        return [*root.NSPAWN, f"--directory={self.root}", *options]
+        return [*root.TIED, *root.NSPAWN, f"--directory={self.root}", *options]
 
 
 def _client_settings() -> list[str]:
