@@ -29,6 +29,7 @@ from nova.i18n import _
 from nova.xloud import exception
 from nova.xloud import placement
 from nova.xloud import quota
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Accounting:
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance with its size
         """
-        size = xloud_size.reserved(instance)
+        size = xloud_record.held(instance)
         try:
             try:
                 self._assign(ctxt, instance, size)
@@ -182,9 +183,9 @@ class Accounting:
         :param held: dict of resource class to amount; see :meth:`held`
         """
         return not placement.differs(held, placement.amounts(
-            instance, xloud_size.reserved(instance)))
+            instance, xloud_record.held(instance)))
 
-    def counted_instances(self):
+    def instances_with_floor(self):
         """List the servers with a floor that the tracker has read just now.
 
         :returns: dict of node name to list of nova.objects.Instance; None

@@ -22,6 +22,7 @@ before the guest changes and until the server action has ended, so that
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
 
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
@@ -84,14 +85,14 @@ class Intent:
         :param now: nova.xloud.size.Size that the guest has now; its figures
             only count for what the intent was to change
         """
-        old = xloud_size.live(instance)
+        old = xloud_record.live(instance)
         changed = [
             None if asked is None or (is_now == was and is_now != asked)
             else is_now
             for asked, was, is_now in zip(
                 (self.vcpus, self.memory_mb), old, now)]
-        kept = xloud_size.recorded(instance)
+        kept = xloud_record.recorded(instance)
         if self.persist:
             kept = xloud_size.replaced(kept, *changed)
-        xloud_size.record(
+        xloud_record.write(
             instance, kept, xloud_size.replaced(old, *changed))

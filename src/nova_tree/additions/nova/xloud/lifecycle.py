@@ -35,7 +35,7 @@ from nova import exception as nova_exception
 from nova import objects
 from nova.xloud import exception
 from nova.xloud import intent as xloud_intent
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 
 LOG = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def accept(context, instance, intent, held):
         the server
     """
     intent.write(instance)
-    xloud_size.hold_for_quota(instance, held)
+    xloud_record.hold_for_quota(instance, held)
     instance.save(expected_task_state=[task_states.XLOUD_ADJUSTING])
     objects.InstanceAction.action_start(
         context, instance.uuid, instance_actions.XLOUD_ADJUST,
@@ -127,7 +127,7 @@ def begin_event(context, instance, host):
         objects.InstanceActionEvent.event_start(
             context, instance.uuid, HOST_EVENT, want_result=False, host=host)
     except Exception:
-        LOG.exception('The begin of the adjust could not be told.',
+        LOG.exception('The begin of the adjust could not be written.',
                       instance=instance)
 
 
@@ -216,7 +216,7 @@ def give_back(instance, request_id):
             # another
             return
         xloud_intent.Intent.drop(instance)
-        xloud_size.hold_for_quota(instance, xloud_size.reserved(instance))
+        xloud_record.hold_for_quota(instance, xloud_record.held(instance))
         instance.task_state = None
         _save(instance)
     except nova_exception.InstanceNotFound:

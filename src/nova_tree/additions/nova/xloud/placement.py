@@ -24,6 +24,7 @@ from nova import exception as nova_exception
 from nova.i18n import _
 from nova.scheduler.client import report
 from nova.xloud import exception
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def amounts(instance, size):
     """
     follow = {}
     if (xloud_size.has_cpu_floor(instance.flavor) and
-            not xloud_size.has_pinned_cpus(instance)):
+            not xloud_record.has_pinned_cpus(instance)):
         follow[orc.VCPU] = size.vcpus
     if xloud_size.has_memory_floor(instance.flavor):
         follow[orc.MEMORY_MB] = size.memory_mb

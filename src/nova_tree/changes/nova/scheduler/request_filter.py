@@ -1,8 +1,8 @@
 """Flavors with a floor only go to hosts that can adjust servers."""
 from nova_xloud.weave import entries
 
-from nova.xloud import scheduling as xloud_scheduling
+from nova.xloud.scheduler import hooks as xloud_hooks
 
 ALL_REQUEST_FILTERS = entries([
-    xloud_scheduling.require_adjust,
+    xloud_hooks.require_adjust,
 ])

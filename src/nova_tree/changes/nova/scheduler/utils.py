@@ -1,9 +1,9 @@
 """What a server that exists should have in Placement follows its size."""
 from nova_xloud.weave import decorate
 
-from nova.xloud import request as xloud_request
+from nova.xloud.scheduler import hooks as xloud_hooks
 
 
 @decorate
-@xloud_request.of_instance
+@xloud_hooks.resources_from_flavor
 def resources_from_flavor(instance, flavor): ...

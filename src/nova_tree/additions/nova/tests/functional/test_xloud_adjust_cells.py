@@ -20,7 +20,7 @@ from nova.policies import base as base_policies
 from nova.policies import servers as servers_policies
 from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional import integrated_helpers
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 
 
 class CrossCellTest(integrated_helpers.ProviderUsageBaseTestCase):
@@ -77,7 +77,7 @@ class CrossCellTest(integrated_helpers.ProviderUsageBaseTestCase):
             {'host': host, 'recorded': size, 'columns': size, 'status': size,
              'Placement': size},
             {'host': instance.host,
-             'recorded': tuple(xloud_size.recorded(instance)),
+             'recorded': tuple(xloud_record.recorded(instance)),
              'columns': (instance.vcpus, instance.memory_mb),
              'status': (status['current_vcpus'],
                         status['current_memory_mb']),

@@ -26,6 +26,7 @@ from oslo_utils import units
 
 import nova.conf
 from nova.objects import fields
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
@@ -61,9 +62,9 @@ def sizes_guest(function):
         arguments = signature.bind(*args, **kwargs).arguments
         instance = arguments['instance']
         if has_sizes() and xloud_size.has_floor(instance.flavor):
-            if not arguments.get('rescue') and xloud_size.has_live(instance):
+            if not arguments.get('rescue') and xloud_record.has_live(instance):
                 # A guest made anew has the recorded size
-                xloud_size.forget_live(instance)
+                xloud_record.forget_live(instance)
                 instance.save()
             _size_guest(guest, instance)
         return guest
@@ -72,7 +73,7 @@ def sizes_guest(function):
 
 def _size_guest(guest, instance):
     flavor = instance.flavor
-    size = xloud_size.live(instance)
+    size = xloud_record.live(instance)
     if xloud_size.has_cpu_floor(flavor):
         guest.xloud_vcpus = Vcpus(
             online=size.vcpus, permanent=xloud_size.floor(flavor).vcpus)

@@ -19,6 +19,7 @@ import oslo_messaging as messaging
 
 from nova.xloud.compute import guest as xloud_guest
 from nova.xloud import exception
+from nova.xloud import record as xloud_record
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 
@@ -76,7 +77,7 @@ class Endpoint:
         """
         guest = xloud_guest.size(self._driver, instance)
         if guest is None:
-            size = xloud_size.recorded(instance)
+            size = xloud_record.recorded(instance)
             guest = xloud_size.GuestSize(
                 size.vcpus, size.memory_mb, balloon_driver_active=False,
                 attached_dimms_mb=0, has_virtiomem=False)

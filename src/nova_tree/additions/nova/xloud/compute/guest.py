@@ -22,6 +22,7 @@ from oslo_log import log as logging
 
 from nova.i18n import _
 from nova.xloud import exception
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def change(driver, instance, vcpus, memory_mb):
     :returns: tuple of nova.xloud.size.Size that the guest has afterwards and
         the reason why that is not what was asked for, None if it is
     """
-    old = xloud_size.live(instance)
+    old = xloud_record.live(instance)
     taken = []
     for step in _steps(driver, instance, old, vcpus, memory_mb):
         try:
@@ -127,7 +128,7 @@ def take_back(driver, instance, vcpus, memory_mb):
     :param memory_mb: MiB in the request, None if it has none
     :returns: nova.xloud.size.Size that the guest has then, if it refuses
     """
-    old = xloud_size.live(instance)
+    old = xloud_record.live(instance)
     has, _refusal = change(
         driver, instance, None if vcpus is None else old.vcpus,
         None if memory_mb is None else old.memory_mb)

@@ -23,7 +23,7 @@ import functools
 from nova.xloud.compute import host
 from nova.xloud.compute import leaving
 from nova.xloud.compute import tracker as xloud_tracker
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 
 
 def start(manager):
@@ -62,7 +62,7 @@ def server_is_new(instance):
 
     nova-api has noted the floor, unless it is of a release without floors.
     """
-    if xloud_size.start_late(instance):
+    if xloud_record.start_late(instance):
         instance.save()
 
 
@@ -76,7 +76,7 @@ def guest_is_off(manager, context, instance):
 
     Killed before that, nova-compute stops the server again when it starts.
     """
-    xloud_size.forget_live_of_floor(instance)
+    xloud_record.forget_live_of_floor(instance)
     manager.xloud.accounting.settle_new_guest(context, instance)
 
 
@@ -96,7 +96,7 @@ def delete_stashed_flavor_info(function):
     """Decorate ComputeManager._delete_stashed_flavor_info, which saves."""
     @functools.wraps(function)
     def wrapper(manager, instance):
-        xloud_size.forget_stashed(instance)
+        xloud_record.forget_stashed(instance)
         return function(manager, instance)
     return wrapper
 
@@ -105,18 +105,18 @@ def set_instance_info(function):
     """Decorate ComputeManager._set_instance_info(instance, flavor)."""
     @functools.wraps(function)
     def wrapper(instance, flavor):
-        with xloud_size.following(instance, flavor):
+        with xloud_record.following(instance, flavor):
             return function(instance, flavor)
     return wrapper
 
 
 def start_tracker(tracker):
     """End of ResourceTracker.__init__."""
-    tracker.xloud = xloud_tracker.Counts(tracker)
+    tracker.xloud = xloud_tracker.Held(tracker)
 
 
 def get_usage_dict(function):
-    """Decorate ResourceTracker._get_usage_dict: the size is what counts."""
+    """Decorate ResourceTracker._get_usage_dict: the size is counted."""
     @functools.wraps(function)
     def wrapper(tracker, object_or_dict, instance, **updates):
         usage = function(tracker, object_or_dict, instance, **updates)

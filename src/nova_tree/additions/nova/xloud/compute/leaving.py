@@ -24,7 +24,7 @@ from oslo_log import log as logging
 
 from nova import context as nova_context
 from nova.xloud import exception
-from nova.xloud import scheduling
+from nova.xloud.scheduler import hosts as scheduling
 
 LOG = logging.getLogger(__name__)
 

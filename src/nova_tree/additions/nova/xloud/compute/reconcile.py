@@ -35,6 +35,7 @@ from nova.xloud.compute import executors
 from nova.xloud.compute import guest as xloud_guest
 from nova.xloud import intent as xloud_intent
 from nova.xloud import lifecycle
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
@@ -167,7 +168,7 @@ class Reconciler:
 
         The tracker has just read them; unless it has failed before.
         """
-        noted = self._accounting.counted_instances()
+        noted = self._accounting.instances_with_floor()
         if noted is not None:
             return noted
         if not self._driver.capabilities.get('supports_xloud_adjust', False):
@@ -182,7 +183,7 @@ class Reconciler:
 
     def _reconcile_instance(self, context, instance, held, startup):
         half_done = self._is_half_done(instance, startup)
-        noted = xloud_size.live(instance)
+        noted = xloud_record.live(instance)
         seen = noted
         if not half_done:
             if not _is_settled(instance):
@@ -203,7 +204,8 @@ class Reconciler:
                 return
             if self._is_half_done(instance, startup):
                 self._recover(context, instance)
-            elif _is_settled(instance) and xloud_size.live(instance) == noted:
+            elif (_is_settled(instance) and
+                    xloud_record.live(instance) == noted):
                 if seen != noted:
                     self._note_seen(instance, seen, noted)
                 self._accounting.settle(context, instance)
@@ -218,7 +220,7 @@ class Reconciler:
                      'noted_vcpus': noted.vcpus,
                      'noted_mb': noted.memory_mb},
                     instance=instance)
-        xloud_size.record_live(instance, seen)
+        xloud_record.write_live(instance, seen)
         instance.save(expected_task_state=[None])
 
     def _is_half_done(self, instance, startup):
@@ -248,7 +250,7 @@ class Reconciler:
         if guest is None:
             self._drifts.note(instance.uuid, 0)
             if instance.vm_state in _OFF:
-                return xloud_size.recorded(instance)
+                return xloud_record.recorded(instance)
             return noted
         seen = noted
         if xloud_size.has_cpu_floor(instance.flavor):
@@ -267,7 +269,7 @@ class Reconciler:
         is_done = False
         if intent is not None:
             is_done = self._recover_guest(instance, intent)
-        size = xloud_size.live(instance)
+        size = xloud_record.live(instance)
         LOG.warning('An adjust of the server was interrupted; it has '
                     '%(vcpus)s vCPUs and %(memory_mb)s MiB now.',
                     size._asdict(), instance=instance)
@@ -312,7 +314,7 @@ def _looks(instance, guest):
     """
     if guest.balloon_driver_active:
         return _LOOKS
-    held = xloud_size.reserved(instance).memory_mb
+    held = xloud_record.held(instance).memory_mb
     if guest.memory_mb > held and not guest.may_boot:
         LOG.error('The guest has %(memory_mb)s MiB, more than the %(held)s '
                   'MiB that are held for it, and no balloon driver that '

@@ -12,59 +12,59 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The resource tracker counts servers with a floor by their size."""
+"""What the resource tracker holds for servers with a floor: their size."""
 
 from oslo_utils import excutils
 
 from nova import objects
 from nova import utils
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
-# nova.compute.resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, the lock of all
-# that the tracker counts; that module imports this one
+# nova.compute.resource_tracker.COMPUTE_RESOURCE_SEMAPHORE, the lock of the
+# tracker's figures; that module imports this one
 LOCK = 'compute_resources'
 
 
-def _to_count(instance):
-    """Tell the flavor, and the size, that the tracker counts for a server."""
-    return instance.flavor.id, xloud_size.reserved(instance)
+def _to_hold(instance):
+    """Tell the flavor, and the size, that the tracker holds for a server."""
+    return instance.flavor.id, xloud_record.held(instance)
 
 
-class Counts:
-    """What a resource tracker counts for the servers with a floor.
+class Held:
+    """The sizes that a resource tracker holds for servers with a floor.
 
     :ivar instances: dict of node name to list of nova.objects.Instance, the
         servers with a floor that the periodic task has read
     """
 
     def __init__(self, tracker):
-        """Count for a tracker.
+        """Hold sizes for a tracker.
 
         :param tracker: nova.compute.resource_tracker.ResourceTracker
         """
         self._tracker = tracker
-        self._counted = {}
+        self._held = {}
         self.instances = {}
 
     def update(self, instance):
         """Have the tracker, and its record of the node, follow a size.
 
-        Nova's own update_usage reports all that the node has to Placement,
-        which knows the size already, and lets every other server wait
-        meanwhile. Here the lock is given back between counting and saving:
-        of adjusts that end together the first saves for all. The periodic
-        task may hold the lock for long, so it is not taken for a size that
-        is counted already.
+        Nova's own update_usage reports the whole node to Placement, which
+        knows the size already, and lets every other server wait meanwhile.
+        Here the lock is given back between holding and saving: of adjusts
+        that end together the first saves for all. The periodic task may keep
+        the lock for long, so a size that is held already takes no lock.
 
         :param instance: nova.objects.Instance with a floor
         """
-        if self._counted.get(instance.uuid) != _to_count(instance):
-            self.count(instance)
+        if self._held.get(instance.uuid) != _to_hold(instance):
+            self.hold(instance)
             self.save(instance.node)
 
     @utils.synchronized(LOCK, fair=True)
-    def count(self, instance):
-        """Count what a server has now, if it is counted here at all.
+    def hold(self, instance):
+        """Hold the size that a server has now, if it is tracked here.
 
         :param instance: nova.objects.Instance with a floor
         """
@@ -87,43 +87,43 @@ class Counts:
                 node.save()
             except Exception:
                 with excutils.save_and_reraise_exception():
-                    # It has noted the node as saved
+                    # _resource_change has noted the node as saved
                     self._tracker.old_resources[nodename] = saved
 
     def follow(self, instance, nodename, was_tracked):
-        """Count a server again when its size has changed.
+        """Hold another size for a server when its size has changed.
 
-        Nova counts a server when it comes and when it goes. Its size may have
-        changed in between. The caller has the lock.
+        Nova counts a server when it arrives and when it leaves. Its size may
+        have changed in between. The caller has the lock.
 
         :param instance: nova.objects.Instance
         :param nodename: name of the node
         :param was_tracked: whether Nova has counted the server before
         """
-        counted = self._counted.pop(instance.uuid, None)
+        held = self._held.pop(instance.uuid, None)
         if not xloud_size.has_floor(instance.flavor):
             return
-        now = _to_count(instance)
+        now = _to_hold(instance)
         if was_tracked:
-            if counted is None or counted[0] != now[0]:
+            if held is None or held[0] != now[0]:
                 # Resized on the same host: Nova counts both flavors until
                 # that is confirmed or reverted.
                 return
             self._tracker._update_usage({
-                'vcpus': now[1].vcpus - counted[1].vcpus,
-                'memory_mb': now[1].memory_mb - counted[1].memory_mb,
+                'vcpus': now[1].vcpus - held[1].vcpus,
+                'memory_mb': now[1].memory_mb - held[1].memory_mb,
             }, nodename)
         if instance.uuid in self._tracker.tracked_instances:
-            self._counted[instance.uuid] = now
+            self._held[instance.uuid] = now
 
     def start_anew(self):
-        """Forget the counts: the periodic task counts all servers again."""
-        self._counted.clear()
+        """Forget all sizes: the periodic task counts all servers again."""
+        self._held.clear()
 
     def note_instances(self, nodename, instances):
         """Keep the servers with a floor for the reconciliation.
 
-        They are at hand in the periodic task, so it needs no further query.
+        The periodic task has read them, so no further query is needed.
 
         :param nodename: name of the node
         :param instances: iterable of nova.objects.Instance
@@ -147,4 +147,4 @@ def usage(object_or_dict, instance):
         flavor = object_or_dict.flavor
     if flavor is None or not xloud_size.has_floor(flavor):
         return {}
-    return xloud_size.of_flavor(instance, flavor)._asdict()
+    return xloud_record.held_with(instance, flavor)._asdict()

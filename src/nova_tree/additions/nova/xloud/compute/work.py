@@ -36,6 +36,7 @@ from nova.xloud.compute import guest
 from nova.xloud import exception
 from nova.xloud import intent as xloud_intent
 from nova.xloud import lifecycle
+from nova.xloud import record as xloud_record
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 
@@ -151,8 +152,8 @@ class Adjuster:
     @contextlib.contextmanager
     def _claim(self, ctxt, instance, intent):
         """Claim what an adjust needs; given back if the work cannot start."""
-        before = xloud_size.reserved(instance)
-        after = xloud_size.would_reserve(
+        before = xloud_record.held(instance)
+        after = xloud_record.would_hold(
             instance, intent.vcpus, intent.memory_mb, intent.persist)
         claim = xloud_size.larger(before, after)
         if claim != before:
@@ -181,11 +182,11 @@ class Adjuster:
         Its event begins beside the work: a call of the conductor takes half
         a second where oslo.messaging (16 and 17) looks for replies so rarely.
         """
-        told = executors.submit(
+        begun = executors.submit(
             self._calls, lifecycle.begin_event, ctxt, instance, self._host)
         try:
             failure = self._adjust(ctxt, instance, intent)
-            told.result()
+            begun.result()
             lifecycle.end_begun(ctxt, instance, intent.request_id, failure)
             self._running.forget(instance.uuid)
         except nova_exception.InstanceNotFound:
@@ -196,22 +197,22 @@ class Adjuster:
                         'evacuated, while it was adjusted. What has become '
                         'of its guest here is not recorded.',
                         instance=instance)
-            self._tell_failure(ctxt, instance, told, error)
+            self._write_failure(ctxt, instance, begun, error)
         except Exception:
             LOG.exception('The adjust has failed; the next periodic task '
                           'will end it.', instance=instance)
             self._running.abandon(instance.uuid, intent.request_id)
-            self._tell_failure(
-                ctxt, instance, told, exception.AdjustAbandoned())
+            self._write_failure(
+                ctxt, instance, begun, exception.AdjustAbandoned())
         finally:
             self._running.leave(instance.uuid)
 
-    def _tell_failure(self, ctxt, instance, told, error):
+    def _write_failure(self, ctxt, instance, begun, error):
         try:
-            told.result()
+            begun.result()
             lifecycle.tell_end(ctxt, instance, error)
         except Exception:
-            LOG.exception('The end of the adjust could not be told.',
+            LOG.exception('The end of the adjust could not be written.',
                           instance=instance)
 
     def _adjust(self, ctxt, instance, intent):
@@ -227,9 +228,9 @@ class Adjuster:
         else:
             lifecycle.read_own(instance, self._host, intent.request_id)
             # Whatever it had, the next one has the recorded size
-            xloud_size.forget_live(instance)
+            xloud_record.forget_live(instance)
             outcome = xloud_size.replaced(
-                xloud_size.live(instance), intent.vcpus, intent.memory_mb)
+                xloud_record.live(instance), intent.vcpus, intent.memory_mb)
         intent.record(instance, outcome)
         lifecycle.settle(instance)
         self._accounting.settle(ctxt, instance)

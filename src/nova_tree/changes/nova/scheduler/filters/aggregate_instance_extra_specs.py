@@ -1,10 +1,10 @@
 """A floor is no condition on the metadata of aggregates."""
 from nova_xloud.weave import decorate
 
-from nova.xloud import scheduling as xloud_scheduling
+from nova.xloud.scheduler import hooks as xloud_hooks
 
 
 class AggregateInstanceExtraSpecsFilter:
     @decorate
-    @xloud_scheduling.ignores_floors
+    @xloud_hooks.host_passes
     def host_passes(self, host_state, spec_obj): ...

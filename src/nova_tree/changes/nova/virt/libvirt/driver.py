@@ -3,7 +3,7 @@ from nova_xloud.weave import append, decorate
 
 from nova.virt.libvirt import xloud
 from nova.virt.libvirt import xloud_xml
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 
 
 class LibvirtDriver:
@@ -23,7 +23,7 @@ class LibvirtDriver:
     def set_current_memory_mb(self, instance, memory_mb):
         """Bring a running guest to an amount of memory."""
         guest = self._host.get_guest(instance)
-        before = xloud_size.live(instance).memory_mb
+        before = xloud_record.live(instance).memory_mb
         xloud.set_memory(guest, self._host, memory_mb, before)
 
     def get_current_size(self, instance):

@@ -26,7 +26,7 @@ from nova.compute import api as compute
 from nova import exception
 from nova.i18n import _
 from nova.policies import xloud_adjust as policies
-from nova.xloud import api as xloud
+from nova.xloud.api import adjust as xloud
 from nova.xloud import compat
 from nova.xloud import exception as xloud_exception
 

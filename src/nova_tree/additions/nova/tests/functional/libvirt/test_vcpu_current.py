@@ -36,7 +36,7 @@ from nova.tests.functional.libvirt import base
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.xloud import intent
 from nova.xloud import lifecycle
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 
 FLOORS = {'minimum_cpu': '1', 'minimum_memory': '1024'}
 
@@ -176,7 +176,7 @@ class AdjustTestBase(base.ServersTestBase):
         size = (vcpus, memory_mb)
         instance = self.instance(server)
         views = {
-            'recorded': tuple(xloud_size.recorded(instance)),
+            'recorded': tuple(xloud_record.recorded(instance)),
             'Placement': self.held(server),
             'columns': (instance.vcpus, instance.memory_mb),
         }

@@ -27,7 +27,7 @@ from nova.tests.functional.libvirt import base
 from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import driver
 from nova.xloud import quota
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 
 
 class BetweenTest(test_vcpu_current.AdjustTestBase):
@@ -193,7 +193,7 @@ class MigratedBeforeTest(base.LibvirtMigrationMixin,
         self._migrate_server(server)
         self._revert_resize(server)
         self.assertSize(server, 4, 4096)
-        self.assertIsNone(xloud_size.stashed(self.instance(server)))
+        self.assertIsNone(xloud_record.stashed(self.instance(server)))
 
 
 class PinnedByImageTest(test_vcpu_current.AdjustTestBase):

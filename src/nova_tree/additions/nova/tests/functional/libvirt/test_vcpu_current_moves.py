@@ -23,7 +23,7 @@ from nova.tests.functional.libvirt import base
 from nova.tests.functional.libvirt import test_vcpu_current
 from nova.virt.libvirt import utils as libvirt_utils
 from nova.xloud import intent
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 
 
 class OperationsTest(test_vcpu_current.AdjustTestBase):
@@ -230,7 +230,7 @@ class MoveTest(MoveTestBase):
             6, 8192, {'minimum_cpu': '5', 'minimum_memory': '1024'})
         self._resize_server(self.server, larger)
         self.assertEqual(
-            (5, 2048), tuple(xloud_size.recorded(
+            (5, 2048), tuple(xloud_record.recorded(
                 self.instance(self.server))))
         self.assertEqual((5, 2048), self.held(self.server))
         self.assertEqual((5, 2048), self.guest_size(self.server))
@@ -288,7 +288,7 @@ class MoveTest(MoveTestBase):
         self._resize_server(self.server, self.create_flavor(2, 2048, {}))
         self._confirm_resize(self.server)
         self.assertSize(self.server, 2, 2048)
-        self.assertIsNone(xloud_size.stashed(self.instance(self.server)))
+        self.assertIsNone(xloud_record.stashed(self.instance(self.server)))
 
     def test_cold_migration(self):
         self.adjust(self.server, vcpus=3, memory_mb=2048)

@@ -64,7 +64,7 @@ class SuddenDeath(fixtures.Fixture):
                 (objects.InstanceActionEvent, 'event_finish_with_failure'),
                 (driver.LibvirtDriver, 'set_current_vcpus'),
                 (driver.LibvirtDriver, 'set_current_memory_mb'),
-                (tracker.Counts, 'update')):
+                (tracker.Held, 'update')):
             self._wrap(owner, name, self._step)
         self._wrap(work.Adjuster, '_run', self._work)
         self._wrap(work.Adjuster, 'begin', self._begin)

@@ -47,9 +47,9 @@ class XloudAdjustPolicyTest(base.BasePolicyTest):
         self.useFixture(fixtures.MockPatch(
             'nova.api.openstack.common.get_instance',
             return_value=self.instance))
-        self.useFixture(fixtures.MockPatch('nova.xloud.api.API.adjust'))
+        self.useFixture(fixtures.MockPatch('nova.xloud.api.adjust.API.adjust'))
         self.useFixture(fixtures.MockPatch(
-            'nova.xloud.api.API.status', return_value={
+            'nova.xloud.api.adjust.API.status', return_value={
                 'current_vcpus': 2,
                 'current_memory_mb': 2048,
                 'min_vcpus': 1,

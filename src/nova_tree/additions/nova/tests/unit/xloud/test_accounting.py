@@ -19,7 +19,7 @@ from keystoneauth1 import exceptions as ks_exc
 from nova import exception as nova_exception
 from nova.tests.unit.xloud import base
 from nova.xloud import exception
-from nova.xloud import size
+from nova.xloud import record
 from nova.xloud.size import Size
 
 
@@ -47,7 +47,7 @@ class SettleTestCase(AccountingTestCase):
         self.tracker.xloud.update.assert_called_once_with(self.instance)
 
     def test_live_size_that_stays_is_kept(self):
-        size.record_live(self.instance, Size(3, 2048))
+        record.write_live(self.instance, Size(3, 2048))
         self._settle()
         self.assertAssigned((3, 2048))
 
@@ -119,6 +119,6 @@ class HeldTestCase(AccountingTestCase):
                 ({}, None), ({'other': []}, None),
                 ({'node': []}, {'node': []})):
             self.tracker.xloud.instances = instances
-            self.assertEqual(expected, self.accounting.counted_instances())
+            self.assertEqual(expected, self.accounting.instances_with_floor())
         self.accounting.forget_instances()
         self.assertEqual({}, instances)

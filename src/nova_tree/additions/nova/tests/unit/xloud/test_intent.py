@@ -17,7 +17,7 @@ from nova import test
 from nova.tests.unit.xloud import base
 from nova import utils
 from nova.xloud import intent as xloud_intent
-from nova.xloud import size
+from nova.xloud import record
 from nova.xloud.size import Size
 
 
@@ -52,9 +52,9 @@ class IntentTestCase(test.NoDBTestCase):
     def test_nothing_recorded_is_a_property_of_the_image(self):
         instance = base.make_instance(size=(2, 2048))
         flavor = base.make_flavor(8, 8192, 'two', **base.FLOORS)
-        with size.following(instance, flavor):
+        with record.following(instance, flavor):
             instance.flavor = flavor
-        size.record_live(instance, Size(3, 2048))
+        record.write_live(instance, Size(3, 2048))
         xloud_intent.Intent(3, None, False).write(instance)
         self.assertEqual(7, len(instance.system_metadata))
         # or each snapshot of the server would have it

@@ -26,6 +26,7 @@ from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import xloud
 from nova.virt.libvirt import xloud_boots
 from nova.xloud import exception
+from nova.xloud import record
 from nova.xloud import size
 
 
@@ -444,7 +445,7 @@ class DriverTestCase(LibvirtTestCase):
 
     def test_methods(self):
         self.instance.system_metadata = {}
-        size.record(self.instance, size.Size(3, 1024))
+        record.write(self.instance, size.Size(3, 1024))
         for method, arguments, function, expected in (
                 ('set_current_vcpus', (3,), 'set_vcpus', (self.guest, 3)),
                 ('set_current_memory_mb', (2048,), 'set_memory',

@@ -28,7 +28,7 @@ from nova.virt.ironic import driver as ironic
 from nova.virt.libvirt import config
 from nova.virt.libvirt import driver
 from nova.virt.libvirt import xloud_xml
-from nova.xloud import size
+from nova.xloud import record
 from nova.xloud.size import Size
 
 
@@ -151,18 +151,18 @@ class GuestConfigTestCase(test.NoDBTestCase):
 
     def test_guest_made_anew_has_the_recorded_size(self):
         self.instance = base.make_instance(size=(1, 1024))
-        size.record_live(self.instance, Size(3, 1024))
+        record.write_live(self.instance, Size(3, 1024))
         guest = self._get_guest_config(self.instance, [])
         self.assertEqual(1, guest.xloud_vcpus.online)
-        self.assertFalse(size.has_live(self.instance))
+        self.assertFalse(record.has_live(self.instance))
         self.save.assert_called_once_with()
 
     def test_guest_that_is_rescued_keeps_its_size(self):
         self.instance = base.make_instance(size=(1, 1024))
-        size.record_live(self.instance, Size(3, 1024))
+        record.write_live(self.instance, Size(3, 1024))
         guest = self._get_guest_config(self.instance, [], rescue={'x': 'y'})
         self.assertEqual(3, guest.xloud_vcpus.online)
-        self.assertTrue(size.has_live(self.instance))
+        self.assertTrue(record.has_live(self.instance))
         self.save.assert_not_called()
 
 

@@ -28,7 +28,7 @@ from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud.compute import reconcile
 from nova.xloud import intent
-from nova.xloud import size
+from nova.xloud import record
 from nova.xloud.size import GuestSize
 from nova.xloud.size import Size
 
@@ -92,7 +92,7 @@ class ApartTestCase(ReconcileTestCase):
         self.reconcile()
         self.client.get_allocations_for_resource_provider.assert_not_called()
         # what is not Placement's is true all the same
-        self.assertEqual(Size(3, 2048), size.live(self.instance))
+        self.assertEqual(Size(3, 2048), record.live(self.instance))
         self.assertAssigned()
 
     def test_tracker_that_has_failed_has_not_read_the_servers(self):
@@ -141,8 +141,8 @@ class ApartTestCase(ReconcileTestCase):
     def test_guest_has_other_vcpus(self):
         self.guest = self.guest._replace(vcpus=3)
         self.reconcile()
-        self.assertEqual(Size(2, 2048), size.recorded(self.instance))
-        self.assertEqual(Size(3, 2048), size.live(self.instance))
+        self.assertEqual(Size(2, 2048), record.recorded(self.instance))
+        self.assertEqual(Size(3, 2048), record.live(self.instance))
         self.save.assert_called_once_with(expected_task_state=[None])
         self.assertAssigned((3, 2048))
 
@@ -151,7 +151,7 @@ class ApartTestCase(ReconcileTestCase):
         self.reconcile()
         self.assertLeftAlone()
         self.reconcile()
-        self.assertEqual(Size(2, 3000), size.live(self.instance))
+        self.assertEqual(Size(2, 3000), record.live(self.instance))
 
     def test_guest_without_balloon_driver_may_be_booting(self):
         self.guest = self.guest._replace(
@@ -160,13 +160,13 @@ class ApartTestCase(ReconcileTestCase):
             self.reconcile()
             self.assertLeftAlone()
         self.reconcile()
-        self.assertEqual(Size(2, 4096), size.live(self.instance))
+        self.assertEqual(Size(2, 4096), record.live(self.instance))
 
     def test_memory_that_nobody_holds_counts_at_once(self):
         self.guest = self.guest._replace(
             memory_mb=4096, balloon_driver_active=False)
         self.reconcile()
-        self.assertEqual(Size(2, 4096), size.live(self.instance))
+        self.assertEqual(Size(2, 4096), record.live(self.instance))
         self.assertAssigned((2, 4096))
         self.assertIn('more than the 2048 MiB that are held',
                       self.stdlog.logger.output)
@@ -188,28 +188,28 @@ class ApartTestCase(ReconcileTestCase):
 
     def test_resource_without_floor_is_not_looked_at(self):
         self.instance.flavor = base.make_flavor(minimum_cpu='1')
-        size.record(self.instance, Size(2, 4096))
+        record.write(self.instance, Size(2, 4096))
         self.guest = self.guest._replace(memory_mb=3000)
         self.reconcile()
         self.reconcile()
         self.assertLeftAlone()
         self.instance.flavor = base.make_flavor(minimum_memory='1024')
-        size.record(self.instance, Size(4, 3000))
+        record.write(self.instance, Size(4, 3000))
         self.held = {'MEMORY_MB': 3000}
         self.reconcile()
         self.assertLeftAlone()
 
     def test_guest_does_not_run(self):
         self.guest = None
-        size.record_live(self.instance, Size(3, 2048))
+        record.write_live(self.instance, Size(3, 2048))
         self.held = {'VCPU': 3, 'MEMORY_MB': 2048}
         self.reconcile()
         self.assertLeftAlone()
         for vm_state in ('stopped', 'shelved', 'soft-delete'):
-            size.record_live(self.instance, Size(3, 2048))
+            record.write_live(self.instance, Size(3, 2048))
             self.instance.vm_state = vm_state
             self.reconcile()
-            self.assertFalse(size.has_live(self.instance))
+            self.assertFalse(record.has_live(self.instance))
             self.assertAssigned((2, 2048))
             self.assign.reset_mock()
 
@@ -257,7 +257,7 @@ class ApartTestCase(ReconcileTestCase):
             ValueError, GuestSize(3, 1024, True, 0, False)]
         self.read = other
         self.reconcile()
-        self.assertEqual(Size(3, 1024), size.live(other))
+        self.assertEqual(Size(3, 1024), record.live(other))
 
 
 class SideBySideTestCase(ReconcileTestCase):
@@ -316,8 +316,8 @@ class RecoverTestCase(ReconcileTestCase):
     def assertRecovered(self, recorded, live=None):
         self.assertIsNone(self.instance.task_state)
         self.assertIsNone(intent.Intent.of(self.instance))
-        self.assertEqual(recorded, size.recorded(self.instance))
-        self.assertEqual(live or recorded, size.live(self.instance))
+        self.assertEqual(recorded, record.recorded(self.instance))
+        self.assertEqual(live or recorded, record.live(self.instance))
         self.save.assert_called_with(
             expected_task_state=['xloud_adjusting', None])
         self.assertEqual(2, self.save.call_count)

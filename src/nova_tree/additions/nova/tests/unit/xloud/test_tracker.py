@@ -25,7 +25,7 @@ from nova import objects
 from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud.compute import tracker
-from nova.xloud import size
+from nova.xloud import record
 from nova.xloud.size import Size
 
 
@@ -72,11 +72,11 @@ class CountTestCase(TrackerTestCase):
         self._track()
         self._track()
         self.assertUsed(4, 4096)
-        self.assertEqual({}, self.tracker.xloud._counted)
+        self.assertEqual({}, self.tracker.xloud._held)
 
     def test_size_changes(self):
         self._track()
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self._track()
         self.assertUsed(3, 2048)
         self._track()
@@ -84,22 +84,22 @@ class CountTestCase(TrackerTestCase):
 
     def test_server_goes_with_another_size(self):
         self._track()
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self._track(is_removed=True)
         self.assertUsed(0, 0)
-        self.assertEqual({}, self.tracker.xloud._counted)
+        self.assertEqual({}, self.tracker.xloud._held)
 
     def test_resize_on_the_same_host_waits_for_its_end(self):
         self._track()
         self.instance.flavor = base.make_flavor(
             8, 8192, 'two', **base.FLOORS)
-        size.record(self.instance, Size(5, 5000))
+        record.write(self.instance, Size(5, 5000))
         self._track()
         self._track()
         self.assertUsed(1, 1024)
 
     def test_flavor_counts_as_it_will_or_did(self):
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         usage = self.tracker._get_usage_dict(
             base.make_flavor(2, 8192, 'two', **base.FLOORS), self.instance)
         self.assertEqual((2, 2048), (usage['vcpus'], usage['memory_mb']))
@@ -114,7 +114,7 @@ class CountTestCase(TrackerTestCase):
         plain = base.make_instance(
             base.make_flavor(), uuid=uuids.plain, numa_topology=None,
             resources=None, os_type='linux', root_gb=1, ephemeral_gb=0)
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self.flags(reserved_host_memory_mb=0)
         self.tracker._update_usage_from_instances(
             self.context, [self.instance, plain], 'node')
@@ -122,7 +122,7 @@ class CountTestCase(TrackerTestCase):
         self.assertEqual(
             {'node': [self.instance]}, self.tracker.xloud.instances)
         self.assertEqual(
-            [self.instance.uuid], list(self.tracker.xloud._counted))
+            [self.instance.uuid], list(self.tracker.xloud._held))
 
 
 class UpdateUsageTestCase(TrackerTestCase):
@@ -140,13 +140,13 @@ class UpdateUsageTestCase(TrackerTestCase):
         self.tracker.xloud.update(self.instance)
 
     def test_size_is_counted_and_saved(self):
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self.update()
         self.assertUsed(3, 2048)
         self.save.assert_called_once_with()
 
     def test_placement_is_not_asked(self):
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self.update()
         self.assertEqual([], self.tracker.reportclient.mock_calls)
 
@@ -156,8 +156,8 @@ class UpdateUsageTestCase(TrackerTestCase):
 
     def test_first_one_saves_for_all(self):
         for vcpus in (2, 3):
-            size.record(self.instance, Size(vcpus, 2048))
-            self.tracker.xloud.count(self.instance)
+            record.write(self.instance, Size(vcpus, 2048))
+            self.tracker.xloud.hold(self.instance)
         self.tracker.xloud.save('node')
         self.tracker.xloud.save('node')
         self.save.assert_called_once_with()
@@ -169,7 +169,7 @@ class UpdateUsageTestCase(TrackerTestCase):
         )).mock.return_value.write_lock.side_effect = (
             lambda: self._note(locked))
         self.save.side_effect = lambda: locked.append('saved')
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self.update()
         self.assertEqual(
             ['taken', 'given', 'taken', 'saved', 'given'], locked)
@@ -182,7 +182,7 @@ class UpdateUsageTestCase(TrackerTestCase):
 
     def test_next_one_saves_what_could_not_be_saved(self):
         self.save.side_effect = [messaging.MessagingTimeout(), None]
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self.assertRaises(messaging.MessagingTimeout, self.update)
         self.assertUsed(3, 2048)
         self.tracker.xloud.save('node')
@@ -190,7 +190,7 @@ class UpdateUsageTestCase(TrackerTestCase):
 
     def test_server_that_has_gone_is_not_counted(self):
         self.tracker.tracked_instances.clear()
-        size.record(self.instance, Size(3, 2048))
+        record.write(self.instance, Size(3, 2048))
         self.update()
         self.assertUsed(1, 1024)
         self.save.assert_not_called()

@@ -27,6 +27,7 @@ from nova import exception as nova_exception
 from nova.tests.unit.xloud import base
 from nova.xloud import exception
 from nova.xloud import intent
+from nova.xloud import record
 from nova.xloud import size
 from nova.xloud.size import Size
 
@@ -76,8 +77,8 @@ class AdjusterTestCase(base.HostTestCase):
         return error and error.format_message()
 
     def assertSize(self, recorded, live=None):
-        self.assertEqual(recorded, size.recorded(self.instance))
-        self.assertEqual(live or recorded, size.live(self.instance))
+        self.assertEqual(recorded, record.recorded(self.instance))
+        self.assertEqual(live or recorded, record.live(self.instance))
         self.assertIsNone(self.instance.task_state)
         self.assertIsNone(intent.Intent.of(self.instance))
         self.assertFree()
@@ -141,7 +142,7 @@ class SuccessTestCase(AdjusterTestCase):
         self.assertSize(Size(3, 2048))
 
     def test_server_whose_guest_is_gone_has_no_live_size(self):
-        size.record_live(self.instance, Size(4, 4096))
+        record.write_live(self.instance, Size(4, 4096))
         self.driver.guest = None
         self.begin(vcpus=3)
         self.assertSize(Size(3, 2048))
@@ -362,7 +363,7 @@ class FailureTestCase(AdjusterTestCase):
         self.assertSize(Size(2, 2048))
 
     def test_record_stays_where_the_guest_has_not_changed(self):
-        size.record(self.instance, Size(1, 2048), Size(2, 2048))
+        record.write(self.instance, Size(1, 2048), Size(2, 2048))
         self.driver.failing['memory_mb', 1024] = 2048
         self.begin(vcpus=3, memory_mb=1024)
         self.assertSize(Size(1, 2048), Size(2, 2048))
@@ -431,7 +432,7 @@ class FailureTestCase(AdjusterTestCase):
             self.assertEqual(
                 [('Placement', (3, 2048)), ('action', 'ends')], self.steps)
             self.assertIn('taken over', self.failure())
-            self.assertEqual(Size(2, 2048), size.recorded(self.instance))
+            self.assertEqual(Size(2, 2048), record.recorded(self.instance))
             self.assertEqual('xloud_adjusting', self.instance.task_state)
             self.assertFree()
             self.assertFalse(self.running.is_abandoned(self.instance))
@@ -491,7 +492,7 @@ class FailureTestCase(AdjusterTestCase):
         # for the next periodic task
         self.assertEqual('xloud_adjusting', self.instance.task_state)
         self.assertIsNotNone(intent.Intent.of(self.instance))
-        self.assertEqual(Size(3, 2048), size.recorded(self.instance))
+        self.assertEqual(Size(3, 2048), record.recorded(self.instance))
         self.assertFree()
 
     def test_server_is_deleted_meanwhile(self):
@@ -509,4 +510,4 @@ class FailureTestCase(AdjusterTestCase):
         self.save.side_effect = [taken_over, None, taken_over, None]
         self.begin(vcpus=3)
         self.assertNotIn('task_state', self.instance.obj_what_changed())
-        self.assertEqual(Size(3, 2048), size.recorded(self.instance))
+        self.assertEqual(Size(3, 2048), record.recorded(self.instance))

@@ -1,4 +1,5 @@
 """Resizes take the size of a server along."""
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 
@@ -13,12 +14,12 @@ class XloudComputeTestCase(BaseTestCase):
             ephemeral_gb=0, extra_specs={'minimum_cpu': '3'})
         instance = objects.Instance(
             flavor=old, old_flavor=old, system_metadata={})
-        xloud_size.record(instance, xloud_size.Size(2, 4096))
+        xloud_record.write(instance, xloud_size.Size(2, 4096))
         self.compute._set_instance_info(instance, new)
-        self.assertEqual(3, xloud_size.recorded(instance).vcpus)
+        self.assertEqual(3, xloud_record.recorded(instance).vcpus)
         self.assertEqual(3, instance.vcpus)
         self.assertEqual(8192, instance.memory_mb)
         self.compute._set_instance_info(instance, old)
-        self.assertEqual(2, xloud_size.recorded(instance).vcpus)
+        self.assertEqual(2, xloud_record.recorded(instance).vcpus)
         self.assertEqual(2, instance.vcpus)
         self.assertEqual(4096, instance.memory_mb)

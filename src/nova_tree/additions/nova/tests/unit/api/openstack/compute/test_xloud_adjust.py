@@ -50,8 +50,8 @@ class XloudAdjustTestCase(test.NoDBTestCase):
         self.get = self._patch('nova.compute.api.API.get')
         self.get.return_value = self.instance
         self.can = self._patch('nova.context.RequestContext.can')
-        self.adjust = self._patch('nova.xloud.api.API.adjust')
-        self.status = self._patch('nova.xloud.api.API.status')
+        self.adjust = self._patch('nova.xloud.api.adjust.API.adjust')
+        self.status = self._patch('nova.xloud.api.adjust.API.status')
         self.status.return_value = STATUS
         self.controller = xloud_adjust.XloudAdjustController()
 

@@ -20,9 +20,8 @@ namespace ``xloud`` is closed to flavors, while scheduler hints come from
 users.
 """
 
-import functools
-
 from nova.compute import task_states
+from nova.xloud import record
 from nova.xloud import size as xloud_size
 
 _CARRIED = xloud_size.Size('xloud:current_vcpus', 'xloud:current_memory_mb')
@@ -35,25 +34,18 @@ def _image_policy(request_spec):
     return image.properties.get('hw_cpu_policy')
 
 
-def _asked(request_spec):
-    """Tell the Size to ask for; the flavor is known to have a floor."""
+def requested(request_spec):
+    """Tell the Size that a request spec asks Placement for.
+
+    :param request_spec: nova.objects.RequestSpec of a flavor with a floor
+    """
     flavor = request_spec.flavor
-    asked = xloud_size.floor(flavor)
+    size = xloud_size.floor(flavor)
     carried = [flavor.extra_specs.get(name) for name in _CARRIED]
     if None not in carried:
-        asked = xloud_size.fit(
+        size = xloud_size.fit(
             xloud_size.Size(*map(int, carried)), flavor)
-    return xloud_size.counted(asked, flavor, _image_policy(request_spec))
-
-
-def requested(function):
-    """Decorate RequestSpec.vcpus and RequestSpec.memory_mb."""
-    @functools.wraps(function)
-    def wrapper(request_spec):
-        if xloud_size.has_floor(request_spec.flavor):
-            return getattr(_asked(request_spec), function.__name__)
-        return function(request_spec)
-    return wrapper
+    return xloud_size.to_hold(size, flavor, _image_policy(request_spec))
 
 
 def at_size(flavor, size):
@@ -75,38 +67,32 @@ def at_size(flavor, size):
 def _size_to_carry(request_spec, instance):
     if request_spec.flavor.id != instance.flavor.id:
         return xloud_size.fit(
-            xloud_size.recorded(instance), request_spec.flavor)
+            record.recorded(instance), request_spec.flavor)
     if instance.task_state == task_states.MIGRATING:
-        # the guest goes over as it is, and must be able to restart there
+        # The guest moves as it is, and must be able to restart there
         return xloud_size.larger(
-            xloud_size.live(instance), xloud_size.recorded(instance))
-    return xloud_size.recorded(instance)
+            record.live(instance), record.recorded(instance))
+    return record.recorded(instance)
 
 
-def carries_size(function):
-    """Decorate RequestSpec.ensure_network_information(instance).
+def carry_size(request_spec, instance):
+    """Make a request spec carry the size of a server, if it has a floor.
 
-    Every move of a server calls it just before it asks the scheduler.
+    :param request_spec: nova.objects.RequestSpec, changed
+    :param instance: nova.objects.Instance
     """
-    @functools.wraps(function)
-    def wrapper(request_spec, instance):
-        function(request_spec, instance)
-        if 'flavor' in request_spec and xloud_size.has_floor(
-                request_spec.flavor):
-            request_spec.flavor = at_size(
-                request_spec.flavor, _size_to_carry(request_spec, instance))
-    return wrapper
+    if 'flavor' in request_spec and xloud_size.has_floor(request_spec.flavor):
+        request_spec.flavor = at_size(
+            request_spec.flavor, _size_to_carry(request_spec, instance))
 
 
-def of_instance(function):
-    """Decorate scheduler.utils.resources_from_flavor(instance, flavor).
+def of_instance(instance, flavor):
+    """Make the flavor that asks for the size that is held for a server.
 
-    nova-manage placement heal_allocations asks it what a server should have.
+    :param instance: nova.objects.Instance
+    :param flavor: nova.objects.Flavor, the server's or the one of a resize
+    :returns: nova.objects.Flavor; the same one if it has no floor
     """
-    @functools.wraps(function)
-    def wrapper(instance, flavor):
-        if xloud_size.has_floor(flavor):
-            flavor = at_size(
-                flavor, xloud_size.of_flavor(instance, flavor))
-        return function(instance, flavor)
-    return wrapper
+    if not xloud_size.has_floor(flavor):
+        return flavor
+    return at_size(flavor, record.held_with(instance, flavor))

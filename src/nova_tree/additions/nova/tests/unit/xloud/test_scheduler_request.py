@@ -15,8 +15,8 @@
 from nova import objects
 from nova import test
 from nova.tests.unit.xloud import base
-from nova.xloud import request
-from nova.xloud import size
+from nova.xloud import record
+from nova.xloud.scheduler import request
 from nova.xloud.size import Size
 
 
@@ -56,7 +56,7 @@ class RequestSpecTestCase(test.NoDBTestCase):
         spec = self._spec()
         flavor = spec.flavor
         instance = base.make_instance(flavor, (2, 2048))
-        size.record_live(instance, Size(4, 1024))
+        record.write_live(instance, Size(4, 1024))
         self._carry(spec, instance)
         self.assertAsks(2, 2048, spec)
         self.assertEqual(base.FLOORS, flavor.extra_specs)
@@ -65,7 +65,7 @@ class RequestSpecTestCase(test.NoDBTestCase):
         spec = self._spec()
         instance = base.make_instance(
             spec.flavor, (2, 2048), task_state='migrating')
-        size.record_live(instance, Size(4, 1024))
+        record.write_live(instance, Size(4, 1024))
         self._carry(spec, instance)
         self.assertAsks(4, 2048, spec)
 
@@ -79,7 +79,7 @@ class RequestSpecTestCase(test.NoDBTestCase):
         spec = self._spec()
         instance = base.make_instance(spec.flavor, (2, 2048))
         self._carry(spec, instance)
-        size.record(instance, Size(3, 1024))
+        record.write(instance, Size(3, 1024))
         self._carry(spec, instance)
         self.assertAsks(3, 1024, spec)
 
@@ -100,11 +100,10 @@ class RequestSpecTestCase(test.NoDBTestCase):
 
     def test_of_instance_without_floor(self):
         flavor = base.make_flavor()
-        resources = request.of_instance(lambda instance, flavor: flavor)
-        self.assertIs(flavor, resources(base.make_instance(flavor), flavor))
+        self.assertIs(
+            flavor, request.of_instance(base.make_instance(flavor), flavor))
 
     def test_of_instance(self):
         instance = base.make_instance(size=(2, 2048))
-        resources = request.of_instance(lambda instance, flavor: flavor)
-        flavor = resources(instance, instance.flavor)
+        flavor = request.of_instance(instance, instance.flavor)
         self.assertAsks(2, 2048, self._spec(flavor))

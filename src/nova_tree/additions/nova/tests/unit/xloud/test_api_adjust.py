@@ -24,10 +24,10 @@ from nova.compute import vm_states
 from nova import exception as nova_exception
 from nova import objects
 from nova.tests.unit.xloud import base
-from nova.xloud import api
+from nova.xloud.api import adjust as api
 from nova.xloud import exception
 from nova.xloud import intent
-from nova.xloud import size as xloud_size
+from nova.xloud import record as xloud_record
 from nova.xloud.size import Size
 
 
@@ -147,11 +147,11 @@ class AdjustTestCase(APITestCase):
 
     def test_the_record_of_an_adjust_that_ended_meanwhile_stays(self):
         self._ended_meanwhile(
-            lambda instance: xloud_size.record(instance, Size(4, 2048)))
+            lambda instance: xloud_record.write(instance, Size(4, 2048)))
 
         self._adjust(memory_mb=3072)
 
-        self.assertEqual(Size(4, 2048), xloud_size.recorded(self.instance))
+        self.assertEqual(Size(4, 2048), xloud_record.recorded(self.instance))
         self.assertEqual(
             [mock.call(self.context, self.instance, *growth) for growth in (
                 (Size(2, 2048), Size(2, 3072)),
@@ -184,12 +184,12 @@ class AdjustTestCase(APITestCase):
             None, nova_exception.TooManyInstances(
                 overs='cores', req='1', used='20', allowed='20')]
         self._refused_late(
-            lambda instance: xloud_size.record(instance, Size(1, 2048)),
+            lambda instance: xloud_record.write(instance, Size(1, 2048)),
             nova_exception.TooManyInstances, 3)
 
     def test_another_adjust_has_done_it_meanwhile(self):
         self._ended_meanwhile(
-            lambda instance: xloud_size.record(instance, Size(3, 2048)))
+            lambda instance: xloud_record.write(instance, Size(3, 2048)))
 
         self._adjust(3)
 
@@ -230,7 +230,7 @@ class AdjustEqualTestCase(APITestCase):
         self._assert_nothing_done()
 
     def test_a_live_size_is_recorded_by_asking_for_it_again(self):
-        xloud_size.record_live(self.instance, Size(3, 2048))
+        xloud_record.write_live(self.instance, Size(3, 2048))
 
         self._adjust(3, persist=False)
         self._assert_nothing_done()
@@ -239,7 +239,7 @@ class AdjustEqualTestCase(APITestCase):
             self.context, self.instance, 3, None, True)
 
     def test_a_guest_is_brought_back_to_its_recorded_size(self):
-        xloud_size.record_live(self.instance, Size(3, 2048))
+        xloud_record.write_live(self.instance, Size(3, 2048))
 
         self._adjust(2)
 
@@ -289,7 +289,7 @@ class AdjustStateTestCase(APITestCase):
         self.assertIn('it has 2048', message)
 
     def test_a_paused_server_does_not_shrink_below_its_live_size(self):
-        xloud_size.record_live(self.instance, Size(4, 2048))
+        xloud_record.write_live(self.instance, Size(4, 2048))
         self.instance.vm_state = vm_states.PAUSED
         self._refused(exception.AdjustPausedShrink, 3)
 
@@ -570,7 +570,7 @@ class StatusTestCase(APITestCase):
         self.rpc.get_status.assert_not_called()
 
     def test_without_a_guest_the_next_start_counts(self):
-        xloud_size.record_live(self.instance, Size(4, 4096))
+        xloud_record.write_live(self.instance, Size(4, 4096))
         for vm_state in (vm_states.STOPPED, vm_states.SHELVED,
                          vm_states.SHELVED_OFFLOADED):
             self.instance.vm_state = vm_state
@@ -578,13 +578,13 @@ class StatusTestCase(APITestCase):
         self.rpc.get_status.assert_not_called()
 
     def test_a_suspended_guest_keeps_its_size(self):
-        xloud_size.record_live(self.instance, Size(4, 4096))
+        xloud_record.write_live(self.instance, Size(4, 4096))
         self.instance.vm_state = vm_states.SUSPENDED
         self.assertEqual(4, self._status()['current_vcpus'])
         self.rpc.get_status.assert_not_called()
 
     def test_a_guest_that_cannot_be_asked_has_its_last_known_size(self):
-        xloud_size.record_live(self.instance, Size(4, 4096))
+        xloud_record.write_live(self.instance, Size(4, 4096))
         self.is_up.return_value = False
         status = self._status()
         self.assertEqual(

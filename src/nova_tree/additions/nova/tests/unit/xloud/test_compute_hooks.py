@@ -17,7 +17,7 @@ from unittest import mock
 from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud.compute import hooks
-from nova.xloud import size
+from nova.xloud import record
 from nova.xloud.size import Size
 
 
@@ -74,7 +74,7 @@ class HooksTestCase(test.NoDBTestCase):
     def test_new_server_begins_at_its_floor(self):
         instance = base.make_instance(task_state='scheduling')
         hooks.server_is_new(instance)
-        self.assertEqual(Size(1, 1024), size.recorded(instance))
+        self.assertEqual(Size(1, 1024), record.recorded(instance))
         self.saved.assert_called_once_with()
 
     def test_new_server_that_has_begun_is_left_alone(self):
@@ -88,9 +88,9 @@ class HooksTestCase(test.NoDBTestCase):
             'context', self.instance)
 
     def test_guest_that_is_off_has_no_live_size(self):
-        size.record_live(self.instance, Size(3, 2048))
+        record.write_live(self.instance, Size(3, 2048))
         hooks.guest_is_off(self.manager, 'context', self.instance)
-        self.assertFalse(size.has_live(self.instance))
+        self.assertFalse(record.has_live(self.instance))
         self.manager.xloud.accounting.settle_new_guest.assert_called_with(
             'context', self.instance)
         # the manager does
@@ -112,12 +112,12 @@ class HooksTestCase(test.NoDBTestCase):
         settle.assert_called_once_with('context', self.instance)
 
     def test_stashed_size_is_forgotten_before_nova_saves(self):
-        size.record(self.instance, Size(2, 2048))
+        record.write(self.instance, Size(2, 2048))
         self.instance.system_metadata.update(
             xloud_old_vcpus='1', xloud_old_memory_mb='1024')
         self.nova.side_effect = (
             lambda manager, instance: self.assertIsNone(
-                size.stashed(instance)))
+                record.stashed(instance)))
         hooks.delete_stashed_flavor_info(self.nova)(
             self.manager, self.instance)
         self.nova.assert_called_once_with(self.manager, self.instance)
@@ -127,4 +127,4 @@ class HooksTestCase(test.NoDBTestCase):
         self.nova.side_effect = (
             lambda instance, flavor: setattr(instance, 'flavor', flavor))
         hooks.set_instance_info(self.nova)(self.instance, flavor)
-        self.assertEqual(Size(3, 8192), size.recorded(self.instance))
+        self.assertEqual(Size(3, 8192), record.recorded(self.instance))

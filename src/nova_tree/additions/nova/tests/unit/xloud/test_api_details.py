@@ -17,7 +17,7 @@ from unittest import mock
 from nova import test
 from nova.tests.unit.api.openstack import fakes
 from nova.tests.unit.xloud import base
-from nova.xloud import details
+from nova.xloud.api import details
 
 
 class DetailsTestCase(test.NoDBTestCase):

@@ -30,17 +30,18 @@ import nova.conf
 from nova import exception as nova_exception
 from nova import servicegroup
 from nova.xloud import accounting
+from nova.xloud.api import flavors
 from nova.xloud import exception
-from nova.xloud import flavors
 from nova.xloud import intent as xloud_intent
 from nova.xloud import lifecycle
+from nova.xloud import record as xloud_record
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
-# vm_states in which there is a guest that the host can be asked about
+# vm_states in which there is a guest about which the host can be asked
 _HAS_GUEST = (vm_states.ACTIVE, vm_states.PAUSED, vm_states.RESCUED,
               vm_states.RESIZED)
 
@@ -80,10 +81,10 @@ class API:
             UnexpectedTaskStateError (HTTP 409), TooManyInstances (403),
             nova.xloud.exception.AdjustError (its code)
         """
-        asked = {'current_vcpus': vcpus, 'current_memory_mb': memory_mb}
-        asked = {key: value for key, value in asked.items()
-                 if value is not None}
-        growth = self._check(context, instance, asked, persist)
+        requested = {'current_vcpus': vcpus, 'current_memory_mb': memory_mb}
+        requested = {key: value for key, value in requested.items()
+                     if value is not None}
+        growth = self._check(context, instance, requested, persist)
         if growth is None:
             return
         if not self._host_is_up(instance):
@@ -93,7 +94,7 @@ class API:
         try:
             # Another operation may have ended since it was read first
             instance.refresh()
-            growth = self._check(context, instance, asked, persist, growth)
+            growth = self._check(context, instance, requested, persist, growth)
             if growth is None:
                 lifecycle.give_back(instance, context.request_id)
                 return
@@ -119,9 +120,9 @@ class API:
         :returns: dict, the nine keys of ``xloud_status`` in the API
         """
         bounds = xloud_size.bounds(instance.flavor)
-        current = (xloud_size.recorded(instance)
+        current = (xloud_record.recorded(instance)
                    if instance.vm_state in _COLD
-                   else xloud_size.live(instance))
+                   else xloud_record.live(instance))
         status = {
             'current_vcpus': current.vcpus,
             'current_memory_mb': current.memory_mb,
@@ -137,27 +138,27 @@ class API:
             status.update(self._ask_host(context, instance, status))
         return status
 
-    def _check(self, context, instance, asked, persist, passed=None):
+    def _check(self, context, instance, requested, persist, passed=None):
         """Check all that can be decided without the host.
 
-        :param asked: dict of the figures asked for, by their API names
+        :param requested: dict of the figures in the request, by API name
         :param passed: the growth that quota has allowed already
         :returns: tuple of two nova.xloud.size.Size, what counts for the
             server and what will; None if it has what is asked for
         """
-        self._check_guest(instance, asked, persist)
-        self._check_bounds(instance, asked)
-        if self._is_current(instance, asked, persist):
-            LOG.debug('Nothing to adjust: %s', asked, instance=instance)
+        self._check_guest(instance, requested, persist)
+        self._check_bounds(instance, requested)
+        if self._is_current(instance, requested, persist):
+            LOG.debug('Nothing to adjust: %s', requested, instance=instance)
             return None
-        growth = (xloud_size.reserved(instance), xloud_size.would_reserve(
-            instance, asked.get('current_vcpus'),
-            asked.get('current_memory_mb'), persist))
+        growth = (xloud_record.held(instance), xloud_record.would_hold(
+            instance, requested.get('current_vcpus'),
+            requested.get('current_memory_mb'), persist))
         if growth != passed:
             accounting.check_quota(context, instance, *growth)
         return growth
 
-    def _check_guest(self, instance, asked, persist):
+    def _check_guest(self, instance, requested, persist):
         if instance.vm_state not in rpcapi.STATES:
             raise nova_exception.InstanceInvalidState(
                 attr='vm_state', instance_uuid=instance.uuid,
@@ -166,22 +167,22 @@ class API:
             raise exception.AdjustNoGuest(server=instance.uuid)
         if instance.vm_state != vm_states.PAUSED:
             return
-        live = xloud_size.live(instance)
-        for key, value in asked.items():
+        live = xloud_record.live(instance)
+        for key, value in requested.items():
             current = getattr(live, _RESOURCES[key][1])
             if value < current:
                 raise exception.AdjustPausedShrink(
                     server=instance.uuid, key=key, asked=value,
                     current=current)
 
-    def _check_bounds(self, instance, asked):
+    def _check_bounds(self, instance, requested):
         flavor = instance.flavor
-        if not asked:
+        if not requested:
             raise exception.AdjustNothing(
                 flavor=flavor.name, **xloud_size.bounds(flavor)._asdict())
         floor = xloud_size.floor(flavor)
         maximum = xloud_size.maximum(flavor)
-        for key, value in asked.items():
+        for key, value in requested.items():
             spec, attribute = _RESOURCES[key]
             figures = {
                 'key': key,
@@ -196,12 +197,12 @@ class API:
             if not figures['floor'] <= value <= figures['maximum']:
                 raise exception.AdjustOutOfBounds(**figures)
 
-    def _is_current(self, instance, asked, persist):
-        sizes = [xloud_size.live(instance)]
+    def _is_current(self, instance, requested, persist):
+        sizes = [xloud_record.live(instance)]
         if persist:
-            sizes.append(xloud_size.recorded(instance))
+            sizes.append(xloud_record.recorded(instance))
         return all(getattr(size, _RESOURCES[key][1]) == value
-                   for size in sizes for key, value in asked.items())
+                   for size in sizes for key, value in requested.items())
 
     def _host_is_up(self, instance):
         if not instance.host:

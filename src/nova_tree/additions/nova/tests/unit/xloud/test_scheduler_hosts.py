@@ -17,27 +17,22 @@ from unittest import mock
 from nova import objects
 from nova.scheduler.filters import aggregate_instance_extra_specs
 from nova.scheduler.filters import compute_capabilities_filter
-from nova.scheduler import request_filter
 from nova import test
 from nova.tests.unit.xloud import base
-from nova.xloud import scheduling
+from nova.xloud.scheduler import hosts
 
 
 class RequireAdjustTestCase(test.NoDBTestCase):
 
     def test_floor_requires_the_trait(self):
         spec = objects.RequestSpec(flavor=base.make_flavor(**base.FLOORS))
-        self.assertTrue(scheduling.require_adjust(mock.sentinel.ctxt, spec))
+        self.assertTrue(hosts.require_adjust(mock.sentinel.ctxt, spec))
         self.assertEqual({'CUSTOM_XLOUD_ADJUST'}, spec.root_required)
 
     def test_flavor_without_floor_requires_nothing(self):
         spec = objects.RequestSpec(flavor=base.make_flavor())
-        self.assertFalse(scheduling.require_adjust(mock.sentinel.ctxt, spec))
+        self.assertFalse(hosts.require_adjust(mock.sentinel.ctxt, spec))
         self.assertEqual(set(), spec.root_required)
-
-    def test_it_is_one_of_novas_request_filters(self):
-        self.assertIn(
-            scheduling.require_adjust, request_filter.ALL_REQUEST_FILTERS)
 
 
 class FiltersTestCase(test.NoDBTestCase):
@@ -65,13 +60,11 @@ class FiltersTestCase(test.NoDBTestCase):
             capabilities, minimum_cpu='1', **{'capabilities:x': '1'}))
 
     def test_everything_else_of_the_request_is_there(self):
-        seen = []
-
-        @scheduling.ignores_floors
-        def host_passes(scheduler_filter, host_state, spec_obj):
-            seen.append((spec_obj.project_id, spec_obj.flavor.extra_specs))
-            return True
-
-        host_passes(None, None, objects.RequestSpec(
+        spec = hosts.without_floors(objects.RequestSpec(
             project_id='project', flavor=base.make_flavor(minimum_cpu='1')))
-        self.assertEqual([('project', {})], seen)
+        self.assertEqual(
+            ('project', {}), (spec.project_id, spec.flavor.extra_specs))
+
+    def test_flavor_without_floor_is_shown_as_it_is(self):
+        spec = objects.RequestSpec(flavor=base.make_flavor())
+        self.assertIs(spec, hosts.without_floors(spec))

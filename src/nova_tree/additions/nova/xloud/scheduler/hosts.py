@@ -14,8 +14,6 @@
 
 """Which hosts servers with a floor go to."""
 
-import functools
-
 from oslo_log import log as logging
 
 from nova.xloud import size as xloud_size
@@ -52,15 +50,15 @@ class _WithoutFloors:
         return getattr(self._spec_obj, name)
 
 
-def ignores_floors(function):
-    """Decorate host_passes(host_state, spec_obj) of scheduler filters.
+def without_floors(spec_obj):
+    """Show a request spec without the floors of its flavor.
 
-    Some filters read extra specs without a namespace as conditions on hosts;
-    the floors are none.
+    Some filters read extra specs without a namespace as conditions on hosts.
+    A floor is no condition.
+
+    :param spec_obj: nova.objects.RequestSpec
+    :returns: the same object if its flavor has no floor
     """
-    @functools.wraps(function)
-    def wrapper(self, host_state, spec_obj):
-        if xloud_size.has_floor(spec_obj.flavor):
-            spec_obj = _WithoutFloors(spec_obj)
-        return function(self, host_state, spec_obj)
-    return wrapper
+    if xloud_size.has_floor(spec_obj.flavor):
+        return _WithoutFloors(spec_obj)
+    return spec_obj

@@ -17,8 +17,9 @@ from unittest import mock
 from nova import exception as nova_exception
 from nova import test
 from nova.tests.unit.xloud import base
+from nova.xloud.api import flavors
 from nova.xloud import exception
-from nova.xloud import flavors
+from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 
@@ -252,71 +253,57 @@ class CheckResizeTestCase(test.NoDBTestCase):
             flavors.check_resize, instance, flavor, False)
 
 
-class CountedTestCase(test.NoDBTestCase):
+class HeldTestCase(test.NoDBTestCase):
 
-    def test_a_server_counts_at_its_size(self):
+    def test_a_server_is_held_at_its_size(self):
         flavor = base.make_flavor(foo='bar', **base.FLOORS)
         instance = base.make_instance(flavor)
-        xloud_size.record(instance, xloud_size.Size(3, 2048))
+        xloud_record.write(instance, xloud_size.Size(3, 2048))
 
-        counted = flavors.counted(instance, flavor)
+        held = flavors.held(instance, flavor)
 
-        self.assertEqual((3, 2048), (counted.vcpus, counted.memory_mb))
+        self.assertEqual((3, 2048), (held.vcpus, held.memory_mb))
         # the stand-in is not cut down to its floor once more
-        self.assertEqual({'foo': 'bar'}, counted.extra_specs)
+        self.assertEqual({'foo': 'bar'}, held.extra_specs)
         self.assertEqual((4, 4096), (flavor.vcpus, flavor.memory_mb))
 
-    def test_a_flavor_without_a_floor_counts_itself(self):
+    def test_a_flavor_without_a_floor_is_held_whole(self):
         flavor = base.make_flavor()
-        self.assertIs(flavor, flavors.counted(mock.sentinel.any, flavor))
+        self.assertIs(flavor, flavors.held(mock.sentinel.any, flavor))
 
 
-class CountedAtCreateTestCase(test.NoDBTestCase):
+class HeldAtCreateTestCase(test.NoDBTestCase):
 
     IMAGE = {'properties': {'hw_cpu_policy': 'dedicated'}}
 
-    def test_an_image_that_pins_cpus_counts_the_maximum(self):
+    def test_an_image_that_pins_cpus_holds_the_maximum(self):
         flavor = base.make_flavor(**base.FLOORS)
-        counted = flavors.counted_at_create(flavor, self.IMAGE)
-        self.assertEqual((4, 1024), (counted.vcpus, counted.memory_mb))
-        self.assertEqual({}, counted.extra_specs)
+        held = flavors.held_at_create(flavor, self.IMAGE)
+        self.assertEqual((4, 1024), (held.vcpus, held.memory_mb))
+        self.assertEqual({}, held.extra_specs)
         self.assertEqual(base.FLOORS, flavor.extra_specs)
 
     def test_other_images_change_nothing(self):
         flavor = base.make_flavor(**base.FLOORS)
         for image in (None, {}, {'properties': {'hw_cpu_policy': 'shared'}}):
-            self.assertIs(flavor, flavors.counted_at_create(flavor, image))
+            self.assertIs(flavor, flavors.held_at_create(flavor, image))
 
     def test_flavors_without_a_floor_are_none_of_our_business(self):
         flavor = base.make_flavor()
-        self.assertIs(
-            flavor, flavors.counted_at_create(flavor, self.IMAGE))
+        self.assertIs(flavor, flavors.held_at_create(flavor, self.IMAGE))
 
 
-class CountsFloorTestCase(test.NoDBTestCase):
+class AtFloorTestCase(test.NoDBTestCase):
 
-    def setUp(self):
-        super().setUp()
-        self.check = mock.Mock(__name__='check_num_instances_quota')
-        self.decorated = flavors.counts_floor(self.check)
+    def test_new_servers_are_held_at_the_floor(self):
+        held = flavors.at_floor(base.make_flavor(minimum_cpu='2'))
+        self.assertEqual((2, 4096), (held.vcpus, held.memory_mb))
 
-    def _counted(self, flavor):
-        self.assertEqual(
-            self.check.return_value,
-            self.decorated('context', flavor, 1, max_count=2))
-        self.check.assert_called_once_with(
-            'context', mock.ANY, 1, max_count=2)
-        return self.check.call_args[0][1]
-
-    def test_new_servers_count_at_the_floor(self):
-        counted = self._counted(base.make_flavor(minimum_cpu='2'))
-        self.assertEqual((2, 4096), (counted.vcpus, counted.memory_mb))
-
-    def test_dedicated_cpus_count_at_the_maximum(self):
-        counted = self._counted(base.make_flavor(**dict(
+    def test_dedicated_cpus_are_held_at_the_maximum(self):
+        held = flavors.at_floor(base.make_flavor(**dict(
             base.FLOORS, **{'hw:cpu_policy': 'dedicated'})))
-        self.assertEqual((4, 1024), (counted.vcpus, counted.memory_mb))
+        self.assertEqual((4, 1024), (held.vcpus, held.memory_mb))
 
-    def test_a_flavor_without_a_floor_counts_itself(self):
+    def test_a_flavor_without_a_floor_is_held_whole(self):
         flavor = base.make_flavor(foo='bar')
-        self.assertIs(flavor, self._counted(flavor))
+        self.assertIs(flavor, flavors.at_floor(flavor))

@@ -14,16 +14,16 @@
 
 """Floors in flavors: are they sound, and what does quota count for them.
 
-Knows flavors and images only; what a server has now is in nova.xloud.size.
+The sizes that a server has are in nova.xloud.record.
 """
 
-import functools
 import re
 
 from oslo_utils import strutils
 
 from nova import utils
 from nova.xloud import exception
+from nova.xloud import record
 from nova.xloud import size as xloud_size
 
 MINIMUM_CPU = 'minimum_cpu'
@@ -251,38 +251,45 @@ def _stand_in(flavor, size):
     """Make a flavor of the size that quota is to count.
 
     :param flavor: nova.objects.Flavor, left as it is
-    :param size: nova.xloud.size.Size that counts
+    :param size: nova.xloud.size.Size that is held
     :returns: nova.objects.Flavor without a floor
     """
-    copy = flavor.obj_clone()
+    copy = xloud_size.without_floors(flavor)
     copy.vcpus, copy.memory_mb = size
-    copy.extra_specs = {name: value
-                        for name, value in flavor.extra_specs.items()
-                        if name not in FLOORS}
     return copy
 
 
-def _at_floor(flavor, image_policy=None):
-    """Make the flavor that counts for a server that begins at its floor."""
-    return _stand_in(flavor, xloud_size.counted(
+def at_floor(flavor, image_policy=None):
+    """Make the flavor that quota is to count for a new server.
+
+    :param flavor: nova.objects.Flavor
+    :param image_policy: the image property hw_cpu_policy, if any
+    :returns: nova.objects.Flavor; the same one if it has no floor
+    """
+    if not xloud_size.has_floor(flavor):
+        return flavor
+    return _stand_in(flavor, xloud_size.to_hold(
         xloud_size.floor(flavor), flavor, image_policy))
 
 
-def counted(instance, flavor):
+def held(instance, flavor):
     """Make the flavor that quota is to count for a server that exists.
 
     :param instance: nova.objects.Instance
     :param flavor: nova.objects.Flavor; the server's, or the one that it is
         being resized to or has been resized from
-    :returns: nova.objects.Flavor
+    :returns: nova.objects.Flavor; the same one if it has no floor
     """
-    if xloud_size.has_floor(flavor):
-        return _stand_in(flavor, xloud_size.of_flavor(instance, flavor))
-    return flavor
+    if not xloud_size.has_floor(flavor):
+        return flavor
+    return _stand_in(flavor, record.held_with(instance, flavor))
 
 
-def counted_at_create(flavor, image):
-    """Make the flavor that quota is to count for a new server.
+def held_at_create(flavor, image):
+    """Make the flavor that quota is to count for a server with pinned vCPUs.
+
+    Nova's check of the quota knows the flavor, and not the image: only here
+    a policy of the image is known, which pins the vCPUs.
 
     :param flavor: nova.objects.Flavor
     :param image: dict of the image, as Glance gives it; may be empty
@@ -292,19 +299,5 @@ def counted_at_create(flavor, image):
     policy = ((image or {}).get('properties') or {}).get('hw_cpu_policy')
     if (xloud_size.has_cpu_floor(flavor) and
             xloud_size.pins_cpus(flavor, policy)):
-        return _at_floor(flavor, policy)
+        return at_floor(flavor, policy)
     return flavor
-
-
-def counts_floor(check):
-    """Decorate Nova's quota check for new servers: they start at the floor.
-
-    :param check: function(context, flavor, ...)
-    :returns: the same function, for which a flavor is as large as its floor
-    """
-    @functools.wraps(check)
-    def wrapper(context, flavor, *args, **kwargs):
-        if xloud_size.has_floor(flavor):
-            flavor = _at_floor(flavor)
-        return check(context, flavor, *args, **kwargs)
-    return wrapper
