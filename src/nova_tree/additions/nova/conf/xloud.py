@@ -74,8 +74,9 @@ How long after its start a guest may take to bring its balloon driver up. An
 adjust of the memory of a younger guest waits for the driver. Only afterwards
 does ``balloon_driver_timeout`` count.
 
-A nova-compute that was restarted does not know when the guests were started
-before, and does not wait for them.
+A nova-compute that was restarted does not know when the running guests were
+started. For so many seconds after its own start it takes each guest without a
+balloon driver for one that may be booting.
 
 Possible values:
 

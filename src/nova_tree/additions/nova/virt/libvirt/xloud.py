@@ -247,9 +247,8 @@ def set_memory(guest, host, memory_mb, before_mb):
 
 def _is_booting(guest, statistics):
     """Tell whether the balloon driver of a guest may still come up."""
-    age = xloud_boots.age(guest.uuid)
-    return (not _has_driver(statistics) and age is not None and
-            age < CONF.xloud.boot_timeout)
+    return not _has_driver(statistics) and xloud_boots.may_boot(
+        guest.uuid, CONF.xloud.boot_timeout)
 
 
 def _wait_for_memory(guest, host, memory_mb, before_mb):

@@ -14,8 +14,9 @@
 
 """When the guests of this host were started.
 
-libvirt does not tell. A nova-compute that was restarted does not know it
-either, and takes such a guest for one that has booted.
+libvirt does not tell. A nova-compute that was restarted does not know either
+when the guests were started that run already. Each of them may be booting
+until nova-compute itself has run for as long as a boot may take.
 """
 
 import time
@@ -40,22 +41,13 @@ def note(uuid):
 
 
 def may_boot(uuid, seconds):
-    """Tell whether a guest may have been started less than some time ago.
+    """Tell whether a guest may still be booting.
 
     :param uuid: UUID of the guest
-    :param seconds: the time
-    :returns: False when the guest was started earlier; True where that is not
-        known, when this process itself has not run for so long
+    :param seconds: how long a boot may take
+    :returns: True if the guest was started less than so many seconds ago, or
+        nobody knows when it was started and this process has not run for so
+        long
     """
     since = _started.get(uuid, _imported)
     return time.monotonic() - since < seconds
-
-
-def age(uuid):
-    """Tell how many seconds ago a guest was started.
-
-    :param uuid: UUID of the guest
-    :returns: seconds; None where that is not known
-    """
-    since = _started.get(uuid)
-    return None if since is None else time.monotonic() - since

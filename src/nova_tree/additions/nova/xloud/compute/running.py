@@ -30,6 +30,12 @@ CONF = nova.conf.CONF
 # and a copy of a message comes seconds after it.
 _REMEMBERED = 1000
 
+# The answers of Running.take_for
+TAKEN = 'taken'
+TAKEN_LATE = 'taken late'
+KNOWN = 'known'
+BUSY = 'busy'
+
 
 class Running:
     """The servers at work, and the requests that this process knows."""
@@ -41,19 +47,41 @@ class Running:
         self._abandoned = {}
         self._lock = threading.Condition()
 
-    def take(self, instance_uuid, seconds=0):
+    def take(self, instance_uuid):
         """Take a server, to work on it alone.
 
         :param instance_uuid: UUID of the server
-        :param seconds: how long to wait for another's work on it
-        :returns: False when another works on the server all that time
+        :returns: False when another works on the server
         """
         with self._lock:
-            if not self._lock.wait_for(
-                    lambda: instance_uuid not in self._running, seconds):
+            if instance_uuid in self._running:
                 return False
             self._running.add(instance_uuid)
             return True
+
+    def take_for(self, request_id, instance_uuid, seconds):
+        """Take a server for a request, unless it was accepted before.
+
+        :param request_id: id of the request
+        :param instance_uuid: UUID of the server
+        :param seconds: how long to wait for another's work on the server;
+            another copy of the message may be what is worked on
+        :returns: TAKEN; TAKEN_LATE if another had the server at first; KNOWN
+            if the request was accepted before; BUSY if another works on the
+            server all that time
+        """
+        def is_decided():
+            return (request_id in self._accepted or
+                    instance_uuid not in self._running)
+
+        with self._lock:
+            taken = TAKEN if is_decided() else TAKEN_LATE
+            if not self._lock.wait_for(is_decided, seconds):
+                return BUSY
+            if request_id in self._accepted:
+                return KNOWN
+            self._running.add(instance_uuid)
+            return taken
 
     def leave(self, instance_uuid):
         """Give up a server that was taken.
@@ -81,15 +109,13 @@ class Running:
 
     def remember(self, request_id):
         """Remember a request that the host has accepted."""
-        self._accepted.append(request_id)
+        with self._lock:
+            self._accepted.append(request_id)
+            self._lock.notify_all()
 
     def disremember(self, request_id):
         """Forget a request whose work could not be started."""
         self._accepted.remove(request_id)
-
-    def remembers(self, request_id):
-        """Tell whether the host has accepted a request before."""
-        return request_id in self._accepted
 
     def note_start(self):
         """Note that no adjust of before the start is unfinished any more."""

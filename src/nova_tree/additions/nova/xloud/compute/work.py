@@ -33,6 +33,7 @@ from nova.i18n import _
 from nova import objects
 from nova.xloud.compute import executors
 from nova.xloud.compute import guest
+from nova.xloud.compute import running as xloud_running
 from nova.xloud import exception
 from nova.xloud import intent as xloud_intent
 from nova.xloud import lifecycle
@@ -85,24 +86,21 @@ class Adjuster:
         :raises: AdjustNotSupported, AdjustNoGuest, AdjustNoCapacity,
             AdjustNotAllocated, AdjustAccountingFailed, AdjustBusy
         """
-        if self._is_known(ctxt, instance):
-            return
-        is_first = self._running.take(instance.uuid)
         # The periodic task keeps adjusts of a server away while it corrects
         # the record of the server. On a busy host the task waits for the
         # tracker then. Half of nova-api's own patience is for all the rest.
-        if not is_first and not self._running.take(
-                instance.uuid, CONF.rpc_response_timeout / 2):
-            if self._is_known(ctxt, instance):
-                return
+        taken = self._running.take_for(
+            ctxt.request_id, instance.uuid, CONF.rpc_response_timeout / 2)
+        if taken == xloud_running.KNOWN:
+            LOG.info('The message of the request has come before; the work '
+                     'is done once.', instance=instance)
+            return
+        if taken == xloud_running.BUSY:
             raise exception.AdjustNotSupported(
                 reason=_('it is at work on another adjust of the server'))
         try:
-            # Another copy of the message may have been the one to wait for
-            if self._is_known(ctxt, instance):
-                self._running.leave(instance.uuid)
-                return
-            if not is_first or self._running.may_be_late(instance):
+            if (taken == xloud_running.TAKEN_LATE or
+                    self._running.may_be_late(instance)):
                 instance = objects.Instance.get_by_uuid(
                     ctxt, instance.uuid,
                     expected_attrs=['flavor', 'info_cache', 'metadata',
@@ -115,13 +113,6 @@ class Adjuster:
         except BaseException:
             self._running.leave(instance.uuid)
             raise
-
-    def _is_known(self, ctxt, instance):
-        if not self._running.remembers(ctxt.request_id):
-            return False
-        LOG.info('The request has come before; it is done once.',
-                 instance=instance)
-        return True
 
     def _check(self, instance, intent):
         if (instance.vm_state not in rpcapi.STATES or

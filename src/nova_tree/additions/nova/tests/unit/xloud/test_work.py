@@ -186,6 +186,18 @@ class SuccessTestCase(AdjusterTestCase):
             self.adjuster.begin(self.context, self.instance, 3, None, True)
         self.assertEqual([], self.steps)
 
+    def test_a_copy_of_a_message_waits_for_the_first_to_be_accepted(self):
+        # and not for its guest
+        with self.running.hold(self.instance.uuid):
+            copy = threading.Thread(target=self.begin, args=(3,), daemon=True)
+            copy.start()
+            time.sleep(0.1)
+            self.assertTrue(copy.is_alive())
+            self.running.remember(self.context.request_id)
+            copy.join(10)
+            self.assertFalse(copy.is_alive())
+        self.assertEqual([], self.driver.calls)
+
     def test_requests_are_not_remembered_for_ever(self):
         for vcpus in range(1005):
             self.instance.task_state = 'xloud_adjusting'
