@@ -48,7 +48,7 @@ xloud_adjust_policies = [
     policy.DocumentedRuleDefault(
         name=POLICY_ROOT % 'adjust:details',
         check_str=base.PROJECT_READER_OR_ADMIN,
-        description="""Show why an adjust of a server has failed
+        description="""Show what an adjust of a server has brought
 
 Adds the key "details" to the events of a server action xloud_adjust, with
 microversion 2.84 and later. The policy

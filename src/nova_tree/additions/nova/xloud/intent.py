@@ -22,6 +22,7 @@ before the guest changes and until the server action has ended, so that
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
 
+from nova.i18n import _
 from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
@@ -31,21 +32,32 @@ LOG = logging.getLogger(__name__)
 _KEY = 'xloud_adjusting'
 
 
+def _to_size(figures):
+    """Make a Size of what was saved; None if that is not two figures."""
+    if isinstance(figures, list) and len(figures) == 2:
+        return xloud_size.Size(*figures)
+    return None
+
+
 class Intent:
     """What an adjust is to do: figures asked for, persist, and by whom."""
 
-    def __init__(self, vcpus, memory_mb, persist, request_id=None):
+    def __init__(self, vcpus, memory_mb, persist, request_id=None,
+                 before=None):
         """Take what was asked for.
 
         :param vcpus: number of vCPUs, or None to leave them alone
         :param memory_mb: memory in MiB, or None to leave it alone
         :param persist: False to adjust the running guest only
         :param request_id: of the request that the server action belongs to
+        :param before: nova.xloud.size.Size that the server has before; None
+            where nobody has noted it
         """
         self.vcpus = vcpus
         self.memory_mb = memory_mb
         self.persist = persist
         self.request_id = request_id
+        self.before = before
 
     @classmethod
     def of(cls, instance):
@@ -59,9 +71,11 @@ class Intent:
             return None
         try:
             figures = jsonutils.loads(saved)
+            before = figures.get('before')
             return cls(figures.get('vcpus'), figures.get('memory_mb'),
                        figures.get('persist', True),
-                       figures.get('request_id'))
+                       figures.get('request_id'),
+                       _to_size(figures.get('before')))
         except (ValueError, AttributeError):
             LOG.error('The intent of an adjust cannot be read: %s', saved,
                       instance=instance)
@@ -70,6 +84,23 @@ class Intent:
     def write(self, instance):
         """Write the intent into the instance, to be saved by the caller."""
         instance.system_metadata[_KEY] = jsonutils.dumps(vars(self))
+
+    def tell_success(self, instance):
+        """Say in words for everybody to which size an adjust has come.
+
+        :param instance: nova.objects.Instance with the recorded outcome
+        """
+        size = xloud_record.live(instance)
+        words = [_('The server has %(vcpus)s vCPUs and %(memory_mb)s MiB now.'
+                   ) % size._asdict()]
+        if self.before is not None:
+            words.append(_('It had %(vcpus)s vCPUs and %(memory_mb)s MiB '
+                           'before.') % self.before._asdict())
+        if not self.persist:
+            words.append(_('Its next cold start will give it %(vcpus)s vCPUs '
+                           'and %(memory_mb)s MiB.'
+                           ) % xloud_record.recorded(instance)._asdict())
+        return ' '.join(words)
 
     @staticmethod
     def drop(instance):

@@ -268,10 +268,18 @@ def _end_action(context, instance, request_id, name, host, error):
 
 
 def _finish_event(context, instance, name, error):
-    traceback = None
-    if error is not None:
+    """Finish an event with details that the owner of the server may read.
+
+    A conductor of stock Nova keeps those of failures only.
+    """
+    if error is None:
+        noted = xloud_intent.Intent.of(instance)
+        details = noted and noted.tell_success(instance)
+        traceback = None
+    else:
+        details = exception.for_members(error)
         # Without one, Nova takes the event for a success
         traceback = getattr(error, '__traceback__', None) or str(error)
     objects.InstanceActionEvent.event_finish_with_failure(
-        context, instance.uuid, name, exc_val=exception.for_members(error),
-        exc_tb=traceback, want_result=False)
+        context, instance.uuid, name, exc_val=details, exc_tb=traceback,
+        want_result=False)

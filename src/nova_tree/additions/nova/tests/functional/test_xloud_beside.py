@@ -63,6 +63,37 @@ class DetailsTest(test_xloud_adjust.XloudAdjustTestBase):
         self.assertIn('traceback', event)
         self.assertIn('host', event)
 
+    def test_the_owner_sees_the_sizes_of_a_success(self):
+        for request, expected in (
+                ({'current_vcpus': 3},
+                 'The server has 3 vCPUs and 1024 MiB now. It had 1 vCPUs '
+                 'and 1024 MiB before.'),
+                ({'current_memory_mb': 2048, 'persist': False},
+                 'The server has 3 vCPUs and 2048 MiB now. It had 3 vCPUs '
+                 'and 1024 MiB before. Its next cold start will give it 3 '
+                 'vCPUs and 1024 MiB.')):
+            self._adjust(self.server, **request)
+            event, = self._events('xloud_adjust')
+            self.assertEqual(('Success', expected),
+                             (event['result'], event['details']))
+            self.assertNotIn('traceback', event)
+            # nor does the action look as if it had failed
+            action = self.api.get_instance_actions(self.server['id'])[0]
+            self.assertIsNone(action['message'])
+            event, = self._events('xloud_adjust', self.admin_api)
+            self.assertIsNone(event['traceback'])
+
+    def test_a_failure_after_a_success_says_its_own(self):
+        self._adjust(self.server, current_vcpus=2)
+        self._refuse()
+        event, = self._events('xloud_adjust')
+        self.assertIn('the guest refuses', event['details'])
+        self.assertNotIn('before', event['details'])
+
+    def test_events_of_other_actions_have_no_details(self):
+        for event in self._events('create', self.admin_api):
+            self.assertIsNone(event['details'])
+
     def test_an_operator_can_forbid_it(self):
         self._refuse()
         self.policy.set_rules({

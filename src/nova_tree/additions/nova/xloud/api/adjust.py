@@ -100,7 +100,8 @@ class API:
                 return
             lifecycle.accept(
                 context, instance, xloud_intent.Intent(
-                    vcpus, memory_mb, persist, context.request_id),
+                    vcpus, memory_mb, persist, context.request_id,
+                    before=xloud_record.live(instance)),
                 xloud_size.larger(*growth))
             # Of two requests at the same time both may have passed the check
             accounting.check_quota_again(context, instance, *growth)

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who may read why an adjust of a server has failed."""
+"""Who may read what an adjust has brought, and why another has failed."""
 
 from nova.api.openstack import api_version_request
 from nova.compute import instance_actions
@@ -25,9 +25,9 @@ _MICROVERSION = '2.84'
 def may_see(req, context, instance, action):
     """Tell whether the details of a server action's events are to be shown.
 
-    The details of an adjust are the message of an AdjustError, which is for
-    everybody who may see the server. Those of other actions are left to
-    Nova's own policy, and so are tracebacks and the names of hosts.
+    The details of an adjust are the sizes, or the message of an AdjustError,
+    which is for everybody who may see the server. Nova's own policy decides
+    about the details of other actions, about tracebacks and names of hosts.
 
     :param req: nova.api.openstack.wsgi.Request, for its microversion
     :param context: nova.context.RequestContext

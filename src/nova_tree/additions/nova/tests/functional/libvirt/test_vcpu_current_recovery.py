@@ -182,9 +182,15 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
             size = self.guest_size(self.server)
             self.assertIn(size, (before, after), steps)
             self._check(before, size, persist)
+            event = self.last_event(self.server)
             self.assertEqual(
-                'Success' if size == after else 'Error',
-                self.last_event(self.server)['result'], steps)
+                'Success' if size == after else 'Error', event['result'],
+                steps)
+            self.assertIn(
+                'has %d vCPUs and %d MiB now' % size, event['details'])
+            if size == after:
+                self.assertIn('had %d vCPUs and %d MiB before' % before,
+                              event['details'], steps)
 
     def test_growth(self):
         # claim, memory, vCPUs, record, Placement, tracker, event, task state;

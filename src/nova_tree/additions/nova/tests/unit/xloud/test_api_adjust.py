@@ -79,6 +79,7 @@ class AdjustTestCase(APITestCase):
             self.assertEqual({
                 'vcpus': 3, 'memory_mb': 3072, 'persist': False,
                 'request_id': self.context.request_id,
+                'before': Size(2, 2048),
             }, vars(intent.Intent.of(self.instance)))
             # the task state first, then what was read again with it
             self.assertEqual(

@@ -25,11 +25,37 @@ class IntentTestCase(test.NoDBTestCase):
 
     def test_it_is_saved_with_the_server(self):
         instance = base.make_instance(size=(2, 2048))
-        xloud_intent.Intent(3, None, False, 'req').write(instance)
-        found = xloud_intent.Intent.of(objects.Instance(
-            system_metadata=instance.system_metadata))
-        self.assertEqual((3, None, False, 'req'), (
-            found.vcpus, found.memory_mb, found.persist, found.request_id))
+        for before in (None, Size(2, 2048)):
+            xloud_intent.Intent(
+                3, None, False, 'req', before).write(instance)
+            found = xloud_intent.Intent.of(objects.Instance(
+                system_metadata=instance.system_metadata))
+            self.assertEqual((3, None, False, 'req', before), (
+                found.vcpus, found.memory_mb, found.persist,
+                found.request_id, found.before))
+
+    def test_it_fits_into_a_value_of_system_metadata(self):
+        instance = base.make_instance()
+        xloud_intent.Intent(
+            10 ** 5, 10 ** 9, False, 'req-' + instance.uuid,
+            Size(10 ** 5, 10 ** 9)).write(instance)
+        self.assertLess(
+            len(instance.system_metadata['xloud_adjusting']), 255)
+
+    def test_success_in_words(self):
+        instance = base.make_instance(size=(2, 2048))
+        for persist, before, expected in (
+                (True, None, 'The server has 3 vCPUs and 2048 MiB now.'),
+                (True, Size(1, 4096),
+                 'The server has 3 vCPUs and 2048 MiB now. It had 1 vCPUs '
+                 'and 4096 MiB before.'),
+                (False, Size(1, 4096),
+                 'The server has 3 vCPUs and 2048 MiB now. It had 1 vCPUs '
+                 'and 4096 MiB before. Its next cold start will give it 2 '
+                 'vCPUs and 2048 MiB.')):
+            record.write_live(instance, Size(3, 2048))
+            self.assertEqual(expected, xloud_intent.Intent(
+                3, None, persist, 'req', before).tell_success(instance))
 
     def test_what_another_release_has_saved_is_read(self):
         for saved, expected in (
@@ -38,6 +64,8 @@ class IntentTestCase(test.NoDBTestCase):
                  (3, None, False, 'req')),
                 ('{"memory_mb": 1024}', (None, 1024, True, None)),
                 ('{}', (None, None, True, None)),
+                ('{"before": [1], "request_id": "req"}',
+                 (None, None, True, 'req')),
                 ('[1]', (None, None, True, None)),
                 ('no json', (None, None, True, None))):
             found = xloud_intent.Intent.of(objects.Instance(

@@ -21,7 +21,9 @@ from nova import exception as nova_exception
 from nova import objects
 from nova.tests.unit.xloud import base
 from nova.xloud import exception
+from nova.xloud import intent
 from nova.xloud import lifecycle
+from nova.xloud.size import Size
 
 REQUEST = 'req-of-the-adjust'
 
@@ -74,7 +76,15 @@ class FinishTestCase(base.ServerTestCase):
             request_id='x', instance_uuid='y')
         lifecycle.tell_end(self.context, self.instance, None)
 
-    def test_success(self):
+    def test_success_says_the_figures(self):
+        intent.Intent(2, None, True, REQUEST, Size(1, 2048)).write(
+            self.instance)
+        expected = ('The server has 2 vCPUs and 2048 MiB now. It had 1 vCPUs '
+                    'and 2048 MiB before.')
+        self._finish(error=None)
+        self.assertFinished(expected, None)
+
+    def test_success_of_an_adjust_that_somebody_has_ended(self):
         self._finish(error=None)
         self.assertFinished(None, None)
 

@@ -328,7 +328,7 @@ class RecoverTestCase(ReconcileTestCase):
         self.assertEqual('req-of-the-adjust', call[0][0].request_id)
         self.assertEqual('compute_xloud_adjust', call[0][2])
         if reason is None:
-            self.assertIsNone(call[1]['exc_val'])
+            self.assertIn('MiB now', call[1]['exc_val'])
             self.assertIsNone(call[1]['exc_tb'])
         else:
             self.assertIn(reason, call[1]['exc_val'])

@@ -72,9 +72,9 @@ class AdjusterTestCase(base.HostTestCase):
             self.context, self.instance, vcpus, memory_mb, persist)
 
     def failure(self):
-        """Return what the server action ends with."""
-        error = self.finished.call_args[1]['exc_val']
-        return error and error.format_message()
+        """Return what the server action fails of, None if it does not."""
+        told = self.finished.call_args[1]
+        return told['exc_tb'] and told['exc_val'].format_message()
 
     def assertSize(self, recorded, live=None):
         self.assertEqual(recorded, record.recorded(self.instance))

@@ -1,4 +1,4 @@
-"""Who may see a server also sees why an adjust of it has failed.
+"""Who may see a server also sees what an adjust of it has brought.
 
 Nova shows the details of events to administrators only, by default.
 """
