@@ -14,6 +14,7 @@ SOCKET = "--socket /var/lib/nova/api.sock"
 TLS = "--https-socket [::]:8774,/etc/nova/test.crt,/etc/nova/test.key"
 RESTART = "/usr/share/nova-xloud/restart-services 2>&1"
 POLICY = "usr/sbin/policy-rc.d"
+CURL = "curl -sS -o /dev/null --max-time 60 --retry 60 --retry-delay 1 --retry-connrefused"
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +138,17 @@ def test_servers_of_other_units_are_named(ours: Cloud) -> None:
     )
     site = ours.container.root / "etc/apache2/sites-enabled/nova.conf"
     site.write_text("Listen 8798\nWSGIScriptAlias / /usr/bin/nova-api-wsgi\n")
-    # Apache forks its workers after systemd has seen it start; a later one loads the new library
-    ours.sh("systemctl restart apache2; systemctl is-active apache2 site-api; sleep 5")
+    # A worker that is forked after the library has changed loads the new library: both servers must
+    # have answered before.
+    ours.sh("systemctl restart apache2; systemctl is-active apache2 site-api")
+    for port in (8798, 8799):
+        ours.sh(f"{CURL} 127.0.0.1:{port}; sleep 1")
     for _ in under_policy(ours, "exit 101"):
         said = restart(ours)
         apache = "nova-api runs under apache2, which nova-xloud does not reload: "
         assert f"nova-xloud: {apache}systemctl reload apache2\n" in said
         assert said.count("in site-api.service, which nova-xloud does not restart") == 1
         # what the message says, exactly
-        ours.sh("systemctl reload apache2; systemctl stop site-api; sleep 5")
-        assert "nova-xloud does not" not in ours.sh(RESTART)
+        ours.sh("systemctl reload apache2; systemctl stop site-api")
+        # Apache ends its old workers one after another.
+        ours.sh(f"while {RESTART} | grep -q 'nova-xloud does not'; do sleep 1; done")
