@@ -59,6 +59,11 @@ def xml(domain):
     return domain.XMLDesc()
 
 
+def is_paused(domain):
+    """Say whether the guest stands still."""
+    return domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED
+
+
 def process(domain):
     """Return the id and the start time, in ticks since boot, of the process that the guest is."""
     with open(f"/run/libvirt/qemu/{domain.name()}.pid") as file:  # noqa: PTH123 runs anywhere
@@ -86,7 +91,10 @@ def domains(connection):
     return [domain.UUIDString() for domain in connection.listAllDomains()]
 
 
-METHODS = {each.__name__: each for each in (figures, xml, process, set_vcpus, set_memory, domains)}
+METHODS = {
+    each.__name__: each
+    for each in (figures, xml, is_paused, process, set_vcpus, set_memory, domains)
+}
 
 
 def ask(connection, method, *arguments):
