@@ -8,5 +8,5 @@ SM_SKIP_KEYS = entries((
     'xloud_current_vcpus', 'xloud_current_memory_mb',
     'xloud_live_vcpus', 'xloud_live_memory_mb',
     'xloud_old_vcpus', 'xloud_old_memory_mb',
-    'xloud_adjusting',
+    'xloud_adjusting', 'xloud_guest',
 ))

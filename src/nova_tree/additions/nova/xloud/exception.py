@@ -113,6 +113,11 @@ class AdjustTimeout(AdjustError):
                 "'xloud_adjust' will tell.")
 
 
+class AdjustGuestSilent(AdjustError):
+    msg_fmt = _("The hypervisor has not told the size of server %(server)s in "
+                "time.")
+
+
 class AdjustHostTooOld(AdjustError):
     msg_fmt = _("The compute host of server %(server)s runs a release that "
                 "cannot adjust servers.")

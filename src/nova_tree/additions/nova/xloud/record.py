@@ -21,16 +21,20 @@ floor) has its flavor's maximum, whatever its flavor says.
 
 *Recorded* is the size after the next cold start. *Live* is the size that the
 running guest has. *Held* is the size that Placement, the tracker and quota
-count. All figures are vCPUs and MiB.
+count. The *guest* is what the host saw when it last looked. All figures are
+vCPUs and MiB.
 """
 
 import contextlib
+
+from oslo_serialization import jsonutils
 
 from nova.xloud import size as xloud_size
 
 _RECORDED = xloud_size.Size('xloud_current_vcpus', 'xloud_current_memory_mb')
 _LIVE = xloud_size.Size('xloud_live_vcpus', 'xloud_live_memory_mb')
 _OLD = xloud_size.Size('xloud_old_vcpus', 'xloud_old_memory_mb')
+_GUEST = 'xloud_guest'
 
 
 def _image_policy(instance):
@@ -144,7 +148,64 @@ def write_live(instance, now):
         _drop(instance, _LIVE)
     else:
         _write(instance, _LIVE, now)
+    forget_guest(instance)
     hold_for_quota(instance, held(instance))
+
+
+def guest(instance):
+    """Tell what the host of a server last saw of its guest.
+
+    The host writes it after an adjust and in its periodic task, when the
+    guest has settled at the live size. A note of any other size says nothing.
+
+    :param instance: nova.objects.Instance
+    :returns: nova.xloud.size.GuestSize; None where the host must be asked
+    """
+    try:
+        figures = jsonutils.loads(instance.system_metadata.get(_GUEST, '{}'))
+        # Another release may have written more figures
+        seen = xloud_size.GuestSize(**{
+            name: figures[name]
+            for name in xloud_size.GuestSize._fields if name != 'may_boot'})
+    except (ValueError, LookupError, TypeError):
+        return None
+    return seen if seen[:2] == live(instance) else None
+
+
+def settled(seen, size):
+    """Tell which figures of a guest stand until the next look at it.
+
+    :param seen: nova.xloud.size.GuestSize, None without a running guest
+    :param size: Size that is the live one of the server
+    :returns: GuestSize; None for a guest that is off its size, or may boot
+    """
+    if (seen is None or seen[:2] != size or
+            (seen.may_boot and not seen.balloon_driver_active)):
+        return None
+    return seen._replace(may_boot=False)
+
+
+def write_guest(instance, seen):
+    """Write what the host has seen of a guest into the instance.
+
+    :param instance: nova.objects.Instance with its live size, to be saved by
+        the caller
+    :param seen: nova.xloud.size.GuestSize as :func:`settled` returns it
+    """
+    forget_guest(instance)
+    if seen is not None:
+        figures = seen._asdict()
+        del figures['may_boot']
+        instance.system_metadata[_GUEST] = jsonutils.dumps(
+            figures, sort_keys=True)
+
+
+def forget_guest(instance):
+    """Forget what the host has seen of a guest.
+
+    :param instance: nova.objects.Instance, to be saved by the caller
+    """
+    _drop(instance, (_GUEST,))
 
 
 def hold_for_quota(instance, size):
@@ -174,6 +235,17 @@ def forget_live_of_floor(instance):
     """
     if xloud_size.has_floor(instance.flavor):
         forget_live(instance)
+        forget_guest(instance)
+
+
+def forget_guest_of_floor(instance):
+    """Note that a server with a floor has another guest, which boots.
+
+    :param instance: nova.objects.Instance, to be saved by the caller; nothing
+        of one without a floor is read
+    """
+    if xloud_size.has_floor(instance.flavor):
+        forget_guest(instance)
 
 
 def start_late(instance):

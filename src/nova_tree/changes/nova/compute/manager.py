@@ -44,6 +44,14 @@ class ComputeManager:
     def _do_rebuild_instance(self, context, instance):
         xloud_hooks.guest_is_new(self, context, instance)
 
+    @before("instance.vm_state")
+    def rescue_instance(self, context, instance):
+        xloud_hooks.guest_is_another(instance)
+
+    @before("instance.vm_state")
+    def unrescue_instance(self, context, instance):
+        xloud_hooks.guest_is_another(instance)
+
     @decorate
     @xloud_hooks.revert_allocation
     def _revert_allocation(self, context, instance, migration): ...

@@ -17,13 +17,15 @@
 from oslo_log import log as logging
 import oslo_messaging as messaging
 
-from nova.xloud.compute import guest as xloud_guest
 from nova.xloud import exception
 from nova.xloud import record as xloud_record
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
+
+# Seconds that a look at a guest may take while a thread of RPC waits for it.
+_PATIENCE = 2
 
 
 class Endpoint:
@@ -32,13 +34,13 @@ class Endpoint:
     target = messaging.Target(
         namespace=rpcapi.NAMESPACE, version=rpcapi.VERSION)
 
-    def __init__(self, driver, adjuster):
+    def __init__(self, looks, adjuster):
         """Take the calls for a compute host.
 
-        :param driver: nova.virt.driver.ComputeDriver
+        :param looks: nova.xloud.compute.looks.Looks
         :param adjuster: nova.xloud.compute.work.Adjuster
         """
-        self._driver = driver
+        self._looks = looks
         self._adjuster = adjuster
 
     def ping(self, ctxt):
@@ -69,13 +71,15 @@ class Endpoint:
     def get_status(self, ctxt, instance):
         """Tell the figures of a server's guest.
 
-        The recorded size stands in where there is no running guest.
+        The recorded size stands in where there is no running guest. nova-api
+        shows what is recorded when the hypervisor does not answer in time.
 
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance
         :returns: dict, see :meth:`nova.xloud.rpcapi.XloudAPI.get_status`
+        :raises: AdjustGuestSilent, AdjustNotSupported
         """
-        guest = xloud_guest.size(self._driver, instance)
+        guest = self._looks.size(instance, _PATIENCE)
         if guest is None:
             size = xloud_record.recorded(instance)
             guest = xloud_size.GuestSize(

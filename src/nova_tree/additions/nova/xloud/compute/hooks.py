@@ -68,6 +68,7 @@ def server_is_new(instance):
 
 def guest_is_new(manager, context, instance):
     """After a reboot and a rebuild, before the new state is saved."""
+    xloud_record.forget_guest_of_floor(instance)
     manager.xloud.accounting.settle_new_guest(context, instance)
 
 
@@ -78,6 +79,11 @@ def guest_is_off(manager, context, instance):
     """
     xloud_record.forget_live_of_floor(instance)
     manager.xloud.accounting.settle_new_guest(context, instance)
+
+
+def guest_is_another(instance):
+    """After a rescue and an unrescue, before the new state is saved."""
+    xloud_record.forget_guest_of_floor(instance)
 
 
 def revert_allocation(function):

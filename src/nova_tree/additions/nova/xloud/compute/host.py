@@ -16,6 +16,7 @@
 
 from nova.xloud import accounting
 from nova.xloud.compute import endpoint
+from nova.xloud.compute import looks
 from nova.xloud.compute import reconcile
 from nova.xloud.compute import running
 from nova.xloud.compute import work
@@ -26,6 +27,7 @@ class Host:
 
     :ivar running: what this process remembers of adjusts
     :ivar accounting: what Placement and the tracker hold
+    :ivar looks: looks at the guests
     :ivar adjuster: takes on adjusts
     :ivar reconciler: brings together what has come apart
     :ivar endpoint: answers the RPC namespace
@@ -42,8 +44,9 @@ class Host:
         """
         self.running = running.Running()
         self.accounting = accounting.Accounting(name, tracker, reportclient)
+        self.looks = looks.Looks(driver)
         self.adjuster = work.Adjuster(
             name, driver, self.accounting, self.running)
         self.reconciler = reconcile.Reconciler(
-            name, driver, self.accounting, self.running)
-        self.endpoint = endpoint.Endpoint(driver, self.adjuster)
+            name, driver, self.looks, self.accounting, self.running)
+        self.endpoint = endpoint.Endpoint(self.looks, self.adjuster)

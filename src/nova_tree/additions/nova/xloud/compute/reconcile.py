@@ -20,6 +20,7 @@ that this process is adjusting, nor one that another operation has.
 """
 
 import collections
+import time
 
 from futurist import waiters
 from oslo_log import log as logging
@@ -33,6 +34,7 @@ from nova.i18n import _
 from nova import objects
 from nova.xloud.compute import executors
 from nova.xloud.compute import guest as xloud_guest
+from nova.xloud import exception
 from nova.xloud import intent as xloud_intent
 from nova.xloud import lifecycle
 from nova.xloud import record as xloud_record
@@ -50,9 +52,16 @@ _LOOKS = 2
 _LOOKS_WITHOUT_DRIVER = 5
 
 # Servers at a time: most of the time goes into replies of the conductor, half
-# a second each where oslo.messaging (16 and 17) looks so rarely. A host that
-# starts is not there for its users before all are done.
+# a second each where oslo.messaging (16 and 17) looks so rarely.
 _AT_ONCE = 10
+
+# Seconds that all servers together may take of the start, or of the periodic
+# task, of nova-compute. The rest goes on beside: a host that starts is not
+# there for its users before, and Nova's periodic tasks wait for each other.
+_PATIENCE = 10
+
+# Seconds that a hypervisor may take to tell the size of one guest.
+_LOOK_PATIENCE = 5
 
 # The next guest has the recorded size.
 _OFF = (vm_states.STOPPED, vm_states.SHELVED, vm_states.SOFT_DELETED)
@@ -92,26 +101,29 @@ class _Drifts:
 class Reconciler:
     """Reconciles the servers with a floor on one compute host."""
 
-    def __init__(self, host, driver, accounting, running):
+    def __init__(self, host, driver, looks, accounting, running):
         """Work for a compute host.
 
         :param host: name of the host
         :param driver: nova.virt.driver.ComputeDriver
+        :param looks: nova.xloud.compute.looks.Looks
         :param accounting: nova.xloud.accounting.Accounting
         :param running: nova.xloud.compute.running.Running
         """
         self._host = host
         self._driver = driver
+        self._looks = looks
         self._accounting = accounting
         self._running = running
         self._drifts = _Drifts()
         self._helpers = executors.make('xloud reconciliation', _AT_ONCE)
+        self._begun = {}
 
     def reconcile(self, context, startup=False):
         """Reconcile the servers with a floor on this host.
 
         Never raises: a server that could not be reconciled is looked at
-        again the next time.
+        again the next time. Servers that take too long go on beside.
 
         :param context: nova.context.RequestContext, an admin's
         :param startup: True when no adjust can be on its way to this host
@@ -133,26 +145,23 @@ class Reconciler:
             held = self._accounting.held(context, nodename)
             work += [(instance, held.get(instance.uuid, {}))
                      for instance in instances]
-        if len(work) == 1:
-            self._reconcile_one(context, *work[0], startup)
-        else:
-            futures = [
-                self._begin(context, instance, held, startup)
-                for instance, held in work]
-            waiters.wait_for_all(
-                [future for future in futures if future is not None])
+        self._begun = {uuid: future for uuid, future in self._begun.items()
+                       if not future.done()}
+        # Users wait for a server that an adjust has left half done
+        work.sort(key=lambda each: each[0].task_state is None)
+        for instance, held in work:
+            # Else the last task has it still
+            if instance.uuid not in self._begun:
+                self._begun[instance.uuid] = executors.submit(
+                    self._helpers, self._reconcile_one, context, instance,
+                    held, startup)
+        late = waiters.wait_for_all(
+            list(self._begun.values()), timeout=_PATIENCE).not_done
+        if late:
+            LOG.warning('%(number)s servers with a floor are not reconciled '
+                        'after %(seconds)s seconds. That goes on beside.',
+                        {'number': len(late), 'seconds': _PATIENCE})
         self._drifts.keep({instance.uuid for instance, _held in work})
-
-    def _begin(self, context, instance, held, startup):
-        """Have a helper reconcile a server, or do it here without one."""
-        try:
-            return executors.submit(
-                self._helpers, self._reconcile_one, context, instance, held,
-                startup)
-        except RuntimeError as error:
-            LOG.warning('No thread can be started, so the servers wait for '
-                        'each other: %s', error)
-            self._reconcile_one(context, instance, held, startup)
 
     def _reconcile_one(self, context, instance, held, startup):
         try:
@@ -184,53 +193,60 @@ class Reconciler:
     def _reconcile_instance(self, context, instance, held, startup):
         half_done = self._is_half_done(instance, startup)
         noted = xloud_record.live(instance)
-        seen = noted
+        seen, guest = noted, xloud_record.guest(instance)
         if not half_done:
             if not _is_settled(instance):
                 self._drifts.note(instance.uuid, 0)
                 return
-            seen = self._size_seen(instance, noted)
-            if seen == noted and self._accounting.is_settled(instance, held):
+            seen, guest = self._look(instance, noted)
+            if (seen == noted and guest == xloud_record.guest(instance) and
+                    self._accounting.is_settled(instance, held)):
                 return
         with self._running.hold(instance.uuid) as is_ours:
             if not is_ours:
                 return
             # The instance may have been read a minute ago
-            instance = objects.Instance.get_by_uuid(
+            now = objects.Instance.get_by_uuid(
                 context, instance.uuid,
                 expected_attrs=['flavor', 'info_cache', 'metadata',
                                 'system_metadata'])
-            if instance.host != self._host:
+            if now.host != self._host:
                 return
-            if self._is_half_done(instance, startup):
-                self._recover(context, instance)
-            elif (_is_settled(instance) and
-                    xloud_record.live(instance) == noted):
-                if seen != noted:
-                    self._note_seen(instance, seen, noted)
-                self._accounting.settle(context, instance)
+            # What goes on beside the start may meet an adjust of after it
+            is_of_before = startup and _request(now) == _request(instance)
+            if self._is_half_done(now, is_of_before):
+                self._recover(context, now)
+            elif _is_settled(now) and xloud_record.live(now) == noted:
+                if seen != noted or guest != xloud_record.guest(now):
+                    self._note(now, seen, noted, guest)
+                self._accounting.settle(context, now)
 
     @staticmethod
-    def _note_seen(instance, seen, noted):
-        LOG.warning('The guest has %(vcpus)s vCPUs and %(memory_mb)s MiB, '
-                    'not the %(noted_vcpus)s vCPUs and %(noted_mb)s MiB that '
-                    'were noted for it.',
-                    {'vcpus': seen.vcpus,
-                     'memory_mb': seen.memory_mb,
-                     'noted_vcpus': noted.vcpus,
-                     'noted_mb': noted.memory_mb},
-                    instance=instance)
-        xloud_record.write_live(instance, seen)
+    def _note(instance, seen, noted, guest):
+        if seen != noted:
+            LOG.warning('The guest has %(vcpus)s vCPUs and %(memory_mb)s MiB, '
+                        'not the %(noted_vcpus)s vCPUs and %(noted_mb)s MiB '
+                        'that were noted for it.',
+                        {'vcpus': seen.vcpus,
+                         'memory_mb': seen.memory_mb,
+                         'noted_vcpus': noted.vcpus,
+                         'noted_mb': noted.memory_mb},
+                        instance=instance)
+            xloud_record.write_live(instance, seen)
+        xloud_record.write_guest(instance, guest)
         instance.save(expected_task_state=[None])
 
-    def _is_half_done(self, instance, startup):
+    def _is_half_done(self, instance, is_of_before):
         """Tell whether an adjust was begun, unless this process works on it.
 
         The task state may belong to a call that is still on its way;
         nova-api gives that up after a time.
+
+        :param is_of_before: whether an adjust of the server is one of before
+            the start of nova-compute
         """
         if instance.task_state == task_states.XLOUD_ADJUSTING:
-            return (startup or self._running.is_abandoned(instance) or
+            return (is_of_before or self._running.is_abandoned(instance) or
                     timeutils.is_older_than(
                         instance.updated_at or instance.created_at,
                         2 * CONF.rpc_response_timeout))
@@ -238,20 +254,28 @@ class Reconciler:
         return (_is_settled(instance) and
                 xloud_intent.Intent.of(instance) is not None)
 
-    def _size_seen(self, instance, noted):
+    def _look(self, instance, noted):
         """Tell which size the guest has, as far as that can be said.
 
         :param noted: the size that is noted for the guest
-        :returns: nova.xloud.size.Size; the one noted where nothing is seen
+        :returns: tuple of the nova.xloud.size.Size that counts, the noted one
+            where nothing is seen, and the nova.xloud.size.GuestSize to note
         """
         guest = None
+        kept = xloud_record.guest(instance)
         if instance.vm_state in _RUNS:
-            guest = xloud_guest.size(self._driver, instance)
+            try:
+                guest = self._looks.size(
+                    instance, _LOOK_PATIENCE, since=time.monotonic())
+                kept = None
+            except exception.AdjustGuestSilent as error:
+                LOG.warning('The size of the guest is not known: %s', error,
+                            instance=instance)
         if guest is None:
             self._drifts.note(instance.uuid, 0)
             if instance.vm_state in _OFF:
-                return xloud_record.recorded(instance)
-            return noted
+                return xloud_record.recorded(instance), None
+            return noted, kept
         seen = noted
         if xloud_size.has_cpu_floor(instance.flavor):
             seen = seen._replace(vcpus=guest.vcpus)
@@ -260,7 +284,7 @@ class Reconciler:
                     instance.uuid, guest.memory_mb - noted.memory_mb,
                     _looks(instance, guest))):
             seen = seen._replace(memory_mb=guest.memory_mb)
-        return seen
+        return seen, xloud_record.settled(guest, seen)
 
     def _recover(self, context, instance):
         """End an adjust that was interrupted: all of it, or none."""
@@ -323,6 +347,12 @@ def _looks(instance, guest):
                   instance=instance)
         return 1
     return _LOOKS_WITHOUT_DRIVER
+
+
+def _request(instance):
+    """Tell which request an adjust of the server is of; None without one."""
+    intent = xloud_intent.Intent.of(instance)
+    return None if intent is None else intent.request_id
 
 
 def _is_settled(instance):

@@ -28,6 +28,7 @@ from nova.xloud.api import adjust as api
 from nova.xloud import exception
 from nova.xloud import intent
 from nova.xloud import record as xloud_record
+from nova.xloud.size import GuestSize
 from nova.xloud.size import Size
 
 
@@ -564,6 +565,37 @@ class StatusTestCase(APITestCase):
                           instance_id=uuids.server)):
             self.rpc.get_status.side_effect = error
             self.assertEqual(self.RECORDED, self._status())
+
+    def test_what_the_host_has_noted_is_not_asked_again(self):
+        xloud_record.write_guest(
+            self.instance, GuestSize(2, 2048, True, 512, True))
+        noted = dict(self.RECORDED, balloon_driver_active=True,
+                     attached_dimms_mb=512, has_virtiomem=True)
+        self.assertEqual(noted, self._status())
+        self.rpc.get_status.assert_not_called()
+        # Something may be on its way
+        for task_state in ('xloud_adjusting', 'rebooting'):
+            self.instance.task_state = task_state
+            self.rpc.get_status.return_value = {'current_vcpus': 3}
+            self.assertEqual(dict(noted, current_vcpus=3), self._status())
+        # or the host has not seen the size
+        self.instance.task_state = None
+        xloud_record.write_live(self.instance, Size(3, 2048))
+        self._status()
+        self.assertEqual(3, self.rpc.get_status.call_count)
+
+    def test_a_host_that_is_down_leaves_what_it_has_noted(self):
+        self.is_up.return_value = False
+        xloud_record.write_guest(
+            self.instance, GuestSize(2, 2048, True, 0, False))
+        self.assertEqual(dict(self.RECORDED, balloon_driver_active=True),
+                         self._status())
+
+    def test_without_a_guest_nothing_is_noted_of_it(self):
+        xloud_record.write_guest(
+            self.instance, GuestSize(2, 2048, True, 512, True))
+        self.instance.vm_state = vm_states.STOPPED
+        self.assertEqual(self.RECORDED, self._status())
 
     def test_a_host_that_is_down_is_not_asked(self):
         self.is_up.return_value = False

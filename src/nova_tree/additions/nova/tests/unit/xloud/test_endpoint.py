@@ -28,9 +28,9 @@ class EndpointTestCase(test.NoDBTestCase):
 
     def setUp(self):
         super().setUp()
-        self.driver = mock.Mock()
+        self.looks = mock.Mock()
         self.adjuster = mock.Mock()
-        self.endpoint = endpoint.Endpoint(self.driver, self.adjuster)
+        self.endpoint = endpoint.Endpoint(self.looks, self.adjuster)
 
     def test_ping(self):
         self.assertTrue(self.endpoint.ping(mock.sentinel.ctxt))
@@ -50,8 +50,7 @@ class EndpointTestCase(test.NoDBTestCase):
             mock.sentinel.ctxt, mock.sentinel.instance, 1, 2, False)
 
     def test_status_is_the_guests(self):
-        self.driver.get_current_size.return_value = GuestSize(
-            3, 2048, True, 512, True)
+        self.looks.size.return_value = GuestSize(3, 2048, True, 512, True)
         self.assertEqual(
             {'current_vcpus': 3, 'current_memory_mb': 2048,
              'balloon_driver_active': True, 'attached_dimms_mb': 512,
@@ -60,13 +59,19 @@ class EndpointTestCase(test.NoDBTestCase):
                 mock.sentinel.ctxt, base.make_instance()))
 
     def test_status_without_a_guest_is_what_is_recorded(self):
-        self.driver.get_current_size.return_value = None
+        self.looks.size.return_value = None
         self.assertEqual(
             {'current_vcpus': 2, 'current_memory_mb': 2048,
              'balloon_driver_active': False, 'attached_dimms_mb': 0,
              'has_virtiomem': False},
             self.endpoint.get_status(
                 mock.sentinel.ctxt, base.make_instance(size=(2, 2048))))
+
+    def test_a_guest_that_hangs_is_no_error_of_the_host(self):
+        self.looks.size.side_effect = exception.AdjustGuestSilent(server='x')
+        self.assertRaises(
+            dispatcher.ExpectedException, self.endpoint.get_status,
+            mock.sentinel.ctxt, base.make_instance())
 
     def test_nova_compute_has_the_endpoint(self):
         compute = manager.ComputeManager(

@@ -16,6 +16,8 @@ import datetime
 import threading
 from unittest import mock
 
+import fixtures
+from futurist import waiters
 from keystoneauth1 import exceptions as ks_exc
 import oslo_messaging as messaging
 from oslo_utils.fixture import uuidsentinel as uuids
@@ -44,6 +46,7 @@ class ReconcileTestCase(base.HostTestCase):
         self.guest = GuestSize(2, 2048, True, 0, False)
         self.driver.get_current_size.side_effect = (
             lambda instance: self.guest)
+        record.write_guest(self.instance, self.guest)
         self.tracker.xloud.instances = {'node': [self.instance]}
         self.held = {'VCPU': 2, 'MEMORY_MB': 2048}
         self.client.get_allocations_for_resource_provider.side_effect = (
@@ -60,6 +63,7 @@ class ReconcileTestCase(base.HostTestCase):
     def use(self, driver):
         """Have the host work with another driver."""
         self.host.reconciler._driver = driver
+        self.host.looks._driver = driver
 
     def reconcile(self, startup=False):
         self.host.reconciler.reconcile(self.context, startup)
@@ -147,6 +151,7 @@ class ApartTestCase(ReconcileTestCase):
         self.assertAssigned((3, 2048))
 
     def test_guest_has_other_memory(self):
+        record.forget_guest(self.instance)
         self.guest = self.guest._replace(memory_mb=3000)
         self.reconcile()
         self.assertLeftAlone()
@@ -154,6 +159,7 @@ class ApartTestCase(ReconcileTestCase):
         self.assertEqual(Size(2, 3000), record.live(self.instance))
 
     def test_guest_without_balloon_driver_may_be_booting(self):
+        record.forget_guest(self.instance)
         self.guest = self.guest._replace(
             memory_mb=4096, balloon_driver_active=False, may_boot=True)
         for look in range(4):
@@ -172,12 +178,14 @@ class ApartTestCase(ReconcileTestCase):
                       self.stdlog.logger.output)
 
     def test_memory_that_is_held_is_looked_at_again(self):
+        record.forget_guest(self.instance)
         self.guest = self.guest._replace(
             memory_mb=1024, balloon_driver_active=False)
         self.reconcile()
         self.assertLeftAlone()
 
     def test_another_operation_in_between_starts_anew(self):
+        record.forget_guest(self.instance)
         self.guest = self.guest._replace(memory_mb=3000)
         self.reconcile()
         self.instance.task_state = 'rebooting'
@@ -298,7 +306,127 @@ class SideBySideTestCase(ReconcileTestCase):
     def test_thread_cannot_be_started(self):
         with mock.patch('nova.xloud.compute.executors.submit',
                         side_effect=RuntimeError):
-            self._reconcile(3, at_once=1)
+            self.tracker.xloud.instances = {'node': [self.instance]}
+            self.reconcile()
+        self.assertEqual([], self.seen)
+        self.assertIn('could not be reconciled', self.stdlog.logger.output)
+
+
+class BesideTestCase(ReconcileTestCase):
+    """Some guests hang; nobody waits for them for long."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatchObject(reconcile, '_PATIENCE', 0.1))
+        self.answers = threading.Event()
+        self.addCleanup(self.answers.set)
+        self.other = base.make_instance(size=(2, 2048), uuid=uuids.other)
+        record.write_guest(self.other, self.guest)
+        self.tracker.xloud.instances = {'node': [self.instance, self.other]}
+        self.driver.get_current_size.side_effect = self._look
+        self.asked = []
+
+    def _look(self, instance):
+        self.asked.append(instance.uuid)
+        if instance.uuid == self.instance.uuid:
+            self.answers.wait(30)
+        return self.guest
+
+    def _end(self):
+        """Let the guest answer, and wait for what goes on beside."""
+        self.answers.set()
+        waiters.wait_for_all(
+            list(self.host.reconciler._begun.values()), timeout=30)
+
+    def test_the_rest_goes_on_beside(self):
+        self.held = {'VCPU': 4, 'MEMORY_MB': 2048}
+        self.reconcile()
+        self.assertIn('1 servers with a floor are not reconciled',
+                      self.stdlog.logger.output)
+        self.assertAssigned()
+        self._end()
+        self.assertAssigned((2, 2048))
+
+    def test_a_server_that_goes_on_is_not_begun_again(self):
+        self.reconcile()
+        self.reconcile()
+        self.assertEqual(1, self.asked.count(self.instance.uuid))
+        self.assertEqual(2, self.asked.count(self.other.uuid))
+        self._end()
+        self.reconcile()
+        self.assertEqual(2, self.asked.count(self.instance.uuid))
+
+    def test_a_guest_that_hangs_is_left_as_it_is(self):
+        self.useFixture(
+            fixtures.MockPatchObject(reconcile, '_LOOK_PATIENCE', 0.1))
+        self.useFixture(fixtures.MockPatchObject(reconcile, '_PATIENCE', 30))
+        self.reconcile()
+        self.assertIn('is not known', self.stdlog.logger.output)
+        self.save.assert_not_called()
+        self.assertEqual(self.guest, record.guest(self.instance))
+
+    def test_half_done_servers_come_first(self):
+        self.other.task_state = 'xloud_adjusting'
+        order = []
+        with mock.patch.object(
+                self.host.reconciler, '_reconcile_one',
+                side_effect=lambda context, instance, *args: order.append(
+                    instance.uuid)):
+            self.reconcile(startup=True)
+        self.assertEqual([self.other.uuid, self.instance.uuid], order)
+
+    def test_an_adjust_of_after_the_start_is_not_taken_for_one_before(self):
+        self.instance.task_state = 'xloud_adjusting'
+        intent.Intent(3, None, True, 'req-before').write(self.instance)
+        self.read = base.make_instance(
+            size=(2, 2048), task_state='xloud_adjusting',
+            updated_at=timeutils.utcnow())
+        intent.Intent(4, None, True, 'req-after').write(self.read)
+        self.reconcile(startup=True)
+        self._end()
+        self.assertEqual('xloud_adjusting', self.read.task_state)
+        self.assertLeftAlone()
+
+
+class NoteTestCase(ReconcileTestCase):
+    """The record says what the host has seen of the guest."""
+
+    def _noted(self):
+        self.reconcile()
+        return record.guest(self.instance)
+
+    def test_a_guest_that_has_settled_is_noted_once(self):
+        record.forget_guest(self.instance)
+        self.assertEqual(self.guest, self._noted())
+        self.save.assert_called_once_with(expected_task_state=[None])
+        self._noted()
+        self.save.assert_called_once()
+
+    def test_other_figures_are_noted(self):
+        self.guest = self.guest._replace(attached_dimms_mb=512)
+        self.assertEqual(self.guest, self._noted())
+
+    def test_a_guest_that_moves_is_not_noted(self):
+        self.guest = self.guest._replace(memory_mb=3000)
+        self.assertIsNone(self._noted())
+        # it counts now
+        self.assertEqual(self.guest, self._noted())
+
+    def test_a_guest_that_boots_is_not_noted(self):
+        self.guest = self.guest._replace(
+            balloon_driver_active=False, may_boot=True)
+        self.assertIsNone(self._noted())
+
+    def test_a_guest_that_is_gone_is_not_noted(self):
+        self.guest = None
+        self.assertIsNone(self._noted())
+
+    def test_a_guest_that_stands_still_stays_noted(self):
+        seen = self.guest
+        self.guest = None
+        for vm_state in ('paused', 'suspended'):
+            self.instance.vm_state = vm_state
+            self.assertEqual(seen, self._noted())
 
 
 class RecoverTestCase(ReconcileTestCase):

@@ -15,6 +15,7 @@
 from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud import record
+from nova.xloud.size import GuestSize
 from nova.xloud.size import Size
 
 
@@ -116,6 +117,71 @@ class RecordTestCase(test.NoDBTestCase):
         instance = base.make_instance(base.make_flavor())
         record.start_at_floor(instance, instance.flavor)
         self.assertEqual(set(), instance.obj_what_changed())
+
+
+class GuestTestCase(test.NoDBTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.instance = base.make_instance(size=(2, 2048))
+        self.seen = GuestSize(2, 2048, True, 512, True)
+
+    def _write(self, seen=None):
+        record.write_guest(self.instance, record.settled(
+            seen or self.seen, record.live(self.instance)))
+
+    def test_what_was_seen_is_told(self):
+        self.assertIsNone(record.guest(self.instance))
+        self._write()
+        self.assertEqual(self.seen, record.guest(self.instance))
+        record.forget_guest(self.instance)
+        self.assertIsNone(record.guest(self.instance))
+
+    def test_it_fits_into_the_database(self):
+        self._write(self.seen._replace(
+            vcpus=2, memory_mb=2048, attached_dimms_mb=2 ** 40))
+        self.assertLess(len(self.instance.system_metadata['xloud_guest']), 255)
+
+    def test_a_guest_that_is_off_its_size_is_not_written(self):
+        self._write()
+        self._write(self.seen._replace(vcpus=3))
+        self.assertIsNone(record.guest(self.instance))
+
+    def test_a_guest_that_may_boot_is_written_with_its_driver_only(self):
+        self._write(self.seen._replace(may_boot=True))
+        self.assertEqual(self.seen, record.guest(self.instance))
+        self._write(self.seen._replace(
+            may_boot=True, balloon_driver_active=False))
+        self.assertIsNone(record.guest(self.instance))
+        booted = self.seen._replace(balloon_driver_active=False)
+        self._write(booted)
+        self.assertEqual(booted, record.guest(self.instance))
+
+    def test_another_size_takes_it_away(self):
+        for change in (
+                lambda: record.write(self.instance, Size(3, 2048)),
+                lambda: record.write_live(self.instance, Size(3, 2048)),
+                lambda: record.forget_live_of_floor(self.instance),
+                lambda: record.forget_guest_of_floor(self.instance)):
+            record.write(self.instance, Size(2, 2048))
+            self._write()
+            change()
+            self.assertNotIn('xloud_guest', self.instance.system_metadata)
+
+    def test_a_size_that_an_older_host_has_written_takes_it_away(self):
+        self._write()
+        self.instance.system_metadata['xloud_current_vcpus'] = '3'
+        self.assertIsNone(record.guest(self.instance))
+
+    def test_other_releases_write_more_or_less(self):
+        self._write()
+        text = self.instance.system_metadata['xloud_guest']
+        for written, seen in (
+                (text.replace('{', '{"new": 1, '), self.seen),
+                (text.replace('memory_mb', 'mib'), None),
+                ('[]', None), ('{', None), ('1', None)):
+            self.instance.system_metadata['xloud_guest'] = written
+            self.assertEqual(seen, record.guest(self.instance))
 
 
 class ResizeTestCase(test.NoDBTestCase):

@@ -58,7 +58,7 @@ class XloudAPITestCase(test.NoDBTestCase):
         self.assertIs(self.call.return_value, self.api.get_status(
             self.context, self.instance))
         self.client.prepare.assert_called_once_with(
-            server='host', timeout=10)
+            server='host', timeout=5)
         self.call.assert_called_once_with(
             self.context, 'get_status', instance=self.instance)
 
