@@ -87,6 +87,13 @@ class Accounting:
         :param instance: nova.objects.Instance with its size
         """
         self.settle_placement(ctxt, instance)
+        self.settle_tracker(instance)
+
+    def settle_tracker(self, instance):
+        """Bring the tracker to the size of a server; never raises.
+
+        :param instance: nova.objects.Instance with its size
+        """
         try:
             self._tracker.xloud.update(instance)
         except Exception:

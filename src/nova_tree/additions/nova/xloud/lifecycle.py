@@ -60,10 +60,10 @@ LIFE = (
         'the start of the event',
         'the thread; reconciliation, after a restart of nova-compute',
         'settle', 'settled'),
-    Row('settled', 'the size that the guest has; then Placement and the '
-        'tracker', 'the thread; reconciliation', 'end', 'ended'),
-    Row('ended', 'the end of the event; then no intent, no growth for quota '
-        'and no task state, in one save',
+    Row('settled', 'the size that the guest has; then Placement',
+        'the thread; reconciliation', 'end', 'ended'),
+    Row('ended', 'the tracker, and the end of the event; then no intent, no '
+        'growth for quota and no task state, in one save',
         'nobody: a message about an ended request is ignored', '-', '-'),
 )
 
@@ -146,6 +146,29 @@ def read_own(instance, host, request_id):
         the adjust has ended
     """
     instance.refresh()
+    check_own(instance, host, request_id)
+
+
+def read_again(context, instance):
+    """Read a server again, into an object of its own, beside other work.
+
+    :param context: nova.context.RequestContext of the request
+    :param instance: nova.objects.Instance, which stays as it is
+    :returns: nova.objects.Instance, for :func:`check_own` or
+        :func:`give_back_read`
+    """
+    return objects.Instance.get_by_uuid(
+        context, instance.uuid,
+        expected_attrs=['flavor', 'info_cache', 'metadata',
+                        'system_metadata'])
+
+
+def check_own(instance, host, request_id):
+    """Check that an adjust is still this host's; see :func:`read_own`.
+
+    :param instance: nova.objects.Instance that was just read
+    :raises: AdjustTakenOver
+    """
     if not is_of(instance, host, request_id):
         raise exception.AdjustTakenOver()
 
@@ -177,15 +200,6 @@ def end(context, instance, request_id, name, host, error=None):
     give_back(instance, request_id)
 
 
-def end_begun(context, instance, request_id, error=None):
-    """End an adjust whose event this process has begun; see :func:`end`.
-
-    :param error: exception why the adjust has failed; None if it has not
-    """
-    tell_end(context, instance, error)
-    give_back(instance, request_id)
-
-
 def tell_end(context, instance, error):
     """Finish the event that this process has begun.
 
@@ -200,13 +214,23 @@ def tell_end(context, instance, error):
 
 
 def give_back(instance, request_id):
-    """Give a server back to its users.
+    """Read a server again, and give it back to its users.
 
     :param instance: nova.objects.Instance without unsaved changes
     :param request_id: id of the request; None for whichever it is
     """
     try:
         instance.refresh()
+    except nova_exception.InstanceNotFound:
+        LOG.info('The server was deleted while it was adjusted.',
+                 instance=instance)
+    else:
+        give_back_read(instance, request_id)
+
+
+def give_back_read(instance, request_id):
+    """Give a server back that was just read; see :func:`give_back`."""
+    try:
         noted = xloud_intent.Intent.of(instance)
         if noted is None:
             if instance.task_state != task_states.XLOUD_ADJUSTING:

@@ -221,6 +221,11 @@ class SetMemoryTestCase(LibvirtTestCase):
             kib = memory_mb * 1024
             self.assertEqual((kib, kib), (self.kib, self.kept))
 
+    def test_quick_guest_is_seen_soon(self):
+        self.speed = 2048 * 1024 * 20
+        self._set_memory(1024)
+        self.assertTrue(self.now < 0.1, self.now)
+
     def test_slow_guest(self):
         self.speed = 20 * 1024
         self._set_memory(1024)

@@ -27,6 +27,7 @@ from nova import exception as nova_exception
 from nova.tests.unit.xloud import base
 from nova.xloud import exception
 from nova.xloud import intent
+from nova.xloud import lifecycle
 from nova.xloud import record
 from nova.xloud import size
 from nova.xloud.size import Size
@@ -40,6 +41,7 @@ class AdjusterTestCase(base.HostTestCase):
         self.instance.task_state = 'xloud_adjusting'
         self.adjuster = self.host.adjuster
         self.running._began -= 61
+        self.patch('nova.xloud.lifecycle.read_again', side_effect=self._read)
         self.steps = []
         self.assign.side_effect = self._assign
         self.finished.side_effect = (
@@ -53,6 +55,11 @@ class AdjusterTestCase(base.HostTestCase):
         future = futures.Future()
         future.set_result(function(*args))
         return future
+
+    def _read(self, context, instance):
+        """Read the server as others have saved it: see self.refresh."""
+        self.refresh()
+        return self.instance
 
     def _assign(self, client, ctxt, instance, provider, wanted, must_hold):
         self.assertEqual(uuids.node, provider)
@@ -159,7 +166,8 @@ class SuccessTestCase(AdjusterTestCase):
         self.save.side_effect = lambda **kwargs: saved.append(
             self.instance.system_metadata['locked_reason'])
         self.begin(vcpus=3)
-        self.assertEqual(['x', 'xx'], saved)
+        # the first answer was there before the guest had changed
+        self.assertEqual(['xx', 'xxx'], saved)
         self.assertSize(Size(3, 2048))
 
     def test_a_server_without_guest_keeps_what_others_have_saved(self):
@@ -203,6 +211,46 @@ class SuccessTestCase(AdjusterTestCase):
             self.instance.task_state = 'xloud_adjusting'
             self.begin(vcpus=vcpus % 4 + 1)
         self.assertEqual(1000, len(self.running._accepted))
+
+    def _others_save_while_the_guest_changes(self, answers_at_once):
+        """Tell how often the server is read before its outcome is saved."""
+        reads = []
+
+        def submit(executor, function, *args):
+            future = self._submit(executor, function, *args)
+            if function is lifecycle.read_again:
+                reads.append(len(self.driver.calls))
+                if not answers_at_once:
+                    future.done = lambda: False
+            return future
+
+        self.submit.side_effect = submit
+        self.begin(vcpus=3)
+        self.assertSize(Size(3, 2048))
+        return reads
+
+    def test_the_server_is_read_beside_a_quick_change(self):
+        # once before the guest was changed, and once before the end
+        self.assertEqual([0, 1], self._others_save_while_the_guest_changes(
+            answers_at_once=False))
+
+    def test_the_server_is_read_again_after_a_slow_change(self):
+        self.assertEqual([0, 1, 1], self._others_save_while_the_guest_changes(
+            answers_at_once=True))
+
+    def test_what_the_guest_has_then_is_noted(self):
+        self.begin(vcpus=3)
+        self.assertEqual(
+            self.driver.guest, record.guest(self.instance))
+
+    def test_a_guest_that_cannot_be_looked_at_then_is_not_noted(self):
+        with mock.patch.object(
+                self.driver, 'get_current_size', side_effect=[
+                    self.driver.guest, self.driver.guest,
+                    nova_exception.HypervisorUnavailable()]):
+            self.begin(vcpus=3)
+        self.assertSize(Size(3, 2048))
+        self.assertIsNone(record.guest(self.instance))
 
     def test_event_has_start_host_and_end(self):
         self.begin(vcpus=3)
