@@ -16,14 +16,20 @@ class XloudServersTest(integrated_helpers._IntegratedTestBase):
         self.elastic = self._create_flavor(
             extra_spec={'minimum_cpu': '1', 'minimum_memory': '1024',
                         'hw:mem_page_size': 'small'})
-        self.image = self.glance.create(None, {
-            'name': 'locked',
+        self.image = self._make_image(
+            0, {'hw_locked_memory': 'true'})
+        # More than the floor, less than the maximum
+        self.large_image = self._make_image(1536, {})
+
+    def _make_image(self, min_ram, properties):
+        return self.glance.create(None, {
+            'name': 'image',
             'status': 'active',
-            'min_ram': 0,
+            'min_ram': min_ram,
             'min_disk': 0,
             'container_format': 'raw',
             'disk_format': 'raw',
-            'properties': {'hw_locked_memory': 'true'},
+            'properties': properties,
         })['id']
 
     def _refused(self, call, *args, **kwargs):
@@ -88,6 +94,23 @@ class XloudServersTest(integrated_helpers._IntegratedTestBase):
             self.api.post_server_action, server['id'],
             {'resize': {'flavorRef': self.elastic}})
         self.assertIn('hw_locked_memory=true', message)
+
+    def test_a_floor_below_what_the_image_needs_is_refused(self):
+        """At create, at rebuild, and at resize."""
+        server = self._create_server(flavor_id=self.plain)
+        large = self._create_server(
+            flavor_id=self.plain, image_uuid=self.large_image)
+        self._age(server['id'], minimum_memory='1024')
+        rebuild = {'rebuild': {'imageRef': self.large_image}}
+        resize = {'resize': {'flavorRef': self.elastic}}
+        action = self.api.post_server_action
+        create = self._create_server
+        for call, *arguments in (
+                (create, 'new', self.large_image, self.elastic),
+                (action, server['id'], rebuild),
+                (action, large['id'], resize)):
+            message = self._refused(call, *arguments)
+            self.assertIn('1024, less than the 1536 MiB', message)
 
     def test_metadata_of_the_user_is_no_floor(self):
         body = self._build_server(
