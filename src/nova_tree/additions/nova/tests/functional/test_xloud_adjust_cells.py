@@ -57,7 +57,7 @@ class CrossCellTest(integrated_helpers.ProviderUsageBaseTestCase):
             self.server, {'OS-EXT-STS:task_state': None})
 
     def _resize(self):
-        self._resize_server(self.server, self._flavor(8, 8192, 4))
+        self._resize_server(self.server, self._flavor(8, 6144, 4))
         self.assertSize(4, 2048, 'host2')
 
     def assertSize(self, vcpus, memory_mb, host):

@@ -71,3 +71,31 @@ def host_passes(function):
     def wrapper(self, host_state, spec_obj):
         return function(self, host_state, hosts.without_floors(spec_obj))
     return wrapper
+
+
+def get_all_host_states(function):
+    """Decorate SchedulerManager._get_all_host_states.
+
+    The scheduler calls it once for each decision.
+    """
+    @functools.wraps(function)
+    def wrapper(manager, context, spec_obj, provider_summaries):
+        return hosts.large_enough(
+            function(manager, context, spec_obj, provider_summaries),
+            spec_obj, provider_summaries)
+    return wrapper
+
+
+def claim_resources_on_destination(function):
+    """Decorate nova.scheduler.utils.claim_resources_on_destination.
+
+    An evacuation or a live migration that is forced to a host calls it, and
+    does not ask the scheduler.
+    """
+    @functools.wraps(function)
+    def wrapper(context, reportclient, instance, source_node, dest_node,
+                *args, **kwargs):
+        hosts.check_destination(context, reportclient, instance, dest_node)
+        return function(context, reportclient, instance, source_node,
+                        dest_node, *args, **kwargs)
+    return wrapper

@@ -34,6 +34,15 @@ def _image_policy(request_spec):
     return image.properties.get('hw_cpu_policy')
 
 
+def pins_cpus(request_spec):
+    """Tell whether the server of a request spec will have vCPUs pinned.
+
+    :param request_spec: nova.objects.RequestSpec
+    """
+    return xloud_size.pins_cpus(
+        request_spec.flavor, _image_policy(request_spec))
+
+
 def requested(request_spec):
     """Tell the Size that a request spec asks Placement for.
 

@@ -335,12 +335,13 @@ class AdjustTest(AdjustTestBase):
         self.assertSize(server, 2, 1024)
 
     def test_host_has_no_memory_left(self):
+        server = self.boot()
+        self.boot(self.create_flavor(1, 512, {}))
+        # The operator reserves more of the host, below the server's maximum
         stock = self._get_provider_inventory(
             self.compute_rp_uuids['one'])['MEMORY_MB']
         self.flags(reserved_host_memory_mb=stock['total'] - 3072)
         self.run_periodics()
-        server = self.boot()
-        self.boot(self.create_flavor(1, 512, {}))
         message = self.refused(server, 409, current_memory_mb=4096)
         self.assertIn('3072 more MEMORY_MB', message)
         self.assertIn('1536 is free', message)

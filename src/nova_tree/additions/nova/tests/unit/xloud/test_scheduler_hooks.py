@@ -14,8 +14,13 @@
 
 from unittest import mock
 
+from oslo_utils.fixture import uuidsentinel as uuids
+
+from nova import exception
 from nova import objects
+from nova.scheduler import manager
 from nova.scheduler import request_filter
+from nova.scheduler import utils
 from nova import test
 from nova.tests.unit.xloud import base
 from nova.xloud.scheduler import hooks
@@ -61,3 +66,31 @@ class SchedulerHooksTestCase(test.NoDBTestCase):
         a_filter, state, shown = self.nova.call_args[0]
         self.assertEqual(('filter', 'state'), (a_filter, state))
         self.assertEqual({}, shown.flavor.extra_specs)
+
+    def test_get_all_host_states(self):
+        scheduler = mock.Mock()
+        host = mock.Mock(uuid=uuids.node, host='host', vcpus_total=3,
+                         total_usable_ram_mb=4096)
+        states = scheduler.host_manager.get_host_states_by_uuids
+        states.side_effect = lambda *args: iter([host])
+        for flavor, left in ((self.instance.flavor, []),
+                             (base.make_flavor(), [host])):
+            spec = objects.RequestSpec(flavor=flavor)
+            found = manager.SchedulerManager._get_all_host_states(
+                scheduler, mock.sentinel.ctxt, spec, {uuids.node: {}})
+            self.assertEqual(left, list(found))
+        states.assert_called_with(mock.sentinel.ctxt, [uuids.node], spec)
+
+    def test_claim_resources_on_destination(self):
+        client = mock.Mock()
+        client.get_provider_traits.return_value.traits = {'OTHER'}
+        self.assertRaises(
+            exception.NoValidHost, utils.claim_resources_on_destination,
+            mock.sentinel.ctxt, client, self.instance, mock.Mock(),
+            mock.Mock(uuid=uuids.node, host='host'))
+        client.claim_resources.assert_not_called()
+        self.instance.flavor = base.make_flavor()
+        hooks.claim_resources_on_destination(self.nova)(
+            'ctxt', 'client', self.instance, 'from', 'to', {}, 1)
+        self.nova.assert_called_once_with(
+            'ctxt', 'client', self.instance, 'from', 'to', {}, 1)
