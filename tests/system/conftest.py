@@ -18,7 +18,7 @@ from tests.packages.evidence import (  # noqa: F401 pytest finds them here
     pytest_runtest_makereport,
     pytest_runtest_protocol,
 )
-from tests.system import lab, machine, swap
+from tests.system import lab, machine, settings, swap
 from tests.system.cloud import Cloud, Flavor, host_network
 from tests.system.report import Report, reported
 from tests.system.server import ROOMY, Server, create
@@ -80,6 +80,8 @@ def stock_cloud(layers: tuple[Path, ...], scratch: Path) -> Iterator[Cloud]:
     """The cloud as it is booted, with stock Nova."""
     with booted(layers, scratch / "controller") as container, host_network():
         cloud = Cloud(container)
+        # else no flavor of the tests fits, and each create fails with "No valid host"
+        assert cloud.inventory("VCPU")["max_unit"] == settings.CONTROLLER.cpus
         yield cloud
         cloud.disconnect()
 

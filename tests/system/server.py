@@ -135,10 +135,36 @@ class Server:
         answer = self.cloud.admin.request("GET", path)
         return None if answer.status == 404 else dict(answer.expect(200)["instanceAction"])
 
-    def act(self, action: str, value: object = None) -> None:
-        """Ask for one of Nova's own server actions."""
-        answer = self.cloud.admin.request("POST", f"/servers/{self.id}/action", {action: value})
+    def act(self, action: str, value: object = None, **settings: Any) -> Answer:
+        """Ask for one of Nova's own server actions, and return the answer.
+
+        :raises AssertionError: the action is refused at once
+        """
+        path = f"/servers/{self.id}/action"
+        answer = self.cloud.admin.request("POST", path, {action: value}, **settings)
         assert answer.status in (200, 202, 204), answer
+        return answer
+
+    def assert_no_host(self, answer: Answer) -> str:
+        """Wait until an action has failed since no host suits the server; return the reason.
+
+        :raises AssertionError: the action ends otherwise
+        """
+
+        def failed() -> str | None:
+            told = self.told(answer.request_id)
+            events = told["events"] if told else []
+            if not events or any(event["finish_time"] is None for event in events):
+                return None
+            reasons = [str(event["details"]) for event in events if event["result"] == "Error"]
+            (reason,) = {each for each in reasons if "No valid host was found" in each}
+            return reason
+
+        reason = wait_for(
+            f"the end of {answer.request_id}", failed, seen=lambda: self.told(answer.request_id)
+        )
+        wait_for("the end of the task", lambda: self.is_free)
+        return reason
 
     def actions(self, name: str = "xloud_adjust") -> list[dict[str, Any]]:
         """Return the server's actions of a name, the newest first."""
@@ -306,6 +332,23 @@ def create(
     server = Server(cloud, cloud.new_server(flavor, image, **more), flavor, probe or cloud.probe)
     server.wait("ACTIVE", 180)
     return server
+
+
+def assert_left_out(cloud: Cloud, flavor: Flavor, why: str, **more: object) -> None:
+    """Check that a new server gets no host, and that the scheduler's log says why.
+
+    :param why: the host that is left out, and what of it is too small
+    :raises AssertionError: the server gets a host, or the log has another reason
+    """
+    refused = Server(cloud, cloud.new_server(flavor, **more), flavor, cloud.probe)
+    try:
+        wait_for("a refusal", lambda: refused.about["status"] == "ERROR", 120)
+        fault = refused.about["fault"]
+        assert "No valid host was found" in fault["message"], fault
+        log = cloud.sh("grep 'cannot hold the maximum' /var/log/nova/nova-scheduler.log || true")
+        assert why in log, log
+    finally:
+        cloud.delete_servers(refused.id)
 
 
 def periodic() -> float:

@@ -12,21 +12,27 @@ from dataclasses import dataclass
 
 PASSWORD = "lab"  # noqa: S105 no secret: of a cloud that lives for one test run
 REGION = "RegionOne"
-#: CPUs that libvirt, and so Placement's inventory, believes a host has.
-HOST_CPUS = 128
 Settings = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
 class Host:
-    """A host of the cloud: its name and its address in the cloud's own network."""
+    """A host of the cloud.
+
+    :ivar name: the host's name
+    :ivar address: the host's address in the cloud's own network
+    :ivar cpus: the number of CPUs that libvirt believes the host has: the largest unit of VCPU in
+        Placement, so no server on the host can have more vCPUs
+    """
 
     name: str
     address: str
+    cpus: int
 
 
-CONTROLLER = Host("controller", "10.77.0.1")
-SECOND = Host("compute2", "10.77.0.2")
+CONTROLLER = Host("controller", "10.77.0.1", 128)
+#: This host is too small for some flavors: Placement has room for their floors here.
+SECOND = Host("compute2", "10.77.0.2", 8)
 AT = CONTROLLER.address
 #: The port of each service's API, and the path in its endpoint.
 ENDPOINTS = {
@@ -253,7 +259,7 @@ def files(host: Host) -> dict[str, str]:
         "/etc/nova/nova.conf": render(nova(host)),
         "/etc/libvirt/qemu.conf": _QEMU,
         "/etc/libvirt/libvirtd.conf": _LIBVIRTD,
-        "/etc/lab/cpus": f"0-{HOST_CPUS - 1}\n",
+        "/etc/lab/cpus": f"0-{host.cpus - 1}\n",
         "/etc/systemd/system/libvirtd.service.d/lab.conf": "[Service]\nBindReadOnlyPaths="
         f"{_SHOW_CPUS}/online {_SHOW_CPUS}/present\n",
     }

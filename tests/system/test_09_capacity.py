@@ -1,18 +1,43 @@
-"""A host that is full by the sizes that servers have, and never by more."""
+"""A host that is full by the sizes of its servers, and never by more; a host too small for one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from tests.system import settings
 from tests.system.cloud import Cloud, Flavor
 from tests.system.crowd import SMALL, agree, crowd
-from tests.system.server import Server, Size, create, periodic
+from tests.system.server import Server, Size, assert_left_out, create, periodic
 from tests.system.waiting import wait_for
 
 NUMBER = 20
+
+
+@pytest.mark.core
+@pytest.mark.parametrize(("resource", "name"), [("VCPU", "vcpus"), ("MEMORY_MB", "ram")])
+def test_a_host_smaller_than_the_maximum_gets_no_server(
+    cloud: Cloud, resource: str, name: str
+) -> None:
+    """Placement has room for the floor."""
+    most = cloud.inventory(resource)["max_unit"]
+    flavor = replace(SMALL, **{name: most + 1})
+    assert_left_out(cloud, flavor, f"{settings.CONTROLLER.name}: {resource} {most} of {most + 1}")
+
+
+@pytest.mark.core
+def test_a_server_is_not_resized_beyond_its_host(cloud: Cloud) -> None:
+    """The server keeps its flavor and its size."""
+    server = create(cloud, SMALL)
+    server.booted()
+    large = replace(SMALL, vcpus=cloud.inventory("VCPU")["max_unit"] + 1)
+    server.assert_no_host(server.act("resize", {"flavorRef": cloud.flavor(large)}))
+    server.assert_agreed(*SMALL.floor)
+    assert server.about["flavor"]["vcpus"] == SMALL.vcpus
+    cloud.delete_servers(server.id)
 
 
 @pytest.fixture(scope="module")
