@@ -71,7 +71,6 @@ class Intent:
             return None
         try:
             figures = jsonutils.loads(saved)
-            before = figures.get('before')
             return cls(figures.get('vcpus'), figures.get('memory_mb'),
                        figures.get('persist', True),
                        figures.get('request_id'),
