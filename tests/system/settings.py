@@ -32,7 +32,7 @@ class Host:
 
 CONTROLLER = Host("controller", "10.77.0.1", 128)
 #: This host is too small for some flavors: Placement has room for their floors here.
-SECOND = Host("compute2", "10.77.0.2", 8)
+SECOND = Host("compute2", "10.77.0.2", 15)
 AT = CONTROLLER.address
 #: The port of each service's API, and the path in its endpoint.
 ENDPOINTS = {
