@@ -26,7 +26,7 @@ SHOWN := -vv --durations=15 --durations-min=5
 
 .PHONY: help setup packages mirror test lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-without test-nova-docs \
-	test-packages test-packages-all test-system test-system-core lint bench bench-system clean
+	test-packages test-rpm-wheel test-packages-all test-system test-system-core lint bench bench-system clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -76,12 +76,12 @@ test: setup ## everything that CI runs; docs/testing.md says what guards what
 	@$(MAKE) --no-print-directory --jobs=2 lane-containers lane-processor
 
 lane-containers: LANE := test-packages test-system-core
-lane-processor: LANE := lint test-unit test-bases test-nova
+lane-processor: LANE := lint test-unit test-bases test-nova test-rpm-wheel
 lane-containers lane-processor:
 	@$(MAKE) --no-print-directory --jobs=1 $(LANE) 2>&1 | sed -u 's/^/$(@:lane-%=%): /'
 
 test-all: MARKS :=
-test-all: lint test-unit test-bases test-packages test-packages-all test-system test-nova test-nova-ours test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
+test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
 
 test-unit: setup ## the builder's own tests: no network (root)
 	$(BIN)/python -m pytest $(MARKS) tests/unit
@@ -114,8 +114,10 @@ test-nova-all: setup ## the wide run: whole packages, and servers without a floo
 	    $(DEEP_RELEASES:%=--release %)
 	$(BIN)/python -m tests.nova.pristine $(DEEP_RELEASES:%=--release %)
 
-test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers; RPMs and wheel by themselves (root)
+test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers (root)
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages
+
+test-rpm-wheel: setup packages ## the RPMs and the wheel by themselves: lint, equal bytes, relations, keys, pip (root)
 	$(BIN)/python -m pytest $(MARKS) tests/packages/el9/test_package.py tests/packages/el9/test_keys.py \
 	    tests/packages/el9/test_relations.py --target el9
 	$(BIN)/python -m pytest $(MARKS) tests/wheel
