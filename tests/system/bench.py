@@ -71,7 +71,7 @@ def has_vcpus(server: Server, vcpus: int) -> bool:
 
 
 def has_mib(server: Server, mib: int) -> bool:
-    """Say whether the guest's kernel manages what it does with so many MiB."""
+    """Say whether the guest's kernel can do its work with so many MiB."""
     return (guest := server.guest) is not None and guest.kb == server.guest_kb(mib)
 
 
@@ -235,7 +235,7 @@ def test_status_against_server_show(cloud: Cloud, servers: Servers, report: Repo
         for turn in range(1 + TURNS):
             for path, seconds in taken.items():
                 asked = list(pool.map(ask, [path] * READERS))
-                if turn:  # the processes load what they need at the first
+                if turn:  # the first one loads modules into the processes
                     seconds += asked
     shown, status = (median(each) for each in taken.values())
     what = f"xloud-status against server show, {READERS} at once on {PROCESSES} processes"

@@ -16,7 +16,7 @@
 
 nova-api saves it together with the task state of an adjust. It is there
 before the guest changes and until the server action has ended, so that
-:mod:`nova.xloud.reconcile` finds what a killed nova-compute has left.
+:mod:`nova.xloud.compute.reconcile` finds what a killed nova-compute has left.
 """
 
 from oslo_log import log as logging
@@ -33,7 +33,7 @@ _KEY = 'xloud_adjusting'
 
 
 def _to_size(figures):
-    """Make a Size of what was saved; None if that is not two figures."""
+    """Make a Size of saved figures; None unless there are two of them."""
     if isinstance(figures, list) and len(figures) == 2:
         return xloud_size.Size(*figures)
     return None

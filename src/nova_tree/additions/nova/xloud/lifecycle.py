@@ -150,7 +150,7 @@ def read_own(instance, host, request_id):
 
 
 def read_again(context, instance):
-    """Read a server again, into an object of its own, beside other work.
+    """Read a server again, into an object of its own.
 
     :param context: nova.context.RequestContext of the request
     :param instance: nova.objects.Instance, which stays as it is

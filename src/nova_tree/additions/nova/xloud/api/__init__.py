@@ -12,4 +12,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The side of nova-api: what it does for servers with a floor."""
+"""The side of nova-api: adjusts, floors of flavors, details of actions."""

@@ -72,7 +72,7 @@ class Endpoint:
         """Tell the figures of a server's guest.
 
         The recorded size stands in where there is no running guest. nova-api
-        shows what is recorded when the hypervisor does not answer in time.
+        shows the recorded figures when the hypervisor does not answer in time.
 
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance

@@ -12,7 +12,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Looks at guests: one at a time for each guest, and no caller waits for long.
 
 A QEMU that hangs holds up libvirt, and every caller of libvirt with it. So a

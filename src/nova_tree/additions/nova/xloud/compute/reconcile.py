@@ -206,10 +206,7 @@ class Reconciler:
             if not is_ours:
                 return
             # The instance may have been read a minute ago
-            now = objects.Instance.get_by_uuid(
-                context, instance.uuid,
-                expected_attrs=['flavor', 'info_cache', 'metadata',
-                                'system_metadata'])
+            now = lifecycle.read_again(context, instance)
             if now.host != self._host:
                 return
             # What goes on beside the start may meet an adjust of after it

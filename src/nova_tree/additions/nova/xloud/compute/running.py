@@ -65,7 +65,7 @@ class Running:
         :param request_id: id of the request
         :param instance_uuid: UUID of the server
         :param seconds: how long to wait for another's work on the server;
-            another copy of the message may be what is worked on
+            that work may be on another copy of the message
         :returns: TAKEN; TAKEN_LATE if another had the server at first; KNOWN
             if the request was accepted before; BUSY if another works on the
             server all that time

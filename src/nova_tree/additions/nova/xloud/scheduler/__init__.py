@@ -12,4 +12,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The side of the scheduler: what is asked of Placement, and which hosts."""
+"""The side of the scheduler: the size to ask for, and the hosts to choose."""

@@ -409,7 +409,7 @@ class ChaosTest(base.LibvirtMigrationMixin,
         self.assertIn(self._post(server, asked, True), (400, 409))
 
     def _choose_adjust(self, server):
-        """Choose what to ask for, and what is expected of it.
+        """Choose a request, and the answers that it may get.
 
         :returns: ((vCPUs, MiB), persist, status codes)
         """

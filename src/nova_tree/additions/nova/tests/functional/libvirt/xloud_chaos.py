@@ -77,7 +77,7 @@ class Queue(fixtures.Fixture):
             rpcapi.XloudAPI, 'adjust', adjust))
 
     def deliver_late(self):
-        """Deliver what is still on its way, whatever becomes of it."""
+        """Deliver the messages that are still on their way, come what may."""
         while self.late:
             with contextlib.suppress(xloud_exception.AdjustError):
                 self.late.pop()()

@@ -14,8 +14,8 @@
 
 """What our hooks assume of Nova's own code, and no anchor checks.
 
-Each test reads the source of Nova. A release that calls what we hook from
-another place, or with other arguments, fails here and not in a cloud.
+Each test reads the source of Nova. A release that calls a hooked function
+from another place, or with other arguments, fails here and not in a cloud.
 """
 
 import ast

@@ -333,7 +333,7 @@ class BesideTestCase(ReconcileTestCase):
         return self.guest
 
     def _end(self):
-        """Let the guest answer, and wait for what goes on beside."""
+        """Let the guest answer, and wait for the servers that go on beside."""
         self.answers.set()
         waiters.wait_for_all(
             list(self.host.reconciler._begun.values()), timeout=30)
