@@ -288,6 +288,11 @@ def _end_action(context, instance, request_id, name, host, error):
     if not any(one.event == name for one in started):
         objects.InstanceActionEvent.event_start(
             context, instance.uuid, name, want_result=False, host=host)
+    if name == HOST_EVENT and any(
+            one.event == API_EVENT and one.finish_time is None
+            for one in started):
+        # nova-api was killed before it could finish its own event
+        _finish_event(context, instance, API_EVENT, error)
     _finish_event(context, instance, name, error)
 
 

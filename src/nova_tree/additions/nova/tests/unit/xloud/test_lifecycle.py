@@ -95,6 +95,30 @@ class FinishTestCase(base.ServerTestCase):
         self.started.assert_not_called()
         self.assertFinished('why', 'why')
 
+    def _ends(self, name):
+        """End the adjust by an event, and return the events that finish."""
+        lifecycle.end(
+            self.context, self.instance, REQUEST, name, 'host', 'why')
+        return [call[0][2] for call in self.finished.call_args_list]
+
+    def test_host_finishes_what_a_dead_nova_api_has_begun(self):
+        self.events = [
+            mock.Mock(event=lifecycle.API_EVENT, finish_time=None)]
+        self.assertEqual([lifecycle.API_EVENT, lifecycle.HOST_EVENT],
+                         self._ends(lifecycle.HOST_EVENT))
+
+    def test_host_leaves_alone_what_nova_api_has_finished(self):
+        self.events = [mock.Mock(
+            event=lifecycle.API_EVENT, finish_time=timeutils.utcnow())]
+        self.assertEqual([lifecycle.HOST_EVENT],
+                         self._ends(lifecycle.HOST_EVENT))
+
+    def test_nova_api_does_not_finish_the_event_of_the_host(self):
+        self.events = [
+            mock.Mock(event=lifecycle.HOST_EVENT, finish_time=None)]
+        self.assertEqual([lifecycle.API_EVENT],
+                         self._ends(lifecycle.API_EVENT))
+
     def test_end_may_be_told_again(self):
         self.events = [
             mock.Mock(event='event', finish_time=timeutils.utcnow())]
