@@ -18,6 +18,7 @@ On a fake libvirt; all views of the server are compared afterwards.
 """
 
 import time
+from unittest import mock
 
 import fixtures
 
@@ -165,6 +166,73 @@ class LeftBeforeTest(test_vcpu_current.AdjustTestBase):
         self.assertUsed(0, 0)
         self.act(server, 'unshelve', 'ACTIVE')
         self.assertSize(server, 1, 1024)
+
+    def _make_on_stock_nova(self):
+        """Make a server as stock Nova does, which knows no floors."""
+        server = self.boot(self.create_flavor(4, 4096, {}))
+        # Stock Nova keeps the extra specs that it does not know
+        instance = self.instance(server)
+        instance.flavor.extra_specs = dict(test_vcpu_current.FLOORS)
+        instance.save()
+        self.run_periodics()
+        self.assertSize(server, 4, 4096)
+        return server
+
+    def _reboot_on_stock_nova(self, server):
+        """Have stock Nova make the guest of a server anew."""
+        libvirt_driver = self.host_of(server).driver
+        novas = type(libvirt_driver)._get_guest_config.__wrapped__
+        with mock.patch.object(libvirt_driver, '_get_guest_config',
+                               novas.__get__(libvirt_driver)):
+            self._reboot_server(server, hard=True)
+        self.assertEqual((4, 4096), self.guest_size(server))
+
+    def _keeps_its_vcpus(self, server, **asked):
+        event = self.adjust(server, **asked, expected='Error')
+        self.assertIn('after a hard reboot they can', event['details'])
+        self.assertNotIn('hotpluggable', event['details'])
+
+    def test_server_that_stock_nova_has_made(self):
+        server = self._make_on_stock_nova()
+        self._keeps_its_vcpus(server, vcpus=1)
+        # All that a request asks for, or nothing
+        self._keeps_its_vcpus(server, vcpus=1, memory_mb=1024)
+        self.assertSize(server, 4, 4096)
+        self.assertUsed(4, 4096)
+        # Memory alone needs no reboot
+        self.adjust(server, memory_mb=2048)
+        self.assertSize(server, 4, 2048)
+        self.assertUsed(4, 2048)
+        self._reboot_server(server, hard=True)
+        self.assertSize(server, 4, 2048)
+        self.adjust(server, vcpus=1, memory_mb=1024)
+        self.assertSize(server, 1, 1024)
+        self.assertUsed(1, 1024)
+
+    def test_server_that_stock_nova_has_rebooted_on_a_full_host(self):
+        server = self.boot()
+        self.boot(self.create_flavor(6, 2048, {}))
+        self._reboot_on_stock_nova(server)
+        # Memory counts when it was seen twice
+        for _number in range(2):
+            self.run_periodics()
+        self.assertEqual((4, 4096), tuple(xloud_record.live(
+            self.instance(server))))
+        # Placement has no room for the vCPUs, and holds the memory
+        self.assertEqual((1, 4096), self.held(server))
+        self._keeps_its_vcpus(server, vcpus=1, memory_mb=1024)
+        self.assertEqual((4, 4096), self.guest_size(server))
+        self.assertEqual((1, 4096), self.held(server))
+        self.adjust(server, memory_mb=2048)
+        self.assertEqual((4, 2048), self.guest_size(server))
+        self.assertEqual((1, 2048), self.held(server))
+        self._reboot_server(server, hard=True)
+        self.assertSize(server, 1, 2048)
+        self.assertUsed(1 + 6, 2048 + 2048)
+        self.adjust(server, vcpus=2)
+        self.adjust(server, vcpus=1, memory_mb=1024)
+        self.assertSize(server, 1, 1024)
+        self.assertUsed(1 + 6, 1024 + 2048)
 
     def test_server_that_a_stock_nova_api_has_made(self):
         self.useFixture(xloud_fixtures.StockAPI())
