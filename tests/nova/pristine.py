@@ -25,6 +25,7 @@ FILES = (
     f"{FUNCTIONAL}/xloud_pristine.py",
     f"{FUNCTIONAL}/test_xloud_calls.py",
     f"{FUNCTIONAL}/libvirt/test_xloud_pristine.py",
+    f"{FUNCTIONAL}/libvirt/test_xloud_queued_reboots.py",
 )
 TESTS = tuple(name.removesuffix(".py").replace("/", ".") for name in FILES if "/test_" in name)
 NOTES = ".notes"

@@ -26,6 +26,8 @@ from nova import context as nova_context
 from nova.tests.fixtures import xloud as xloud_fixtures
 from nova.tests.functional.libvirt import base
 from nova.tests.functional.libvirt import test_vcpu_current
+from nova.tests.functional.libvirt import test_vcpu_current_recovery
+from nova.tests.functional.libvirt import test_xloud_queued_reboots
 from nova.virt.libvirt import driver
 from nova.xloud import quota
 from nova.xloud import record as xloud_record
@@ -77,6 +79,24 @@ class BetweenTest(test_vcpu_current.AdjustTestBase):
         self.assertSize(self.server, 4, 1024)
         self.assertEqual(
             'mine', self.api.get_server(self.server['id'])['locked_reason'])
+
+
+class QueuedRebootsTest(test_xloud_queued_reboots.QueuedRebootsMixin,
+                        test_vcpu_current_recovery.MeanwhileTestBase):
+    """An adjust begins between two hard reboots."""
+
+    def test_what_nova_loses_it_loses_without_an_adjust_too(self):
+        without = self.reboot_twice(self.server)
+        self.assertEqual(without, self.reboot_twice(
+            self.server, between=lambda: self.begin(vcpus=3)))
+        # The reboot has left the adjust alone
+        self.assertEqual(
+            'xloud_adjusting', self.instance(self.server).task_state)
+        self.end()
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None, 'status': 'ACTIVE'})
+        self.assertSize(self.server, 3, 1024)
+        self.assertUsed(3, 1024)
 
 
 class BootingTest(test_vcpu_current.AdjustTestBase):
