@@ -30,7 +30,6 @@ from nova.compute import task_states
 import nova.conf
 from nova import exception as nova_exception
 from nova.i18n import _
-from nova import objects
 from nova.xloud.compute import executors
 from nova.xloud.compute import guest
 from nova.xloud.compute import running as xloud_running
@@ -102,10 +101,7 @@ class Adjuster:
         try:
             if (taken == xloud_running.TAKEN_LATE or
                     self._running.may_be_late(instance)):
-                instance = objects.Instance.get_by_uuid(
-                    ctxt, instance.uuid,
-                    expected_attrs=['flavor', 'info_cache', 'metadata',
-                                    'system_metadata'])
+                instance = lifecycle.read_again(ctxt, instance)
             intent = xloud_intent.Intent(
                 vcpus, memory_mb, persist, ctxt.request_id)
             self._check(instance, intent)

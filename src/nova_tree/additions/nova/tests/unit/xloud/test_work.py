@@ -41,7 +41,9 @@ class AdjusterTestCase(base.HostTestCase):
         self.instance.task_state = 'xloud_adjusting'
         self.adjuster = self.host.adjuster
         self.running._began -= 61
-        self.patch('nova.xloud.lifecycle.read_again', side_effect=self._read)
+        self.read_again = self.patch(
+            'nova.xloud.lifecycle.read_again', side_effect=self._read)
+        self.read_before = []
         self.steps = []
         self.assign.side_effect = self._assign
         self.finished.side_effect = (
@@ -52,6 +54,7 @@ class AdjusterTestCase(base.HostTestCase):
 
     def _submit(self, executor, function, *args):
         """Do the work at once; what a call raises is its future's."""
+        self.read_before += [self.read_again.call_count]
         future = futures.Future()
         future.set_result(function(*args))
         return future
@@ -287,8 +290,8 @@ class RefusalTestCase(AdjusterTestCase):
             self.submit.assert_not_called()
         waiting.join()
         self.assertEqual([('vcpus', 3)], self.driver.calls)
-        # what has been read before that may not be true any more
-        self.get_by_uuid.assert_called_once()
+        # The server was read again before the work began
+        self.assertEqual(1, self.read_before[0])
 
     def test_server_that_holds_nothing(self):
         self.assign.side_effect = exception.AdjustNotAllocated(server='x')
@@ -300,7 +303,8 @@ class RefusalTestCase(AdjusterTestCase):
         now, self.instance = self.instance, base.make_instance(
             size=(1, 1024), task_state='xloud_adjusting', updated_at=(
                 timeutils.utcnow() - datetime.timedelta(seconds=seconds)))
-        self.get_by_uuid.side_effect = lambda *args, **kwargs: now
+        self.read_again.side_effect = lambda *args: (
+            self._read(*args) if self.submit.called else now)
         return now
 
     def test_late_message(self):
@@ -319,7 +323,7 @@ class RefusalTestCase(AdjusterTestCase):
     def test_message_in_time_is_believed(self):
         self._message(0)
         self.begin(3)
-        self.get_by_uuid.assert_not_called()
+        self.assertEqual(0, self.read_before[0])
         self.assertEqual([('vcpus', 3)], self.driver.calls)
 
     def test_server_has_moved(self):
@@ -332,7 +336,7 @@ class RefusalTestCase(AdjusterTestCase):
 
     def test_server_is_gone(self):
         self._message(61)
-        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
+        self.read_again.side_effect = nova_exception.InstanceNotFound(
             instance_id='x')
         self.assertRefused(nova_exception.InstanceNotFound, 3)
 
