@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 TARGETS ?= debian-13 el9 29.4.0-wheel
 DEEP_RELEASES ?= 29.4.0 31.3.1 34.0.0
+SEEDS ?= 1-20
 # Python makes no virtualenv below a directory with a colon in its name.
 VENV := $(if $(findstring :,$(CURDIR)),$(HOME)/.cache/nova-xloud/venv-$(firstword $(shell pwd | sha256sum)),.venv)
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ MARKS := -m "not slow"
 SHOWN := -vv --durations=15 --durations-min=5
 
 .PHONY: help setup packages mirror test lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
-	test-nova-ours test-nova-without test-nova-docs \
+	test-nova-ours test-nova-walks test-nova-without test-nova-docs \
 	test-packages test-rpm-wheel test-packages-all test-system test-system-core lint bench bench-system clean
 
 help: ## this list
@@ -81,7 +82,7 @@ lane-containers lane-processor:
 	@$(MAKE) --no-print-directory --jobs=1 $(LANE) 2>&1 | sed -u 's/^/$(@:lane-%=%): /'
 
 test-all: MARKS :=
-test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
+test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
 
 test-unit: setup ## the builder's own tests: no network (root)
 	$(BIN)/python -m pytest $(MARKS) tests/unit
@@ -102,6 +103,10 @@ test-nova-ours: setup ## our tests on all nine releases, with native threads whe
 	$(BIN)/python -m tests.nova.run --suite ours --all-pinned --against-base
 	$(BIN)/python -m tests.nova.run --suite ours --release 33.0.2 --release 34.0.0 --threading --against-base
 	$(BIN)/python -m tests.nova.settle
+
+test-nova-walks: setup ## random walks of operations and faults on 29.4.0, one for each of SEEDS (root)
+	NOVA_XLOUD_SEEDS=$(SEEDS) $(BIN)/python -m tests.nova.run --release 29.4.0 \
+	    --test nova.tests.functional.libvirt.test_vcpu_current_chaos
 
 test-nova-without: setup ## each change, taken out alone, makes a test fail (root)
 	$(BIN)/python -m tests.nova.without

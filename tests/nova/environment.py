@@ -44,6 +44,9 @@ NOVA_ENVIRONMENT = {
     "PYTHONPATH": "/tree",
 }
 
+# What our own tests read from the environment: the seeds and the length of random walks.
+HANDED_ON = ("NOVA_XLOUD_SEEDS", "NOVA_XLOUD_STEPS")
+
 # The first series whose unit tests, and whose functional tests, have a tox environment with native
 # threads. What the functional tests of 33 wait with needs eventlet.
 THREADING_SINCE = 33
@@ -85,7 +88,8 @@ class NovaEnvironment:
         """
         self.release = release
         self._threading = threading
-        self.variables = {**NOVA_ENVIRONMENT, "PBR_VERSION": release}
+        handed_on = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
+        self.variables = {**NOVA_ENVIRONMENT, "PBR_VERSION": release, **handed_on}
         if threading:
             if self._series < THREADING_SINCE:
                 raise NoEnvironmentError(f"Nova {release} cannot run with native threads")

@@ -253,6 +253,14 @@ def test_native_threads_are_for_the_tests_that_nova_runs_with_them(
     assert known.can_run("nova.tests.functional.test_xloud_adjust") is runs_functional
 
 
+def test_seeds_of_random_walks_reach_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVA_XLOUD_SEEDS", "1-5")
+    monkeypatch.delenv("NOVA_XLOUD_STEPS", raising=False)
+    variables = environment.NovaEnvironment("29.4.0").variables
+    assert variables["NOVA_XLOUD_SEEDS"] == "1-5"
+    assert "NOVA_XLOUD_STEPS" not in variables
+
+
 def test_what_is_named_against_a_piece_taken_out_is_there() -> None:
     ours = Path(__file__).parents[2] / "src/nova_tree/additions"
     named = re.findall(r"nova\.tests(?:\.\w+)+", (environment.HERE / "without.toml").read_text())
