@@ -26,6 +26,8 @@ from oslo_utils import excutils
 
 from nova import exception as nova_exception
 from nova.i18n import _
+from nova import objects
+from nova import utils
 from nova.xloud import exception
 from nova.xloud import placement
 from nova.xloud import quota
@@ -43,6 +45,19 @@ def check_quota(context, instance, before, after):
 def check_quota_again(context, instance, before, after):
     """Check quota when growth is held; see quota.check_growth_again."""
     quota.check_growth_again(context, instance, before, after)
+
+
+def _is_finished(migration):
+    """Tell whether a migration waits for its confirm or revert."""
+    return migration.status == 'finished'
+
+
+def _has_old_floor(migration):
+    try:
+        flavor = migration.instance.old_flavor
+    except nova_exception.InstanceNotFound:
+        return False
+    return flavor is not None and xloud_size.has_floor(flavor)
 
 
 class Accounting:
@@ -111,13 +126,15 @@ class Accounting:
         :param ctxt: nova.context.RequestContext
         :param instance: nova.objects.Instance with its size
         """
-        size = xloud_record.held(instance)
+        self._settle(ctxt, instance, xloud_record.held(instance))
+
+    def _settle(self, ctxt, instance, size, migration=None):
         try:
             try:
-                self._assign(ctxt, instance, size)
+                self._assign(ctxt, instance, size, migration=migration)
             except exception.AdjustNoCapacity:
                 with excutils.save_and_reraise_exception():
-                    self._assign_each(ctxt, instance, size)
+                    self._assign_each(ctxt, instance, size, migration)
         except exception.AdjustError as error:
             LOG.warning('Placement does not hold the size of the server; '
                         'the next periodic task will try again: %s',
@@ -159,13 +176,53 @@ class Accounting:
                 xloud_size.has_floor(instance.flavor)):
             self.settle_placement(ctxt, instance)
 
+    def moved_away(self, nodename):
+        """List the resizes and cold migrations from a node that may revert.
+
+        :param nodename: name of the node
+        :returns: list of nova.objects.Migration of servers whose old flavor
+            has a floor
+        """
+        return [migration for migration in
+                list(self._tracker.tracked_migrations.values())
+                if _is_finished(migration) and
+                migration.source_compute == self._host and
+                migration.source_node == nodename and
+                _has_old_floor(migration)]
+
+    def settle_moved_away(self, ctxt, migration, held):
+        """Bring Placement to the size that a revert brings back.
+
+        Nova gives the migration all that the server held when it left. That
+        may be the size of its guest, which is gone.
+
+        :param ctxt: nova.context.RequestContext
+        :param migration: nova.objects.Migration of :meth:`moved_away`
+        :param held: dict of resource class to amount that the migration
+            holds
+        """
+        instance = migration.instance
+        size = xloud_record.held_with(instance, instance.old_flavor)
+        if not placement.differs(held, placement.amounts(
+                instance, size, instance.old_flavor)):
+            return
+
+        # Nova's confirm has this lock while it gives the allocation back,
+        # and does not try again when another has changed the allocation.
+        @utils.synchronized(instance.uuid)
+        def settle():
+            if _is_finished(objects.Migration.get_by_id(ctxt, migration.id)):
+                self._settle(ctxt, instance, size, migration)
+
+        settle()
+
     def held(self, ctxt, nodename):
-        """Ask Placement once for all that the servers of a node hold.
+        """Ask Placement once for all that the consumers of a node hold.
 
         :param ctxt: nova.context.RequestContext
         :param nodename: name of the node
-        :returns: dict of server UUID to dict of resource class to amount;
-            empty when Placement cannot be asked
+        :returns: dict of UUID of a server, or of a migration, to dict of
+            resource class to amount; empty when Placement cannot be asked
         """
         node = self._tracker.compute_nodes.get(nodename)
         if node is None:
@@ -220,15 +277,17 @@ class Accounting:
             LOG.info('The trait %(trait)s was taken from node %(node)s.',
                      {'trait': trait, 'node': node.hypervisor_hostname})
 
-    def _assign(self, ctxt, instance, size, must_hold=False):
-        node = self._tracker.compute_nodes.get(instance.node)
+    def _assign(self, ctxt, instance, size, must_hold=False, migration=None):
+        nodename = (instance.node if migration is None
+                    else migration.source_node)
+        node = self._tracker.compute_nodes.get(nodename)
         if node is None:
             raise exception.AdjustAccountingFailed(
-                internal=_('Node %s is not known here.') % instance.node)
-        placement.assign(
-            self._reportclient, ctxt, instance, node.uuid, size, must_hold)
+                internal=_('Node %s is not known here.') % nodename)
+        placement.assign(self._reportclient, ctxt, instance, node.uuid, size,
+                         must_hold, migration)
 
-    def _assign_each(self, ctxt, instance, size):
+    def _assign_each(self, ctxt, instance, size, migration):
         """Make Placement hold each resource of a size that there is room for.
 
         :param size: nova.xloud.size.Size, too large as a whole
@@ -237,4 +296,5 @@ class Accounting:
             with contextlib.suppress(exception.AdjustNoCapacity):
                 self._assign(ctxt, instance, xloud_size.Size(
                     *(value if field == name else None
-                      for field, value in size._asdict().items())))
+                      for field, value in size._asdict().items())),
+                    migration=migration)

@@ -35,21 +35,24 @@ _ATTEMPTS = 8
 _PAUSE = 0.25
 
 
-def amounts(instance, size):
+def amounts(instance, size, flavor=None):
     """Tell which amounts of an allocation follow the size of a server.
 
     :param instance: nova.objects.Instance
     :param size: nova.xloud.size.Size that counts; None for a resource that
         is left alone
+    :param flavor: nova.objects.Flavor of that size; None for the instance's
+        own
     :returns: dict of resource class to amount; without the resources that
         the flavor has no floor for, and without vCPUs where some are pinned:
-        PCPU and VCPU then stay what they were at first
+        PCPU and VCPU then stay at their first amounts
     """
+    flavor = flavor or instance.flavor
     follow = {}
-    if (xloud_size.has_cpu_floor(instance.flavor) and
-            not xloud_record.has_pinned_cpus(instance)):
+    if (xloud_size.has_cpu_floor(flavor) and
+            not xloud_record.has_pinned_cpus(instance, flavor)):
         follow[orc.VCPU] = size.vcpus
-    if xloud_size.has_memory_floor(instance.flavor):
+    if xloud_size.has_memory_floor(flavor):
         follow[orc.MEMORY_MB] = size.memory_mb
     return {name: amount for name, amount in follow.items()
             if amount is not None}
@@ -64,11 +67,12 @@ def differs(held, wanted):
                for name, amount in wanted.items())
 
 
-def assign(client, context, instance, provider, size, must_hold=False):
+def assign(client, context, instance, provider, size, must_hold=False,
+           migration=None):
     """Make Placement hold a size for a server, in one atomic step.
 
-    Does nothing when it does already, or when the server has no allocation
-    on its host (it is being deleted or moved).
+    Does nothing when Placement holds the size already, or when the consumer
+    has no allocation on the host (the server is being deleted or moved).
 
     :param client: nova.scheduler.client.report.SchedulerReportClient
     :param context: nova.context.RequestContext
@@ -76,16 +80,22 @@ def assign(client, context, instance, provider, size, must_hold=False):
     :param provider: UUID of the host's resource provider
     :param size: nova.xloud.size.Size
     :param must_hold: True for a claim, which the server must not do without
+    :param migration: nova.objects.Migration that holds the size, with the
+        server's old flavor; None for the server itself
     :raises: AdjustNoCapacity if the host has less free than is asked for
-    :raises: AdjustNotAllocated if it holds nothing although it must
+    :raises: AdjustNotAllocated if the server holds nothing although it must
     :raises: AdjustAccountingFailed if Placement cannot be asked
     """
-    wanted = amounts(instance, size)
+    if migration is None:
+        consumer, flavor = instance.uuid, instance.flavor
+    else:
+        consumer, flavor = migration.uuid, instance.old_flavor
+    wanted = amounts(instance, size, flavor)
     try:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(_PAUSE * attempt)
-            if _assign_once(client, context, instance, provider, wanted,
+            if _assign_once(client, context, consumer, provider, wanted,
                             must_hold):
                 return
     except (ks_exc.ClientException, nova_exception.NovaException) as error:
@@ -96,12 +106,12 @@ def assign(client, context, instance, provider, size, must_hold=False):
         internal=_('The allocation was changed by others all the time.'))
 
 
-def _assign_once(client, context, instance, provider, wanted, must_hold):
+def _assign_once(client, context, consumer, provider, wanted, must_hold):
     """Try to set the amounts; False when another change was faster."""
-    allocation = client.get_allocs_for_consumer(context, instance.uuid)
+    allocation = client.get_allocs_for_consumer(context, consumer)
     held = allocation['allocations'].get(provider, {}).get('resources', {})
     if must_hold and not held:
-        raise exception.AdjustNotAllocated(server=instance.uuid)
+        raise exception.AdjustNotAllocated(server=consumer)
     if not differs(held, wanted):
         return True
     growth = {name: amount - held[name] for name, amount in wanted.items()
@@ -110,7 +120,7 @@ def _assign_once(client, context, instance, provider, wanted, must_hold):
     held.update((name, amount) for name, amount in wanted.items()
                 if name in held)
     answer = client.put(
-        '/allocations/%s' % instance.uuid, allocation,
+        '/allocations/%s' % consumer, allocation,
         version=report.CONSUMER_GENERATION_VERSION,
         global_request_id=context.global_id)
     if answer.status_code == 204:
@@ -119,8 +129,8 @@ def _assign_once(client, context, instance, provider, wanted, must_hold):
         raise exception.AdjustAccountingFailed(internal=answer.text)
     errors = answer.json()['errors']
     if 'placement.concurrent_update' in [each.get('code') for each in errors]:
-        LOG.debug('The allocation has changed meanwhile, trying again.',
-                  instance=instance)
+        LOG.debug('The allocation of consumer %s has changed meanwhile, '
+                  'trying again.', consumer)
         return False
     raise _no_capacity(client, context, provider, before, growth,
                        ' '.join(each.get('detail', '') for each in errors))

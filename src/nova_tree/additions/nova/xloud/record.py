@@ -41,9 +41,14 @@ def _image_policy(instance):
     return instance.system_metadata.get('image_hw_cpu_policy')
 
 
-def has_pinned_cpus(instance):
-    """Tell whether a server has pinned vCPUs; see size.pins_cpus."""
-    return xloud_size.pins_cpus(instance.flavor, _image_policy(instance))
+def has_pinned_cpus(instance, flavor=None):
+    """Tell whether a server has pinned vCPUs; see size.pins_cpus.
+
+    :param instance: nova.objects.Instance
+    :param flavor: nova.objects.Flavor; None for the instance's own
+    """
+    return xloud_size.pins_cpus(
+        flavor or instance.flavor, _image_policy(instance))
 
 
 def _read(instance, keys):

@@ -139,12 +139,16 @@ class Reconciler:
 
     def _reconcile_all(self, context, startup):
         work = []
+        moves = []
         for nodename, instances in self._instances(context).items():
-            if not instances:
+            moved_away = self._accounting.moved_away(nodename)
+            if not (instances or moved_away):
                 continue
             held = self._accounting.held(context, nodename)
             work += [(instance, held.get(instance.uuid, {}))
                      for instance in instances]
+            moves += [(migration, held.get(migration.uuid, {}))
+                      for migration in moved_away]
         self._begun = {uuid: future for uuid, future in self._begun.items()
                        if not future.done()}
         # Users wait for a server that an adjust has left half done
@@ -155,6 +159,11 @@ class Reconciler:
                 self._begun[instance.uuid] = executors.submit(
                     self._helpers, self._reconcile_one, context, instance,
                     held, startup)
+        for migration, held in moves:
+            if migration.uuid not in self._begun:
+                self._begun[migration.uuid] = executors.submit(
+                    self._helpers, self._settle_moved_away, context,
+                    migration, held)
         late = waiters.wait_for_all(
             list(self._begun.values()), timeout=_PATIENCE).not_done
         if late:
@@ -171,6 +180,13 @@ class Reconciler:
         except Exception:
             LOG.exception('The size of the server could not be reconciled.',
                           instance=instance)
+
+    def _settle_moved_away(self, context, migration, held):
+        try:
+            self._accounting.settle_moved_away(context, migration, held)
+        except Exception:
+            LOG.exception('The size that migration %s holds for a revert '
+                          'could not be settled.', migration.uuid)
 
     def _instances(self, context):
         """List the servers with a floor on this host, by node.

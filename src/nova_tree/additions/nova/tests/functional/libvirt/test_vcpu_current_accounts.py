@@ -14,7 +14,10 @@
 
 """What two hosts count, and Placement holds there, right after each move."""
 
+from unittest import mock
+
 from nova.tests.functional.libvirt import test_vcpu_current_moves
+from nova.xloud import accounting
 
 
 class AccountsTest(test_vcpu_current_moves.MoveTestBase):
@@ -123,6 +126,55 @@ class AccountsTest(test_vcpu_current_moves.MoveTestBase):
         self._move_and_end(
             self._migrate, self.SIZE, self._revert_resize,
             one={'server': self.SIZE})
+
+    def _move_without_persist(self, move, held, end, one=None, two=None):
+        """Move a server whose guest has more than its record."""
+        self.adjust(self.server, vcpus=4, memory_mb=4096, persist=False)
+        self.assertHosts(one={'server': (4, 4096)})
+        move()
+        # The guest is gone: its size is not what a revert brings back
+        self.run_periodics()
+        self.assertHosts(one={'migration': self.SIZE}, two={'server': held})
+        end(self.server)
+        self.run_periodics()
+        self.assertHosts(one, two)
+
+    def _resize_to_small(self):
+        self._resize_server(self.server, self.create_flavor(2, 1024, {}))
+
+    def test_cold_migration_without_persist(self):
+        self._move_without_persist(
+            self._migrate, self.SIZE, self._confirm_resize,
+            two={'server': self.SIZE})
+
+    def test_cold_migration_without_persist_that_is_reverted(self):
+        self._move_without_persist(
+            self._migrate, self.SIZE, self._revert_resize,
+            one={'server': self.SIZE})
+
+    def test_resize_to_no_floor_without_persist(self):
+        self._move_without_persist(
+            self._resize_to_small, (2, 1024), self._confirm_resize,
+            two={'server': (2, 1024)})
+
+    def test_resize_to_no_floor_without_persist_that_is_reverted(self):
+        self._move_without_persist(
+            self._resize_to_small, (2, 1024), self._revert_resize,
+            one={'server': self.SIZE})
+
+    def test_confirm_beside_the_periodic_task(self):
+        self.adjust(self.server, vcpus=4, persist=False)
+        self._migrate()
+        settle = accounting.Accounting.settle_moved_away
+
+        def confirm_first(*args):
+            self._confirm_resize(self.server)
+            settle(*args)
+
+        with mock.patch.object(
+                accounting.Accounting, 'settle_moved_away', confirm_first):
+            self.run_periodics()
+        self.assertHosts(two={'server': self.SIZE})
 
     def test_resize(self):
         self._move_and_end(

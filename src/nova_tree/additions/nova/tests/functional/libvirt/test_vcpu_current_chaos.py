@@ -72,7 +72,7 @@ class Server:
 
     :ivar kept: (vCPUs, MiB) after its next cold start
     :ivar live: (vCPUs, MiB) of the running guest
-    :ivar old: (flavor, kept, host, held) of before a resize, None without one
+    :ivar old: (flavor, kept, host) of before a resize, None without one
     """
 
     def __init__(self, number, server_id, flavor, host):
@@ -302,8 +302,7 @@ class ChaosTest(base.LibvirtMigrationMixin,
         flavor = self.random.choice(
             sorted(set(FLAVORS) - {server.flavor}))
         self.note('resize', server, flavor)
-        server.old = (
-            server.flavor, server.kept, server.host, server.held())
+        server.old = (server.flavor, server.kept, server.host)
         self.act(server, 'resize', 'VERIFY_RESIZE',
                  flavorRef=self.flavors[flavor])
         server.flavor = flavor
@@ -312,8 +311,7 @@ class ChaosTest(base.LibvirtMigrationMixin,
 
     def migrate(self, server):
         self.note('migrate', server)
-        server.old = (
-            server.flavor, server.kept, server.host, server.held())
+        server.old = (server.flavor, server.kept, server.host)
         self.act(server, 'migrate', 'VERIFY_RESIZE')
         server.restart()
 
@@ -327,7 +325,7 @@ class ChaosTest(base.LibvirtMigrationMixin,
         self.note('revert', server)
         self.act(server, 'revertResize', 'ACTIVE')
         self.wait_for_migration(server, 'reverted')
-        server.flavor, server.kept, server.host, _held = server.old
+        server.flavor, server.kept, server.host = server.old
         server.old = None
         server.restart()
 
@@ -575,22 +573,18 @@ class ChaosTest(base.LibvirtMigrationMixin,
         return found
 
     def expected_sums(self):
-        counted = {host: [] for host in self.computes}
-        provided = {host: [] for host in self.computes}
+        held_on = {host: [] for host in self.computes}
         for server in self.servers:
             if server.host:
-                counted[server.host].append(server.held())
-                provided[server.host].append(server.held())
+                held_on[server.host].append(server.held())
             if server.old:
-                flavor, kept, host, held = server.old
-                counted[host].append(kept)
-                provided[host].append(held)
-        provided = {host: total(sizes) for host, sizes in provided.items()}
-        held = total(provided.values())
+                _flavor, kept, host = server.old
+                held_on[host].append(kept)
+        held_on = {host: total(sizes) for host, sizes in held_on.items()}
+        held = total(held_on.values())
         return {
-            'tracker': {host: total(sizes)
-                        for host, sizes in counted.items()},
-            'provider': provided,
+            'tracker': held_on,
+            'provider': held_on,
             'quota of the database': total(
                 server.held() for server in self.servers),
             'quota of Placement': held,

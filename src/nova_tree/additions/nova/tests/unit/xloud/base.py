@@ -137,6 +137,17 @@ class ServerTestCase(test.NoDBTestCase):
         return self.useFixture(fixtures.MockPatch(name, **kwargs)).mock
 
 
+def make_migration(instance, **fields):
+    """Make the migration of a server that waits for its confirm or revert."""
+    values = {'id': 5, 'uuid': uuids.migration, 'status': 'finished',
+              'source_compute': 'host', 'source_node': 'node',
+              'instance_uuid': instance.uuid}
+    values.update(fields)
+    migration = objects.Migration(context.get_admin_context(), **values)
+    migration.instance = instance
+    return migration
+
+
 class HostTestCase(ServerTestCase):
     """The host of the server, without a Placement.
 
@@ -149,6 +160,7 @@ class HostTestCase(ServerTestCase):
         self.assign = self.patch('nova.xloud.placement.assign')
         self.tracker = mock.Mock()
         self.tracker.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
+        self.tracker.tracked_migrations = {}
         self.client = mock.Mock()
         self.driver = self.make_driver()
         self.host = host.Host('host', self.driver, self.tracker, self.client)

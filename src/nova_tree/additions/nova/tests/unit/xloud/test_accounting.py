@@ -15,6 +15,7 @@
 from unittest import mock
 
 from keystoneauth1 import exceptions as ks_exc
+from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova import exception as nova_exception
 from nova.tests.unit.xloud import base
@@ -71,7 +72,8 @@ class SettleTestCase(AccountingTestCase):
     def test_resource_without_room_does_not_hold_up_the_other(self):
         wanted = []
 
-        def assign(client, ctxt, instance, provider, amount, must_hold):
+        def assign(client, ctxt, instance, provider, amount, must_hold,
+                   migration):
             wanted.append(tuple(amount))
             if amount.vcpus == 2:
                 raise exception.AdjustNoCapacity(asked=1, resource='VCPU')
@@ -90,6 +92,79 @@ class SettleTestCase(AccountingTestCase):
         self.instance.flavor = base.make_flavor()
         self.accounting.settle_reverted(self.context, self.instance)
         self.assertAssigned()
+
+
+class MovedAwayTestCase(AccountingTestCase):
+    """The server was resized; its record has the size of before."""
+
+    def setUp(self):
+        super().setUp()
+        self.instance.old_flavor = self.instance.flavor
+        self.instance.flavor = base.make_flavor(flavorid='other')
+        self.instance.node = 'elsewhere'
+        self.instance.system_metadata.update(
+            xloud_old_vcpus='2', xloud_old_memory_mb='2048')
+        self.migration = base.make_migration(self.instance)
+        self.now = self.patch(
+            'nova.objects.Migration.get_by_id',
+            side_effect=lambda ctxt, number: self.migration)
+        self.tracker.tracked_migrations = {
+            self.instance.uuid: self.migration}
+
+    def test_it_may_be_reverted(self):
+        self.assertEqual(
+            [self.migration], self.accounting.moved_away('node'))
+
+    def test_others_are_left_alone(self):
+        no_floor = base.make_instance(flavor=base.make_flavor())
+        no_floor.old_flavor = no_floor.flavor
+        for other in (
+                base.make_migration(self.instance, status='migrating'),
+                base.make_migration(self.instance, status='confirming'),
+                base.make_migration(self.instance, source_compute='other'),
+                base.make_migration(self.instance, source_node='other'),
+                base.make_migration(no_floor),
+                # has been confirmed just now
+                base.make_migration(base.make_instance())):
+            self.tracker.tracked_migrations = {self.instance.uuid: other}
+            self.assertEqual([], self.accounting.moved_away('node'))
+
+    def test_server_that_is_gone(self):
+        self.get_by_uuid.side_effect = nova_exception.InstanceNotFound(
+            instance_id='x')
+        del self.migration._cached_instance
+        self.assertEqual([], self.accounting.moved_away('node'))
+
+    def _settle(self, **held):
+        self.accounting.settle_moved_away(self.context, self.migration, held)
+
+    def test_size_of_the_guest_that_is_gone_is_given_back(self):
+        self._settle(VCPU=4, MEMORY_MB=2048)
+        self.assign.assert_called_once_with(
+            self.client, self.context, self.instance, uuids.node,
+            Size(2, 2048), False, self.migration)
+
+    def test_nothing_to_do(self):
+        self._settle(VCPU=2, MEMORY_MB=2048)
+        # Placement could not be asked, or a confirm has given it back
+        self._settle()
+        self.assign.assert_not_called()
+        self.now.assert_not_called()
+
+    def test_confirm_comes_before(self):
+        self.now.side_effect = lambda *args: base.make_migration(
+            self.instance, status='confirming')
+        self._settle(VCPU=4, MEMORY_MB=2048)
+        self.now.assert_called_once_with(self.context, 5)
+        self.assign.assert_not_called()
+
+    def test_resource_without_room_does_not_hold_up_the_other(self):
+        self.assign.side_effect = exception.AdjustNoCapacity(
+            asked=1, resource='VCPU')
+        self._settle(VCPU=1, MEMORY_MB=4096)
+        self.assertAssigned((2, 2048), (2, None), (None, 2048))
+        self.assertEqual([self.migration] * 3, [
+            call[0][6] for call in self.assign.call_args_list])
 
 
 class HeldTestCase(AccountingTestCase):

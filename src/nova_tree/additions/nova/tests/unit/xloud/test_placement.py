@@ -64,6 +64,21 @@ class AssignTestCase(test.NoDBTestCase):
             base.make_instance(flavor), uuids.host, Size(vcpus, memory_mb),
             **claim)
 
+    def test_what_a_migration_holds(self):
+        # of the flavor that the server had
+        instance = base.make_instance(base.make_flavor(flavorid='other'))
+        instance.old_flavor = base.make_flavor(minimum_cpu='1')
+        placement.assign(
+            self.client, context.get_admin_context(), instance, uuids.host,
+            Size(1, 1024), migration=base.make_migration(instance))
+        self.assertEqual(uuids.migration, (
+            self.client.get_allocs_for_consumer.call_args[0][1]))
+        self.assertEqual('/allocations/%s' % uuids.migration,
+                         self.client.put.call_args[0][0])
+        self.assertEqual(
+            {'VCPU': 1, 'MEMORY_MB': 2048, 'DISK_GB': 1},
+            self._put()['allocations'][uuids.host]['resources'])
+
     def _put(self):
         return self.client.put.call_args[0][1]
 

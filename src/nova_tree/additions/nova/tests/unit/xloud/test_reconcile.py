@@ -90,6 +90,21 @@ class ApartTestCase(ReconcileTestCase):
         self.reconcile()
         self.client.get_allocations_for_resource_provider.assert_not_called()
 
+    def test_server_that_has_moved_away(self):
+        self.instance.old_flavor = self.instance.flavor
+        migration = base.make_migration(self.instance)
+        self.patch('nova.objects.Migration.get_by_id', return_value=migration)
+        self.tracker.tracked_migrations = {'uuid': migration}
+        self.tracker.xloud.instances = {'node': []}
+        held = self.client.get_allocations_for_resource_provider
+        held.side_effect = lambda *args: mock.Mock(allocations={
+            uuids.migration: {'resources': {'VCPU': 4}}})
+        for self.assign.side_effect in (None, ValueError):
+            self.assign.reset_mock()
+            self.reconcile()
+            self.assertAssigned((2, 2048))
+        self.assertIn(uuids.migration, self.stdlog.logger.output)
+
     def test_node_that_is_gone(self):
         self.tracker.compute_nodes = {}
         self.guest = self.guest._replace(vcpus=3)

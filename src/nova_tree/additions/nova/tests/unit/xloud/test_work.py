@@ -64,7 +64,8 @@ class AdjusterTestCase(base.HostTestCase):
         self.refresh()
         return self.instance
 
-    def _assign(self, client, ctxt, instance, provider, wanted, must_hold):
+    def _assign(self, client, ctxt, instance, provider, wanted, must_hold,
+                migration):
         self.assertEqual(uuids.node, provider)
         # what is claimed must be held, what is tidied up need not
         self.assertEqual(self.submit.call_count == self.submitted, must_hold)
