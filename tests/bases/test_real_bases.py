@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from nova_xloud import archive, bases, cache, quilt, tree
-from nova_xloud.errors import FetchError
+from nova_xloud import bases
+from nova_xloud.ground import archive, cache
+from nova_xloud.ground.errors import FetchError
+from nova_xloud.trees import quilt, tree
 from nova_xloud.weave import without_marked
 
 CHECKED = [each.name for each in bases.known().values() if each.checked]

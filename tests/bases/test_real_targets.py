@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import bases, targets
+from nova_xloud import bases
+from nova_xloud.packages import targets
 
 TOLD = [each for each in targets.known().values() if each.relations]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import archive, cache, root
+from nova_xloud.ground import archive, cache, root
 from tests.archives import Archive, Key
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,11 @@ import tempfile
 from functools import reduce
 from pathlib import Path
 
-from nova_xloud import apt, bases, deb, root, targets
-from nova_xloud.errors import XloudError
+from nova_xloud import bases
+from nova_xloud.bases import apt
+from nova_xloud.ground import root
+from nova_xloud.ground.errors import XloudError
+from nova_xloud.packages import deb, targets
 from tests.bench import theirs
 from tests.bench.figures import Cost, Row, compared, show
 from tests.bench.ours import Builder, Builds

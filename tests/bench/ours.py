@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud.errors import XloudError
+from nova_xloud.ground.errors import XloudError
 from tests.bench.figures import Cost, best, measured
 
 

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud import root
-from nova_xloud.errors import XloudError
+from nova_xloud.ground import root
+from nova_xloud.ground.errors import XloudError
 from tests.bench.figures import Cost, best, measured
 
 _USER = f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}'

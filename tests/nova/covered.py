@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from nova_xloud import tree as trees
+from nova_xloud.trees import tree as trees
 from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, loadable, make_metadata, suites, weave_tree
 from tests.nova.workplace import workplace

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nova_xloud import cache, root
+from nova_xloud.ground import cache, root
 
 HERE = Path(__file__).resolve().parent
 PINS = HERE / "pins"
@@ -126,7 +126,7 @@ class NovaEnvironment:
         """Make root and virtualenv unless they are there.
 
         :raises NoEnvironmentError: the libraries could not be installed
-        :raises nova_xloud.errors.RootError: the root could not be made
+        :raises nova_xloud.ground.errors.RootError: the root could not be made
         """
         self.root = root.make(self.recipe)
         with cache.locked("nova-tests") as place:

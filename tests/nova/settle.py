@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from nova_xloud import bases
-from nova_xloud import tree as trees
+from nova_xloud.trees import tree as trees
 from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import run_suite
 from tests.nova.workplace import workplace

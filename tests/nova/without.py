@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import click
 
-from nova_xloud import tree as trees
-from nova_xloud.errors import AnchorError
+from nova_xloud.ground.errors import AnchorError
+from nova_xloud.trees import tree as trees
 from tests.nova import documents
 from tests.nova.environment import HERE, NovaEnvironment
 from tests.nova.pieces import Piece, pieces, without

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from nova_xloud.errors import XloudError
+from nova_xloud.ground.errors import XloudError
 from tests.nova.environment import NoEnvironmentError
 from tests.nova.runs import BrokenTreeError
 

@@ -11,7 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from nova_xloud import builds, mirror, root, signing, targets
+from nova_xloud.ground import root
+from nova_xloud.mirrors import mirror, signing
+from nova_xloud.packages import builds, targets
 from tests.packages import container
 from tests.packages.cloud import Cloud
 from tests.packages.deb import lab as deb_lab

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import root
+from nova_xloud.ground import root
 
 _NUMBERS = itertools.count(1)
 _KNOWN: list[Container] = []

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from nova_xloud import mirror, root, signing
+from nova_xloud.ground import root
+from nova_xloud.mirrors import mirror, signing
 from tests.packages.conftest import expire
 from tests.printed import commands
 

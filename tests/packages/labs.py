@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from nova_xloud import root
-from nova_xloud.files import locked
+from nova_xloud.ground import root
+from nova_xloud.ground.files import locked
 from tests.packages.container import Container, booted
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import builds, root, targets
-from nova_xloud.cache import sha256
+from nova_xloud.ground import root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.packages import builds, targets
 
 #: Each sign means something to a program that the builder runs.
 NAME = "a b:c,d\\e \u00e9"

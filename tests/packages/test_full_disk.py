@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import targets
-from nova_xloud.errors import NoSpaceError
+from nova_xloud.ground.errors import NoSpaceError
+from nova_xloud.packages import targets
 
 #: Megabytes of room for the packages. The disk is full while the sources are unpacked, and while
 #: the packages are made.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from nova_xloud import root
+from nova_xloud.ground import root
 from tests.packages.cloud import Cloud
 from tests.packages.conftest import CLOUDS
 

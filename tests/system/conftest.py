@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import builds, mirror, root, signing, targets
+from nova_xloud.ground import root
+from nova_xloud.mirrors import mirror, signing
+from nova_xloud.packages import builds, targets
 from tests.packages.container import booted
 from tests.packages.deb.cloud import use_mirror
 from tests.packages.deb.lab import version as version_of

@@ -11,9 +11,9 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from nova_xloud import root
-from nova_xloud.cache import sha256
-from nova_xloud.files import locked
+from nova_xloud.ground import root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.ground.files import locked
 from tests.packages.container import booted
 from tests.system import install, settings
 
@@ -91,7 +91,7 @@ RECIPE = root.Recipe(
 def layers() -> tuple[Path, ...]:
     """Return the layers of a cloud of stock Nova, the uppermost first; made if the cache has none.
 
-    :raises nova_xloud.errors.RootError: the packages could not be installed
+    :raises nova_xloud.ground.errors.RootError: the packages could not be installed
     :raises tests.packages.container.ContainerError: a step of the setting up failed
     """
     lower = root.make(RECIPE)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nova_xloud import root
+from nova_xloud.ground import root
 from tests.packages.container import Container, watched
 from tests.system import install, settings
 from tests.system.cloud import SERVICES, Cloud, Probe

@@ -138,6 +138,6 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path, text in files.items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
         (top / path).write_text(text)
-    monkeypatch.setattr("nova_xloud.tree.sources", lambda: top)
-    monkeypatch.setattr("nova_xloud.tree.REQUIRED", (PATH, ("setup.cfg", "pyproject.toml")))
+    monkeypatch.setattr("nova_xloud.trees.tree.sources", lambda: top)
+    monkeypatch.setattr("nova_xloud.trees.tree.REQUIRED", (PATH, ("setup.cfg", "pyproject.toml")))
     return top

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import apt, archive, bases, cache, sdists
-from nova_xloud.errors import (
+from nova_xloud import bases
+from nova_xloud.bases import apt, sdists
+from nova_xloud.ground import archive, cache
+from nova_xloud.ground.errors import (
     ArchiveError,
     FetchError,
     HashError,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import archive
-from nova_xloud.errors import ArchiveError, MissingToolError
+from nova_xloud.ground import archive
+from nova_xloud.ground.errors import ArchiveError, MissingToolError
 
 SOURCES = """\
 # a comment that is no paragraph

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import cli_outdated
+from nova_xloud.cli import outdated as cli_outdated
 from tests.printed import DOCS, commands
 
 PAGE = (DOCS / "automation.md").read_text()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import backports, root
-from nova_xloud.errors import PackageError
+from nova_xloud.ground import root
+from nova_xloud.ground.errors import PackageError
+from nova_xloud.packages import backports
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import bases, cache
-from nova_xloud.errors import (
+from nova_xloud import bases
+from nova_xloud.bases import releases
+from nova_xloud.ground import cache
+from nova_xloud.ground.errors import (
     DirectoryError,
     HashError,
     MissingToolError,
@@ -70,7 +72,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def pin(monkeypatch: pytest.MonkeyPatch, digest: str) -> None:
     table = {"1.2.3": bases.Known("1.2.3", "test", ">=3", digest, checked=True)}
-    monkeypatch.setattr(bases, "known", lambda: table)
+    monkeypatch.setattr(releases, "known", lambda: table)
 
 
 def cached_files() -> list[str]:

@@ -1,4 +1,4 @@
-"""The library of a binary package: as a patch for a source, and as the measure for ours."""
+"""The library of a binary package: as a patch for a source."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import CHANGE_FILE, NOVA_FILE, PATH
+from conftest import NOVA_FILE, PATH
 
-from nova_xloud import binary, weave
-from nova_xloud.errors import PackageError, UnservedError
+from nova_xloud.bases import binary
+from nova_xloud.ground.errors import PackageError, UnservedError
 from tests.archives import Archive, Key
 
 VERSION = "2:31.0.0-6"
@@ -21,15 +21,6 @@ STOCK = {
     "nova/locale/de/LC_MESSAGES/nova.mo": b"\xde\x12\x04\x95",
     f"{INFO}/requires.txt": b"oslo.config\n",
     f"{INFO}/entry_points.txt": b"[console_scripts]\nnova-api = nova.cmd.api:main\n",
-}
-WOVEN = weave.weave(NOVA_FILE.encode(), CHANGE_FILE.encode(), path=PATH, series=31)
-ADDED = {"nova/xloud/size.py"}
-OURS = {
-    **STOCK,
-    PATH: WOVEN,
-    "nova/xloud/size.py": b"# xloud\n",
-    "nova/locale/de/LC_MESSAGES/nova.mo": b"another date",
-    f"{INFO}/entry_points.txt": b"[a]\nb=c:d\n[console_scripts]\nnova-api=nova.cmd.api:main\n",
 }
 
 
@@ -134,34 +125,3 @@ def test_a_change_that_no_patch_can_express_names_the_hosts_and_the_file(
     library = binary.read(package(tmp_path, {"nova/a.py": b"1\n", "nova/key.bin": content}))
     with pytest.raises(UnservedError, match=r"nova-common 2:31.0.0-6 cannot .*nova/key.bin"):
         binary.difference(top, library, [])
-
-
-def test_ours_is_the_distributions_apart_from_our_lines(tmp_path: Path) -> None:
-    theirs = package(tmp_path, STOCK)
-    assert binary.compare(package(tmp_path, OURS, "ours"), theirs, ADDED) == []
-
-
-@pytest.mark.parametrize(
-    ("path", "content", "told"),
-    [
-        (PATH, NOVA_FILE.encode() + b"x = 1\n", f"{PATH}: differs in more than our lines"),
-        (PATH, WOVEN.replace(b"stop", b"halt"), f"{PATH}: differs in more than our lines"),
-        ("nova/__init__.py", None, "nova/__init__.py: missing from ours"),
-        ("nova/xloud/size.py", None, "nova/xloud/size.py: missing from ours"),
-        ("nova/more.py", b"", "nova/more.py: not in the distribution's, and not one of ours"),
-        (
-            f"{INFO}/requires.txt",
-            b"oslo.db\n",
-            f"{INFO}/requires.txt: oslo.config is missing from ours",
-        ),
-        (f"{INFO}/entry_points.txt", b"[a]\nb = c:d\n", f"{INFO}/entry_points.txt: "),
-        ("nova/locale/de/LC_MESSAGES/nova.mo", None, "nova.mo: missing from ours"),
-    ],
-)
-def test_a_library_that_is_another_is_told_by_its_files(
-    tmp_path: Path, path: str, content: bytes | None, told: str
-) -> None:
-    files = {**OURS, path: content}
-    ours = package(tmp_path, {k: v for k, v in files.items() if v is not None}, "ours")
-    (wrong,) = binary.compare(ours, package(tmp_path, STOCK), ADDED)
-    assert told in wrong

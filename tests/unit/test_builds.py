@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import builds, targets
-from nova_xloud.errors import NoSpaceError
+from nova_xloud.ground.errors import NoSpaceError
+from nova_xloud.packages import builds, targets
 
 TARGET = targets.get("el9")
 
@@ -18,7 +18,7 @@ TARGET = targets.get("el9")
 @pytest.fixture(autouse=True)
 def any_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only real builds need root."""
-    monkeypatch.setattr("nova_xloud.root.require_root", lambda what: None)
+    monkeypatch.setattr("nova_xloud.ground.root.require_root", lambda what: None)
 
 
 def build(dist: Path, inputs: str, content: str, name: str = "package") -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import cache
-from nova_xloud.errors import NoSpaceError
+from nova_xloud.ground import cache
+from nova_xloud.ground.errors import NoSpaceError
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

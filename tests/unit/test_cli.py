@@ -15,8 +15,13 @@ from click.testing import CliRunner, Result
 from click_man.core import write_man_pages
 from conftest import NOVA_FILE, PATH
 
-from nova_xloud import bases, cli, cli_build, errors, targets, tree
-from nova_xloud.errors import DirectoryError
+from nova_xloud import bases
+from nova_xloud.cli import build as cli_build
+from nova_xloud.cli import main as cli
+from nova_xloud.ground import errors
+from nova_xloud.ground.errors import DirectoryError
+from nova_xloud.packages import targets
+from nova_xloud.trees import tree
 
 
 def run(*words: object) -> Result:
@@ -149,7 +154,7 @@ def test_one_target_that_fails_keeps_no_other_from_being_built(
             raise errors.PackageError(f"no {target.name}")
         (tmp_path / target.name).touch()
 
-    monkeypatch.setattr("nova_xloud.root.require_root", lambda what: None)
+    monkeypatch.setattr("nova_xloud.ground.root.require_root", lambda what: None)
     monkeypatch.setattr(cli_build, "_build", build)
     result = run("build", "debian-13", "29.4.0-wheel", "el9", "--dist", tmp_path)
     assert result.exit_code == errors.TargetsError.exit_code
@@ -174,7 +179,7 @@ def test_a_killed_check_leaves_no_worker_behind() -> None:
     script = """
 import os, time
 from concurrent.futures import ProcessPoolExecutor
-from nova_xloud.cli import end_with_parent
+from nova_xloud.cli.main import end_with_parent
 pool = ProcessPoolExecutor(1, initializer=end_with_parent)
 print(pool.submit(os.getpid).result(), flush=True)
 time.sleep(60)

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from nova_xloud import builds, cli, errors, targets
+from nova_xloud.cli import main as cli
+from nova_xloud.ground import errors
+from nova_xloud.packages import builds, targets
 from tests.tiny import make_deb
 
 

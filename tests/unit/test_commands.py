@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import commands
-from nova_xloud.commands import answer, end_of, run
-from nova_xloud.errors import (
+from nova_xloud.ground import commands
+from nova_xloud.ground.commands import answer, end_of, run
+from nova_xloud.ground.errors import (
     FetchError,
     HashError,
     MirrorError,
@@ -93,7 +93,7 @@ def test_a_step_that_does_not_end_is_ended_with_all_that_it_has_started(
 def test_who_waits_and_is_interrupted_ends_what_runs(tmp_path: Path) -> None:
     started = tmp_path / "started"
     wait = (
-        "import signal, sys; from nova_xloud.commands import run\n"
+        "import signal, sys; from nova_xloud.ground.commands import run\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
         "run(['sh', '-c', 'sleep 600 & echo $! >\"$0\"; wait', sys.argv[1]], 'waiting')"
     )

@@ -26,7 +26,7 @@ environment.run(["sleep", sys.argv[2]], work / "tree", work / "log", venv=work /
 """
 BUILD = """
 import pathlib, sys
-from nova_xloud import root
+from nova_xloud.ground import root
 
 work = pathlib.Path(sys.argv[1])
 root.run_in(work / "root", ["sleep", sys.argv[2]], log=work / "log")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import apt, builds, deb, targets
-from nova_xloud.errors import PackageError
-from nova_xloud.quilt import Patch
+from nova_xloud.bases import apt
+from nova_xloud.ground.errors import PackageError
+from nova_xloud.ground.patches import Patch
+from nova_xloud.packages import builds, deb, targets
 
 VERSION = "2:31.0.0-6+deb13u2"
 PACKAGING = Path(__file__).parents[2] / "debian"

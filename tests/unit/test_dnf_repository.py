@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import dnf_repository
-from nova_xloud.errors import MirrorError
-from nova_xloud.signing import Signer, signing_key
+from nova_xloud.ground.errors import MirrorError
+from nova_xloud.mirrors import dnf as dnf_repository
+from nova_xloud.mirrors.signing import Signer, signing_key
 from tests.tiny import make_rpms
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from nova_xloud import errors
+from nova_xloud.ground import errors
 
 
 def _classes() -> list[type[errors.XloudError]]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud.files import locked, replace_directory
+from nova_xloud.ground.files import locked, replace_directory
 
 HOLDER = """
 import sys
 from pathlib import Path
-from nova_xloud.files import locked
+from nova_xloud.ground.files import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import archive, errors, hosts, targets
-from nova_xloud.errors import PackageError, ProvidesError
+from nova_xloud.ground import archive, errors
+from nova_xloud.ground.errors import PackageError, ProvidesError
+from nova_xloud.packages import hosts, targets
 
 NOBLE = targets.get("ubuntu-24.04")
 EL9 = targets.get("el9")

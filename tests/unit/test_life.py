@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nova_xloud import tree
+from nova_xloud.trees import tree
 
 ADDITIONS = tree.sources() / "additions"
 DOCUMENT = tree.sources().parents[1] / "docs" / "architecture.md"

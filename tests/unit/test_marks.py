@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nova_xloud import marks
+from nova_xloud.weave import marks
 
 
 def test_a_marked_line_is_told_from_one_that_only_talks_of_xloud() -> None:

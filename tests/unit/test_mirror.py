@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror, publishing, signing
-from nova_xloud.errors import MirrorError
-from nova_xloud.mirror import Repository
-from nova_xloud.signing import Signer, signing_key
+from nova_xloud.ground.errors import MirrorError
+from nova_xloud.mirrors import mirror, publishing, signing
+from nova_xloud.mirrors.mirror import Repository
+from nova_xloud.mirrors.signing import Signer, signing_key
 from tests.tiny import make_deb, make_rpms
 
 TRIXIE = Repository("deb", "trixie")
@@ -390,7 +390,7 @@ def test_prune_says_what_stays_and_now_removes_it(
 SIGN = """\
 import sys
 from pathlib import Path
-from nova_xloud import mirror, signing
+from nova_xloud.mirrors import mirror, signing
 mirror.sign(Path(sys.argv[1]), signing.Signer(Path(sys.argv[2]), sys.argv[3]))
 """
 

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from nova_xloud import tree
+from nova_xloud.trees import tree
 
 ADDITIONS = tree.sources() / "additions"
 CHANGES = tree.sources() / "changes"

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from nova_xloud import archive, builds, cli, mirror, targets
-from nova_xloud.signing import Signer, signing_key
+from nova_xloud.cli import main as cli
+from nova_xloud.ground import archive
+from nova_xloud.mirrors import mirror
+from nova_xloud.mirrors.signing import Signer, signing_key
+from nova_xloud.packages import builds, targets
 from tests.archives import Archive, Key
 from tests.tiny import make_deb
 
@@ -205,7 +208,7 @@ def test_nothing_to_compare_is_an_error(dist: Path, tmp_path: Path) -> None:
 
 
 def test_it_needs_no_root(debian: Archive, dist: Path) -> None:
-    script = "import os, sys; assert os.geteuid(); from nova_xloud.cli import main; main()"
+    script = "import os, sys; assert os.geteuid(); from nova_xloud.cli.main import main; main()"
     done = subprocess.run(
         [
             *("unshare", "--user", "--map-user=1000", "--map-group=1000"),

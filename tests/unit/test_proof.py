@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import weave
 
-from nova_xloud.errors import AnchorError, ChangeError, WeaveError
+from nova_xloud.ground.errors import AnchorError, ChangeError, WeaveError
 
 
 def refuse(before: str, change: str, reason: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import publishing
+from nova_xloud.mirrors import publishing
 
 
 class KilledError(Exception):

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 from conftest import CHANGE_FILE, NOVA_FILE, PATH
 
-from nova_xloud import bases, quilt, tree
+from nova_xloud import bases
+from nova_xloud.ground.patches import Patch
+from nova_xloud.trees import quilt, tree
 
 
-def series(nova: Path) -> tuple[list[tree.Ours], list[quilt.Patch]]:
+def series(nova: Path) -> tuple[list[tree.Ours], list[Patch]]:
     files = tree.compose(bases.describe(nova), nova).files
     return files, quilt.series(files)
 
 
-def apply(patches: list[quilt.Patch], to: Path) -> None:
+def apply(patches: list[Patch], to: Path) -> None:
     for patch in patches:
         subprocess.run(
             ["patch", "-F0", "-p1", "--batch", "--directory", str(to)],

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import archive, commands, root
-from nova_xloud.errors import (
+from nova_xloud.ground import archive, commands, root
+from nova_xloud.ground.errors import (
     ArchiveError,
     MissingToolError,
     NetworkError,
@@ -133,8 +133,9 @@ def test_a_root_that_is_in_use_stays_until_its_user_ends(debian: Archive) -> Non
     first = root.make(RECIPE)
     release()
     user = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from pathlib import Path; from nova_xloud import root; "
-         "root.hold(Path(sys.argv[1])); print(flush=True); sys.stdin.read()", str(first)],
+        [sys.executable, "-c", "import sys; from pathlib import Path; "
+         "from nova_xloud.ground import root; root.hold(Path(sys.argv[1])); print(flush=True); "
+         "sys.stdin.read()", str(first)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )  # fmt: skip
@@ -260,7 +261,7 @@ def test_what_a_killed_build_left_mounted_goes_whatever_its_name(tmp_path: Path,
     left = tmp_path / name / "build"
     (tmp_path / "layer").mkdir()
     die = (
-        "import os, pathlib, sys; from nova_xloud import root\n"
+        "import os, pathlib, sys; from nova_xloud.ground import root\n"
         "with root.overlay([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[2])): os._exit(9)"
     )
     killed = subprocess.run([sys.executable, "-c", die, tmp_path / "layer", left / "overlay"])
@@ -306,7 +307,7 @@ def test_a_root_that_cannot_be_entered_is_not_a_failed_build(tmp_path: Path) -> 
 def test_who_may_not_mount_is_told_so(tmp_path: Path) -> None:
     """As in a container that has not all capabilities."""
     mount = (
-        "import pathlib, sys; from nova_xloud import root\n"
+        "import pathlib, sys; from nova_xloud.ground import root\n"
         "with root.overlay([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[1]) / 's'): pass"
     )
     command = ["setpriv", "--bounding-set", "-sys_admin", sys.executable, "-c", mount, tmp_path]

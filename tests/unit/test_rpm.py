@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import builds, cli_build, rpm, targets
-from nova_xloud.errors import PackageError
-from nova_xloud.quilt import Patch
+from nova_xloud.cli import build as cli_build
+from nova_xloud.ground.errors import PackageError
+from nova_xloud.ground.patches import Patch
+from nova_xloud.packages import builds, rpm, targets
 
 PACKAGING = Path(__file__).parents[2] / "rpm"
 TARGET = targets.get("el9")

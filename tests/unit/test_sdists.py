@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import sdists
-from nova_xloud.errors import FetchError, HashError
-from nova_xloud.sdists import Sdist
+from nova_xloud.bases import sdists
+from nova_xloud.bases.sdists import Sdist
+from nova_xloud.ground.errors import FetchError, HashError
 
 SETUP = "from setuptools import setup\nsetup(name='some.thing', version='1.2')\n"
 

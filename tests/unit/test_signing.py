@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import signing
-from nova_xloud.errors import MirrorError
-from nova_xloud.signing import Signer
+from nova_xloud.ground.errors import MirrorError
+from nova_xloud.mirrors import signing
+from nova_xloud.mirrors.signing import Signer
 
 YEAR = 365 * 24 * 3600
 

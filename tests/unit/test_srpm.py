@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import srpm
-from nova_xloud.errors import SourceRpmError
+from nova_xloud.bases import srpm
+from nova_xloud.ground.errors import SourceRpmError
 
 
 @pytest.mark.parametrize(

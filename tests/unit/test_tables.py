@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nova_xloud import tables
+from nova_xloud.cli import tables
 
 ROWS = [("debian-12-caracal", "29.4.0", "seen working in a booted container"), ("el9", "x", "")]
 

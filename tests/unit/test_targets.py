@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nova_xloud import bases, targets
-from nova_xloud.errors import UnknownTargetError
+from nova_xloud import bases
+from nova_xloud.ground.errors import UnknownTargetError
+from nova_xloud.packages import targets
 
 
 def test_every_target_has_a_base_that_is_known() -> None:

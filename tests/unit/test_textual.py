@@ -5,7 +5,7 @@ import configparser
 import pytest
 from conftest import check_noop, check_woven, weave
 
-from nova_xloud.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
+from nova_xloud.ground.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
 
 CFG = """\
 [metadata]

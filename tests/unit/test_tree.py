@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import CHANGE_FILE, NOVA_FILE, PATH, SETUP_CFG
 
-from nova_xloud import bases, tree
-from nova_xloud.errors import (
+from nova_xloud import bases
+from nova_xloud.ground.errors import (
     AnchorError,
     ChangeError,
     DirectoryError,
@@ -16,6 +16,7 @@ from nova_xloud.errors import (
     MarkedLineError,
     NoSpaceError,
 )
+from nova_xloud.trees import tree
 from nova_xloud.weave import without_marked
 
 

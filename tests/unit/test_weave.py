@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_xloud import weave as engine
-from nova_xloud.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
+from nova_xloud.ground.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
 
 
 @pytest.fixture(autouse=True, scope="module")

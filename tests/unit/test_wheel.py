@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from nova_xloud import targets, wheel
-from nova_xloud.quilt import Patch
+from nova_xloud.ground.patches import Patch
+from nova_xloud.packages import targets, wheel
 
 TARGET = targets.get("29.4.0-wheel")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import builds, root, targets
-from nova_xloud.cache import sha256
-from nova_xloud.cli import main
+from nova_xloud.cli.main import main
+from nova_xloud.ground import root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.packages import builds, targets
 from tests.nova.environment import NovaEnvironment
 from tests.printed import commands
 

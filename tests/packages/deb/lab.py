@@ -10,8 +10,9 @@ import re
 import shlex
 from pathlib import Path
 
-from nova_xloud import root, targets
-from nova_xloud.cache import sha256
+from nova_xloud.ground import root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.packages import targets
 from tests.packages import labs
 from tests.packages.container import Container
 from tests.packages.deb import standins

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from nova_xloud import bases, targets
-from nova_xloud.deb import newer_relations
+from nova_xloud import bases
+from nova_xloud.packages import targets
+from nova_xloud.packages.deb import newer_relations
 from tests.packages.deb.debs import control_of, field, repack
 
 LIBRARIES = "usr/lib/python3/dist-packages"

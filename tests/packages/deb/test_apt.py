@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud.apt import upstream_version
+from nova_xloud.bases.apt import upstream_version
 from tests.packages.checks import assert_only_the_running_were_restarted, assert_runs_stock_code
 from tests.packages.cloud import Cloud, answers
 from tests.packages.conftest import DIST

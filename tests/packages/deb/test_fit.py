@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import root, targets
+from nova_xloud.ground import root
+from nova_xloud.packages import targets
 from tests.packages.deb import lab, unbooted
 from tests.packages.deb.unbooted import Attempt, Host, Shelf
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror, root, signing
-from nova_xloud.mirror import Repository
+from nova_xloud.ground import root
+from nova_xloud.mirrors import mirror, signing
+from nova_xloud.mirrors.mirror import Repository
 from tests.packages import keys
 from tests.packages.keys import Host, Machine
 from tests.printed import DOCS, commands

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror, root, targets
-from nova_xloud.errors import MirrorError
-from nova_xloud.mirror import Repository
-from nova_xloud.signing import Signer
+from nova_xloud.ground import root
+from nova_xloud.ground.errors import MirrorError
+from nova_xloud.mirrors import mirror
+from nova_xloud.mirrors.mirror import Repository
+from nova_xloud.mirrors.signing import Signer
+from nova_xloud.packages import targets
 from tests.packages.conftest import expire
 from tests.packages.deb import lab
 from tests.tiny import make_deb

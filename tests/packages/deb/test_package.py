@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import deb, root, targets
-from nova_xloud.cache import sha256
-from nova_xloud.cli import main
+from nova_xloud.cli.main import main
+from nova_xloud.ground import root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.packages import deb, targets
 from tests.packages.conftest import REPOSITORY
 from tests.packages.deb.conftest import offered
 from tests.packages.deb.debs import control_of, field, index, named, repack

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nova_xloud import archive, cache, cli, sdists
+from nova_xloud.bases import sdists
+from nova_xloud.cli import main as cli
+from nova_xloud.ground import archive, cache
 from tests.archives import Archive, Key
 from tests.packages.deb.debs import control_of, field, named
 

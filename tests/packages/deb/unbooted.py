@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nova_xloud import root, targets
+from nova_xloud.ground import root
+from nova_xloud.packages import targets
 from tests.packages.deb.debs import control_of, field, named, repack
 from tests.packages.deb.lab import DEBCONF, STOCK
 

@@ -10,9 +10,11 @@ import shlex
 import shutil
 from pathlib import Path
 
-from nova_xloud import bases, root, rpm, targets
-from nova_xloud.cache import sha256
-from nova_xloud.cli import main
+from nova_xloud import bases
+from nova_xloud.cli.main import main
+from nova_xloud.ground import root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.packages import rpm, targets
 from tests.packages import labs
 from tests.packages.container import Container
 

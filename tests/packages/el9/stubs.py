@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nova_xloud.commands import answer
-from nova_xloud.errors import PackageError
+from nova_xloud.ground.commands import answer
+from nova_xloud.ground.errors import PackageError
 
 
 def platform(package: Path) -> str:

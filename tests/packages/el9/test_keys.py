@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import root, signing
-from nova_xloud.mirror import Repository
+from nova_xloud.ground import root
+from nova_xloud.mirrors import signing
+from nova_xloud.mirrors.mirror import Repository
 from tests.packages import keys
 from tests.packages.keys import Host, Machine
 from tests.printed import commands

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import mirror, signing
+from nova_xloud.mirrors import mirror, signing
 from tests.packages.conftest import expire
 from tests.packages.el9.cloud import KEY, RdoCloud
 

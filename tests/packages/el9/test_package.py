@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import root, rpm, targets
-from nova_xloud.cache import sha256
-from nova_xloud.errors import PackageError
+from nova_xloud.ground import root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.ground.errors import PackageError
+from nova_xloud.packages import rpm, targets
 from tests.packages.conftest import REPOSITORY
 from tests.packages.el9.lab import build, run_build
 

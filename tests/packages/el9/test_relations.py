@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from nova_xloud import root
+from nova_xloud.ground import root
 from tests.packages.el9.stubs import platform
 
 HERE = Path(__file__).parent

@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 import pytest
 
-from nova_xloud import bases, dnf_repository, signing
-from nova_xloud.cache import sha256
-from nova_xloud.errors import SourceRpmError
+from nova_xloud import bases
+from nova_xloud.ground.cache import sha256
+from nova_xloud.ground.errors import SourceRpmError
+from nova_xloud.mirrors import dnf as dnf_repository
+from nova_xloud.mirrors import signing
 from nova_xloud.weave import without_marked
 from tests.packages.el9.lab import BASE, build, run_build
 

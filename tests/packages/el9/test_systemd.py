@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import archive, root
-from nova_xloud.commands import run
+from nova_xloud.ground import archive, root
+from nova_xloud.ground.commands import run
 from tests.packages.container import Container, booted
 from tests.packages.el9.stubs import platform
 

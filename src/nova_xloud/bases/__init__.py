@@ -1,0 +1,189 @@
+"""The bases: an upstream release, a distribution's nova, or a directory.
+
+pip fetches releases as sdists, whose hash releases.toml pins.  apt fetches a distribution's nova
+and checks the archive's signature.  Both are cached, and verified at every use.
+
+The base of a distribution is the nova that its hosts install.  Where the archive does not serve the
+source of that version, the base is the nearest source with the library of the binary package laid
+over it; the difference is a patch of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from nova_xloud.bases import apt, distributions, releases, sdists
+from nova_xloud.bases.base import Base
+from nova_xloud.bases.directories import describe
+from nova_xloud.bases.releases import Known, known
+from nova_xloud.ground import cache
+from nova_xloud.ground.errors import HashError, NetworkError, UnservedError
+
+__all__ = [
+    "Base",
+    "Known",
+    "cached",
+    "describe",
+    "fetch",
+    "known",
+    "notice",
+    "opened",
+    "record",
+    "state",
+    "unpack",
+]
+
+_LOG = logging.getLogger(__name__)
+
+
+def state(name: str) -> str:
+    """Return ``cached``, ``not fetched`` or ``damaged`` for a known base."""
+    wanted = releases.find(name)
+    try:
+        return "cached" if _cached(wanted) else "not fetched"
+    except HashError:
+        return "damaged"
+
+
+def fetch(name: str, *, ask: bool = False, refresh: bool = False) -> tuple[Path, ...]:
+    """Return a base's files from the cache, fetched if need be; each has been verified.
+
+    :param ask: ask the archive of a distribution whether its hosts have a newer version
+    :param refresh: the same, and fetch also where the archive has not changed
+    :raises UnknownBaseError: if no such base is known
+    :raises HashError: if a file that comes is not the one that is pinned
+    :raises NetworkError: if nothing comes; a damaged file in the cache is then reported
+    :raises NoSpaceError: if the disk is full
+    :raises ArchiveError: if no archive of the distribution is configured
+    :raises UnservedError: if the archive does not have all that the base is made of
+    :raises FetchError: if pip or apt fails otherwise
+    """
+    wanted = releases.find(name)
+    with cache.locked(wanted.place) as place:
+        damage: HashError | None = None
+        try:
+            files = _cached(wanted)
+        except HashError as error:
+            files, damage = (), error
+        if files and not ((ask or refresh) and wanted.distribution):
+            return files
+        try:
+            return _download(wanted, place, anew=refresh)
+        except NetworkError as error:
+            if damage:
+                raise HashError(f"{damage}; and it cannot be fetched again: {error}") from error
+            raise
+
+
+def cached(name: str) -> tuple[Path, ...]:
+    """Return a base's verified files; none if it was never fetched.
+
+    :raises HashError: if a file is not what it was
+    """
+    return _cached(releases.find(name))
+
+
+def record(name: str) -> str:
+    """Return the archive's paragraph about the library of a distribution, as it was fetched."""
+    fetched = _fetched(name)
+    return fetched.record if fetched else ""
+
+
+def notice(name: str) -> str:
+    """Return what an operator must know of a base in the cache; "" where nothing is unusual."""
+    fetched = _fetched(name)
+    return distributions.notice(name, fetched) if fetched else ""
+
+
+def _fetched(name: str) -> apt.Fetched | None:
+    wanted = releases.known().get(name)
+    if wanted is None or not wanted.distribution:
+        return None
+    return apt.cached(cache.directory() / wanted.place)
+
+
+def unpack(
+    name: str, into: Path, *, refresh: bool = False, only: Collection[str] | None = None
+) -> Base:
+    """Fetch a base and unpack it, a distribution's patches applied.
+
+    :param into: a directory that is missing or empty
+    :param only: the files that will be read, if not all; others may be missing
+    :raises XloudError: as fetch, and if the files cannot be unpacked
+    """
+    files = fetch(name, refresh=refresh)
+    distribution = releases.find(name).distribution
+    with cache.space_on(into):
+        if files[0].suffix == ".dsc":
+            distributions.unpack(files[0], into)
+        else:
+            sdists.unpack(files[0], into, None if distribution else only)
+        if distribution:
+            return distributions.laid_over(name, distribution, files, into)
+    return describe(into)._replace(name=name, files=files)
+
+
+@contextlib.contextmanager
+def opened(
+    name: str, *, refresh: bool = False, only: Collection[str] | None = None
+) -> Iterator[tuple[Base, Path]]:
+    """Yield a base and a directory that it is unpacked in.
+
+    :param name: a known base, or a directory with one, which is read where it is
+    :param only: as in unpack
+    """
+    if name not in releases.known() and Path(name).is_dir():
+        yield describe(Path(name)), Path(name)
+        return
+    with tempfile.TemporaryDirectory(prefix="nova-xloud-") as scratch:
+        directory = Path(scratch, "nova")
+        yield unpack(name, directory, refresh=refresh, only=only), directory
+
+
+def _cached(wanted: Known) -> tuple[Path, ...]:
+    """Return a base's verified files; none if it was never fetched.
+
+    :raises HashError: if a file is not what it was
+    """
+    place = cache.directory() / wanted.place
+    if wanted.distribution:
+        fetched = apt.cached(place)
+        return _files(fetched, download=False) if fetched else ()
+    file = sdists.cached(wanted.sdist, place)
+    return (file,) if file else ()
+
+
+def _download(wanted: Known, place: Path, *, anew: bool) -> tuple[Path, ...]:
+    """Fetch a base into its place in the cache."""
+    _LOG.info("fetching %s", wanted.name)
+    if not wanted.distribution:
+        return (sdists.download(wanted.sdist, place),)
+    with cache.part(place) as part:
+        fetched = apt.download(wanted.suite, wanted.distribution, part, place, anew=anew)
+    return _files(fetched, download=True)
+
+
+def _files(fetched: apt.Fetched, *, download: bool) -> tuple[Path, ...]:
+    """Return the files of a distribution's nova; the release's sdist where no source is served.
+
+    :param download: fetch the sdist if need be
+    :returns: the source first, the library last; none if the sdist is not in the cache
+    :raises UnservedError: if no sdist of the version is pinned
+    """
+    if fetched.files:
+        return (*fetched.files, fetched.library)
+    upstream = apt.upstream_version(fetched.version)
+    release = releases.known().get(upstream)
+    if release is None or not release.sha256:
+        raise UnservedError(
+            f"hosts with nova-common {fetched.version} cannot be served: the archive serves no "
+            f"source of Nova {upstream}, and releases.toml pins no sdist of it"
+        )
+    if download:
+        return (*fetch(upstream), fetched.library)
+    file = sdists.cached(release.sdist, cache.directory() / release.place)
+    return (file, fetched.library) if file else ()

@@ -1,0 +1,1 @@
+"""The command line: the only wing that prints. It knows all the others."""

@@ -1,0 +1,248 @@
+"""The commands for sources and patches; the commands of the other modules are added here.
+
+Each command says what happened, where the result is, and what to do next.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from nova_xloud import bases
+from nova_xloud.cli import build as cli_build
+from nova_xloud.cli import mirror as cli_mirror
+from nova_xloud.cli import outdated as cli_outdated
+from nova_xloud.cli import tables
+from nova_xloud.ground import archive, cache, disk
+from nova_xloud.ground.errors import NoSpaceError, XloudError
+from nova_xloud.trees import quilt, tree
+
+out = Console(markup=False, highlight=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Group(click.Group):
+    """Commands whose failures are told in words, with the exit code of their class."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except XloudError as error:
+            tell(error)
+            ctx.exit(error.exit_code)
+        except OSError as error:
+            if disk.is_full(error):
+                written = [cache.directory(), Path(tempfile.gettempdir()), Path.cwd()]
+                full = NoSpaceError(Path(error.filename or disk.fullest(written)))
+                tell(full)
+                ctx.exit(full.exit_code)
+            err.print(f"nova-xloud: {error.strerror or error}: {error.filename or ''}")
+            ctx.exit(XloudError.exit_code)
+
+
+class _Terminal(logging.Handler):
+    """Tells on standard error what the builder does, as it does it; also where no terminal is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"nova-xloud: {record.getMessage()}", err=True)
+
+
+def tell(error: XloudError) -> None:
+    """Say what failed, and what that left untouched."""
+    err.print(f"nova-xloud: {error.sentence}: {error}")
+    err.print(f"({error.untouched})")
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="nova-xloud")
+@click.option(
+    *("--archive", "archive_file"),
+    envvar=archive.VARIABLE,
+    metavar="FILE",
+    help="A .sources file of apt, with Signed-By: the archive that clean roots, sources and "
+    f"libraries of distributions come from. Default: the apt sources of this host. "
+    f"Environment: {archive.VARIABLE}.",
+)
+def main(archive_file: str | None) -> None:
+    """Nova with servers that grow and shrink while they run: sources, patches, packages.
+
+    BASE is an upstream release (29.4.0), a distribution's source package (debian:trixie), or a
+    directory with Nova's source.
+    """
+    progress = logging.getLogger("nova_xloud")
+    progress.handlers = [_Terminal(logging.INFO)]
+    progress.setLevel(logging.INFO)
+    if archive_file:
+        os.environ[archive.VARIABLE] = archive_file
+
+
+@main.command("bases")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_bases(as_json: bool) -> None:
+    """List the releases that can be built from."""
+    rows = [
+        {
+            "name": each.name,
+            "series": each.codename,
+            "python": each.python,
+            "sha256": each.sha256,
+            "state": bases.state(each.name),
+        }
+        for each in bases.known().values()
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    columns = ("name", "series", "python", "state")
+    cells = [[row[each] for each in columns] for row in rows]
+    click.echo(tables.text(("base", *columns[1:]), cells))
+
+
+_refresh = click.option(
+    "--refresh", is_flag=True, help="Ask the archive for a newer source package."
+)
+
+
+def _complete_base(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
+    """Return the bases that a shell may complete a word to."""
+    return [name for name in bases.known() if name.startswith(begun)]
+
+
+@main.command("tree")
+@click.argument("base", shell_complete=_complete_base)
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@_refresh
+@click.option(
+    "--keep-going", is_flag=True, help="Write what fits, even if not all does: to work on changes."
+)
+def make_tree(base: str, directory: Path, refresh: bool, keep_going: bool) -> None:
+    """Write the complete modified Nova into DIRECTORY."""
+    with bases.opened(base, refresh=refresh) as (found, unpacked):
+        files, failures = tree.compose(found, unpacked)
+        if failures and not keep_going:
+            _tell_all(failures[:-1])
+            raise failures[-1].error
+        _tell_all(failures)
+        written = tree.write(found, unpacked, files, directory)
+    added = sum(each.base is None for each in files)
+    if written:
+        out.print(f"Nova {found.version}: {added} files added, {len(files) - added} changed.")
+        if len(written) < len(files):
+            out.print(f"Of these, {len(written)} were not up to date in the tree that was there.")
+        out.print(f"The tree is in {directory}; `grep -rn xloud {directory}` shows what is ours.")
+    else:
+        out.print(f"{directory} is woven already: nothing has changed.")
+    _tell_notice(base)
+    if failures:
+        out.print(f"It is not complete: {len(failures)} files do not fit.")
+        sys.exit(1)
+
+
+@main.command("diff")
+@click.argument("base", shell_complete=_complete_base)
+@_refresh
+def show_diff(base: str, refresh: bool) -> None:
+    """Print what is ours as a quilt series; `patch -p1` applies it to the base."""
+    with bases.opened(base, refresh=refresh, only=tree.paths()) as (found, unpacked):
+        files, failures = tree.compose(found, unpacked)
+    if failures:
+        _tell_all(failures[:-1])
+        raise failures[-1].error
+    for patch in quilt.series(files):
+        sys.stdout.buffer.write(patch.content)
+    sys.stdout.buffer.flush()
+    _tell_notice(base)
+
+
+class Checked(NamedTuple):
+    """What a check of one base found.
+
+    :ivar name: the base
+    :ivar version: what it turned out to be; "" if it could not be had
+    :ivar files: how many files are ours
+    :ivar failures: a line for each file that does not fit
+    :ivar seconds: how long it took
+    """
+
+    name: str
+    version: str
+    files: int
+    failures: list[str]
+    seconds: float
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this worker when the command is killed (Linux, prctl(2))."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+@main.command("check")
+@click.argument("names", metavar="[BASE]...", nargs=-1, shell_complete=_complete_base)
+@click.option("--jobs", type=click.IntRange(min=1), help="How many at once; default: every core.")
+def check(names: tuple[str, ...], jobs: int | None) -> None:
+    """Try whether every change fits; without BASE, each that packages are built from.
+
+    Exits 1 if one does not.
+    """
+    wanted = names or tuple(each.name for each in bases.known().values() if each.checked)
+    failed = False
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with (
+        ProcessPoolExecutor(jobs, initializer=end_with_parent) as pool,
+        Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress,
+    ):
+        task = progress.add_task("checking", total=len(wanted))
+        for future in as_completed([pool.submit(check_base, name) for name in wanted]):
+            found = future.result()
+            progress.advance(task)
+            failed = failed or bool(found.failures)
+            for line in found.failures:
+                out.print(f"{found.name}: {line}")
+            verdict = f"{len(found.failures)} do not fit" if found.failures else "all fit"
+            what = f" (Nova {found.version})" if found.version not in {"", found.name} else ""
+            out.print(f"{found.name}{what}: {found.files} files, {verdict}, {found.seconds:.1f} s")
+    sys.exit(1 if failed else 0)
+
+
+def check_base(name: str) -> Checked:
+    """Compose one base, in a process of its own."""
+    start = time.monotonic()
+    try:
+        with bases.opened(name, only=tree.paths()) as (found, unpacked):
+            files, failures = tree.compose(found, unpacked)
+    except XloudError as error:
+        told = [f"{error.sentence}: {error}"]
+        return Checked(name, "", 0, told, time.monotonic() - start)
+    told = [str(each.error) for each in failures]
+    return Checked(name, found.version, len(files), told, time.monotonic() - start)
+
+
+def _tell_notice(base: str) -> None:
+    """Say what is unusual about a base."""
+    if told := bases.notice(base):
+        err.print(f"Note: {told}")
+
+
+def _tell_all(failures: Sequence[tree.Failure]) -> None:
+    """Say what does not fit."""
+    for failure in failures:
+        err.print(f"nova-xloud: {failure.error.sentence}: {failure.error}")
+
+
+for _command in (*cli_build.commands, *cli_mirror.commands, *cli_outdated.commands):
+    main.add_command(_command)

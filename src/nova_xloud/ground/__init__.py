@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, commands, files, the cache, clean roots."""

@@ -1,0 +1,1 @@
+"""Signed mirrors of packages, for apt and for dnf."""

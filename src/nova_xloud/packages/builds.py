@@ -1,0 +1,78 @@
+"""What every package builder does around a build: one at a time, whole or not at all, recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from nova_xloud.ground import cache, root
+from nova_xloud.ground.cache import sha256
+from nova_xloud.ground.files import RECORD, locked, replace_directory
+from nova_xloud.packages.targets import Target
+
+#: How much later than its base's the files of a revision are dated. Byte code and stevedore's cache
+#: of entry points are kept by dates, the latter's rounded to 128 seconds.
+REVISION_SECONDS = 3600
+
+
+@contextlib.contextmanager
+def turn(target: Target, dist: Path) -> Iterator[None]:
+    """Be the only one who builds a target into a directory; a second builder waits.
+
+    Who has waited asks ``intact`` again: the first may have built the very same.
+    """
+    root.require_root("building packages")
+    with (
+        cache.space_on(dist),
+        locked(dist / f".{target.name}.lock", f"waiting for another build of {target.name}"),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def replacing(target: Target, dist: Path, inputs: str, base: str = "") -> Iterator[Path]:
+    """Yield a scratch directory to build in; the files in its ``out`` become ``dist/TARGET``.
+
+    An error leaves ``dist/TARGET`` as it was. An overlay goes to ``overlay`` in the scratch
+    directory: there the next build finds it if this one is killed. It is the caller's ``turn``.
+
+    :param inputs: told by ``intact`` when asked for the same; a digest of all that goes in
+    :param base: the version of Nova that the packages are made from
+    """
+    # a killed build left them; no other build runs now
+    for left in dist.glob(f".{target.name}.build-*"):
+        root.remove_abandoned(left)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))
+    out = work / "out"
+    try:
+        out.mkdir()
+        yield work
+        sums = {file.name: sha256(file) for file in sorted(out.iterdir())}
+        about = {"target": target.name, "of": target.base, "base": base}
+        told = {**about, "input": inputs, "sha256": sums}
+        record = json.dumps(told, indent=1)
+        (out / RECORD).write_text(record + "\n")
+        replace_directory(dist / target.name, out)
+    finally:
+        root.remove_tree(work)
+
+
+def built(target: Target, dist: Path) -> list[Path]:
+    """Return the files of a finished build, sorted."""
+    place = dist / target.name
+    record = json.loads((place / RECORD).read_text())
+    return [place / name for name in sorted(record["sha256"])]
+
+
+def intact(target: Target, dist: Path, inputs: str) -> list[Path]:
+    """Return the files of a finished build of the same inputs, or none."""
+    place = dist / target.name
+    try:
+        record = json.loads((place / RECORD).read_text())
+        whole = all(sha256(place / name) == told for name, told in record["sha256"].items())
+    except (OSError, ValueError, KeyError):
+        return []
+    return built(target, dist) if whole and record["input"] == inputs else []

@@ -1,0 +1,67 @@
+"""What packages are built for: the table in targets.toml. Knows no package format."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from typing import NamedTuple
+
+from nova_xloud.bases.sdists import Sdist
+from nova_xloud.ground.errors import UnknownTargetError
+
+
+class Target(NamedTuple):
+    """A distribution's release; the fields are told in targets.toml."""
+
+    name: str
+    base: str
+    format: str
+    suite: str
+    repository: str
+    python: str
+    verified: str
+    provides: str = ""
+    preferred: str = ""
+    relations: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
+    backports: tuple[Sdist, ...] = ()
+
+    def stands_in(self) -> bool:
+        """Say whether it takes the place of a package, whose version it has to know."""
+        return self.format != "wheel"
+
+    def is_distributions(self) -> bool:
+        """Say whether its base is the nova of the distribution's own hosts."""
+        return self.base.startswith(("debian:", "ubuntu:"))
+
+
+@functools.cache
+def known() -> dict[str, Target]:
+    """Return all targets by name, in the table's order."""
+    text = resources.files("nova_xloud.packages").joinpath("targets.toml").read_text()
+    return {name: _target(name, **row) for name, row in tomllib.loads(text).items()}
+
+
+def _target(
+    name: str,
+    *,
+    relations: Iterable[str] = (),
+    depends: Iterable[str] = (),
+    backports: Iterable[dict[str, str]] = (),
+    **row: str,
+) -> Target:
+    sdists = tuple(Sdist(**each) for each in backports)
+    return Target(name, relations=tuple(relations), depends=tuple(depends), backports=sdists, **row)
+
+
+def get(name: str) -> Target:
+    """Return a target.
+
+    :raises UnknownTargetError: if there is none of this name; the text lists those there are
+    """
+    try:
+        return known()[name]
+    except KeyError:
+        raise UnknownTargetError(name, list(known())) from None

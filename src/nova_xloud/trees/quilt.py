@@ -1,0 +1,104 @@
+"""Ours as a quilt series: one patch with all additions, one for every file that is changed.
+
+The patches only add lines, apply with ``patch -F0 -p1`` and give the tree's very bytes.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nova_xloud.ground.patches import Patch
+from nova_xloud.trees import tree
+
+CONTEXT = 3
+_NO_NEWLINE = "\n\\ No newline at end of file\n"
+
+
+def series(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Patch]:
+    """Return the patches for files, in the order in which they apply.
+
+    :param files: what tree.compose gave
+    :param ours: our additions and changes, unless they are the package's own
+    """
+    ours = ours or tree.sources()
+    additions = [each for each in files if each.base is None]
+    patches = []
+    if additions:
+        told = ["Files of nova-xloud", "Whole files; Nova has none of these names."]
+        text = "".join(map(_difference, additions))
+        patches.append(Patch("xloud/additions.patch", (_header(told) + text).encode()))
+    for each in files:
+        if each.base is not None:
+            name = f"xloud/{each.path.replace('/', '-')}.patch"
+            told = description(ours / "changes" / each.path)
+            patches.append(Patch(name, (_header(told) + _difference(each)).encode()))
+    return patches
+
+
+def description(change: Path) -> list[str]:
+    """Return what a change file says about itself: its docstring or first comments."""
+    text = change.read_text()
+    if change.suffix == ".py":
+        return (ast.get_docstring(ast.parse(text)) or "").splitlines()
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith(("#", "..")):
+            break
+        told = line.lstrip("#.").strip()
+        if told and not told.startswith("weave:"):
+            lines.append(told)
+    return lines or [f"Entries of nova-xloud in {change.name}"]
+
+
+def _header(told: Sequence[str]) -> str:
+    """Return a DEP-3 header."""
+    lines = [f"Description: {told[0].strip()}"]
+    lines += [f" {line.strip() or '.'}" for line in told[1:]]
+    lines += ["Author: nova-xloud", "Forwarded: not-needed", "---", ""]
+    return "\n".join(lines)
+
+
+def _difference(file: tree.Ours) -> str:
+    """Return a unified diff of a file against its base."""
+    old = (file.base or b"").decode().splitlines(keepends=True)
+    new = file.content.decode().splitlines(keepends=True)
+    before = "/dev/null" if file.base is None else f"a/{file.path}"
+    return f"--- {before}\n+++ b/{file.path}\n" + "".join(_hunks(old, new))
+
+
+def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    """Yield the hunks of a diff; ``new`` has all the lines of ``old``, in order, and others."""
+    rows = []
+    matched = 0
+    for line in new:
+        theirs = old[matched] if matched < len(old) else None
+        if line == theirs:
+            rows.append((" ", line))
+            matched += 1
+        elif theirs is not None and line == theirs + "\n":
+            # The last line, which had no newline and has one since ours follow it.
+            rows += [("-", theirs), ("+", line)]
+            matched += 1
+        else:
+            rows.append(("+", line))
+    changed = [index for index, (sign, _) in enumerate(rows) if sign != " "]
+    while changed:
+        first = last = changed.pop(0)
+        while changed and changed[0] - last <= 2 * CONTEXT:
+            last = changed.pop(0)
+        start, end = max(0, first - CONTEXT), min(len(rows), last + 1 + CONTEXT)
+        yield f"@@ -{_range(rows, start, end, '+')} +{_range(rows, start, end, '-')} @@\n"
+        for sign, line in rows[start:end]:
+            yield sign + (line if line.endswith("\n") else line + _NO_NEWLINE)
+
+
+def _range(rows: Sequence[tuple[str, str]], start: int, end: int, without: str) -> str:
+    """Return the range of a hunk on one side; an empty one names the line before it.
+
+    :param without: the sign of the lines that this side has not
+    """
+    before = sum(sign != without for sign, _ in rows[:start])
+    length = sum(sign != without for sign, _ in rows[start:end])
+    return f"{before + 1 if length else before},{length}"

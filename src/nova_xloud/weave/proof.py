@@ -1,0 +1,249 @@
+"""Proving a woven Python file: the inserted lines find the names and attributes that they use.
+
+Only what stands in the file counts.  The proof errs on the strict side: a local must be bound on
+every way to the line that uses it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import Iterator, NamedTuple, Sequence
+
+from nova_xloud.weave.anchors import falls_through, names_bound, own_parts, parameters
+from nova_xloud.weave.source import DEFINITIONS, FUNCTIONS, TRIES, dotted_name, suites_of
+
+_ALWAYS = frozenset(dir(builtins)) | {"__file__", "__name__", "__path__", "__spec__"}
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+class Fault(NamedTuple):
+    """A thing that an inserted line lacks.
+
+    :ivar line: the inserted line, counted from 1 in the woven file
+    :ivar reason: what is missing
+    """
+
+    line: int
+    reason: str
+
+
+def faults(module: ast.Module, inserted: set[int]) -> Iterator[Fault]:
+    """Yield what the inserted lines of a woven file lack.
+
+    :param inserted: the numbers of these lines
+    """
+    if any(
+        isinstance(node, ast.ImportFrom) and any(each.name == "*" for each in node.names)
+        for node in module.body
+    ):
+        known = frozenset({"*"})
+    else:
+        known = frozenset(_bound_in(module.body)) | _ALWAYS
+    yield from _Prover(inserted, known).in_suite(module.body, set(_ALWAYS), [])
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and _touched(node, inserted):
+            yield from _attributes(node, module, inserted)
+
+
+class _Prover:
+    """The search through one file, from statement to statement.
+
+    :param inserted: the numbers of the lines that are proven
+    :param known: the names that the module has once it is loaded
+    """
+
+    def __init__(self, inserted: set[int], known: frozenset[str]) -> None:
+        self.inserted = inserted
+        self.known = known
+
+    def in_suite(
+        self, suite: Sequence[ast.stmt], bound: set[str], around: list[set[str]]
+    ) -> Iterator[Fault]:
+        """Yield the faults of a suite.
+
+        :param bound: the names that are bound before it, in its own scope; gets those it binds
+        :param around: all names of the functions around that scope; none at module level
+        """
+        for node in suite:
+            if _touched(node, self.inserted):
+                yield from self.in_statement(node, bound, around)
+            bound |= _surely_bound(node)
+
+    def in_statement(
+        self, node: ast.stmt, bound: set[str], around: list[set[str]]
+    ) -> Iterator[Fault]:
+        """Yield the faults of a statement, and of the statements in it."""
+        yield from self.in_expressions(node, bound, around)
+        if isinstance(node, FUNCTIONS):
+            inner = parameters(node) | _globals_of(node)
+            everything = inner | set(_bound_in(node.body))
+            yield from self.in_suite(node.body, inner, [*around, everything])
+        elif isinstance(node, ast.ClassDef):
+            yield from self.in_suite(node.body, set(bound) | {"__module__", "__qualname__"}, around)
+        else:
+            for suite, more in _entered(node):
+                yield from self.in_suite(suite, bound | more, around)
+
+    def in_expressions(
+        self, node: ast.stmt, bound: set[str], around: list[set[str]]
+    ) -> Iterator[Fault]:
+        """Yield the names of a statement's own expressions that are not bound."""
+        at_hand = bound | set().union(*around[:-1]) if around else bound
+        if around:
+            # A name of the module is visible unless the function has a local of that name.
+            at_hand = at_hand | (self.known - around[-1])
+        for name in _loads(node, frozenset(_walrus(node))):
+            if name.lineno in self.inserted and name.id not in at_hand and "*" not in self.known:
+                is_late = name.id in self.known or any(name.id in each for each in around)
+                reason = "is not bound there on every way" if is_late else "is bound nowhere"
+                yield Fault(name.lineno, f"the name {name.id} {reason}")
+
+
+def _touched(node: ast.stmt, inserted: set[int]) -> bool:
+    """Say whether a statement or one of its decorators stands on an inserted line."""
+    decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
+    first = min([node.lineno, *(each.lineno for each in decorators)])
+    return not inserted.isdisjoint(range(first, (node.end_lineno or first) + 1))
+
+
+def _loads(node: ast.AST, bound: frozenset[str]) -> Iterator[ast.Name]:
+    """Yield the names that an expression, or a statement's own expressions, look up outside."""
+    if isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load) and node.id not in bound:
+            yield node
+        return
+    if isinstance(node, ast.Lambda):
+        inner = bound | {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                yield from _loads(default, bound)
+        yield from _loads(node.body, inner)
+        return
+    if isinstance(node, _COMPREHENSIONS):
+        targets = (part for each in node.generators for part in ast.walk(each.target))
+        bound = bound | {part.id for part in targets if isinstance(part, ast.Name)}
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.stmt, ast.excepthandler)) and not hasattr(child, "pattern"):
+            yield from _loads(child, bound)
+    for handler in getattr(node, "handlers", ()):
+        if handler.type:
+            yield from _loads(handler.type, bound)
+
+
+def _walrus(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement binds inside of its expressions."""
+    for part in own_parts(node):
+        if isinstance(part, ast.NamedExpr):
+            yield part.target.id
+
+
+def _stored(node: ast.stmt) -> set[str]:
+    """Return the names that a statement itself binds."""
+    names = set(names_bound(node)) | set(_walrus(node))
+    if isinstance(node, DEFINITIONS):
+        return names
+    for part in own_parts(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            names.add(part.id)
+    return names
+
+
+def _bound_in(suite: Sequence[ast.stmt]) -> Iterator[str]:
+    """Yield all names that a suite binds at any depth, and those that functions make global."""
+    for node in suite:
+        yield from _stored(node)
+        if isinstance(node, DEFINITIONS):
+            yield from _globals_of(node)
+            continue
+        for handler in getattr(node, "handlers", ()):
+            if handler.name:
+                yield handler.name
+        for part in suites_of(node):
+            yield from _bound_in(part)
+
+
+def _globals_of(node: ast.stmt) -> set[str]:
+    return {
+        name
+        for part in ast.walk(node)
+        if isinstance(part, (ast.Global, ast.Nonlocal))
+        for name in part.names
+    }
+
+
+def _surely_bound(node: ast.stmt) -> set[str]:
+    """Return the names that are bound on every way behind a statement."""
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return set()
+    names = _stored(node)
+    if isinstance(node, DEFINITIONS):
+        return names
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return names | _surely_in(node.body)
+    ways: list[Sequence[ast.stmt]] = []
+    if isinstance(node, ast.If):
+        ways = [node.body, node.orelse]
+    elif isinstance(node, TRIES):
+        ways = [[*node.body, *node.orelse], *(each.body for each in node.handlers)]
+        names |= _surely_in(node.finalbody)
+    open_ways = [_surely_in(way) for way in ways if falls_through(way)]
+    return names | (set.intersection(*open_ways) if open_ways else set())
+
+
+def _surely_in(suite: Sequence[ast.stmt]) -> set[str]:
+    return set().union(*map(_surely_bound, suite))
+
+
+def _entered(node: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], set[str]]]:
+    """Yield the suites of a compound statement, each with the names that entering it binds."""
+    if isinstance(node, TRIES):
+        yield node.body, set()
+        for handler in node.handlers:
+            yield handler.body, {handler.name} if handler.name else set()
+        yield node.orelse, _surely_in(node.body)
+        yield node.finalbody, set()
+        return
+    names = _stored(node)
+    for case in getattr(node, "cases", ()):
+        parts = list(ast.walk(case.pattern))
+        captured = {getattr(each, field, None) for each in parts for field in ("name", "rest")}
+        yield case.body, {each for each in captured if each}
+    yield getattr(node, "body", ()), names
+    # The target of a loop may not be bound where the loop has not run.
+    is_loop = isinstance(node, (ast.For, ast.AsyncFor))
+    yield getattr(node, "orelse", ()), set() if is_loop else names
+
+
+def _attributes(node: ast.ClassDef, module: ast.Module, inserted: set[int]) -> Iterator[Fault]:
+    """Yield the attributes of ``self`` that inserted lines use and that the class does not show.
+
+    A class that is new is not judged.  A class of Nova's shows an attribute by a member, or by a
+    use of it in a line of its own: most bases are in other files.
+    """
+    if node.lineno in inserted:
+        return
+    shown: set[str] = set()
+    classes = {each.name: each for each in module.body if isinstance(each, ast.ClassDef)}
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        shown |= set(_bound_in(current.body))
+        todo += [
+            classes.pop(name)
+            for name in map(dotted_name, current.bases)
+            if name in classes and name != node.name
+        ]
+        for part in _own_attributes(current):
+            if part.lineno not in inserted or isinstance(part.ctx, ast.Store):
+                shown.add(part.attr)
+    for part in _own_attributes(node):
+        if part.lineno in inserted and part.attr not in shown:
+            yield Fault(part.lineno, f"the class {node.name} has no attribute {part.attr}")
+
+
+def _own_attributes(node: ast.ClassDef) -> Iterator[ast.Attribute]:
+    """Yield the attributes of ``self`` and ``cls`` that a class names."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and dotted_name(part.value) in {"self", "cls"}:
+            yield part

@@ -1,0 +1,323 @@
+"""Weaving into files that are not Python: setup.cfg, pyproject.toml and reStructuredText.
+
+Each kind is a pair of functions like ``weave`` and ``unweave``, over lines instead of bytes. A
+first comment line ``# weave: since 33`` or ``until 32`` (``.. weave:`` in rst) limits the change.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from nova_xloud.ground.errors import AnchorError, ChangeError, WeaveError
+from nova_xloud.weave import marks
+
+_RST_BEGIN = ".. xloud begin"
+_RST_END = ".. xloud end"
+_LIMIT = re.compile(r"\b(since|until)\s+(\d+)")
+_WEAVE = re.compile(r"^(?:#|\.\.) weave:(.*)$")
+_SECTION = re.compile(r'(before|after) section "([^"]+)"')
+_UNDERLINE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*$")
+
+
+class _Job(NamedTuple):
+    """One file to weave into.
+
+    :ivar path: its path in the tree
+    :ivar release: what errors call the release
+    :ivar base: its lines
+    :ivar change: the change file's lines
+    """
+
+    path: str
+    release: str
+    base: list[str]
+    change: list[str]
+
+    def unfit(self, anchor: str, reason: str) -> AnchorError:
+        return AnchorError(self.path, anchor, self.release, reason)
+
+    def wrong(self, index: int, reason: str) -> ChangeError:
+        return ChangeError(self.path, index + 1, reason)
+
+
+def knows(path: str) -> bool:
+    """Say whether a file is one of the kinds that are woven here."""
+    return _kind(path) is not None
+
+
+def weave(base: bytes, change: bytes, *, path: str, series: int, release: str) -> bytes:
+    """Insert what a change file says; see nova_xloud.weave.weave."""
+    job = _Job(path, release, base.decode().split("\n"), change.decode().split("\n"))
+    first = _WEAVE.match(job.change[0])
+    if first and not _SECTION.search(first[1]) and not _applies(first[1], series):
+        return base
+    weaver = {"cfg": _weave_cfg, "toml": _weave_toml, "rst": _weave_rst}[_kind(path) or ""]
+    return "\n".join(weaver(job, series)).encode()
+
+
+def marked(content: bytes, *, path: str) -> list[tuple[int, str]]:
+    """Return what carries a mark, each part after the number of its first line."""
+    finder: Callable[[Sequence[str]], list[tuple[int, str]]]
+    finder = {"cfg": _marked_cfg, "toml": marks.marked, "rst": _marked_rst}[_kind(path) or ""]
+    return finder(content.decode().split("\n"))
+
+
+def without_marked(content: bytes, *, path: str) -> bytes:
+    """Return a file without what carries a mark."""
+    taker: Callable[[Sequence[str]], list[str]]
+    taker = {"cfg": _without_cfg, "toml": marks.without_marked, "rst": _without_rst}[
+        _kind(path) or ""
+    ]
+    return "\n".join(taker(content.decode().split("\n"))).encode()
+
+
+def _kind(path: str) -> str | None:
+    suffix = path.rpartition(".")[2]
+    return suffix if suffix in {"cfg", "toml", "rst"} else None
+
+
+def _applies(text: str, series: int) -> bool:
+    """Say whether limits such as ``since 31 until 33`` include a series."""
+    limits = dict(_LIMIT.findall(text))
+    return int(limits.get("since", series)) <= series <= int(limits.get("until", series))
+
+
+# -- setup.cfg ---------------------------------------------------------------------------------
+# Knows no comments behind a value: a line ``# xloud`` stands above each line of ours.
+
+
+def _weave_cfg(job: _Job, series: int) -> list[str]:
+    lines = list(job.base)
+    section = key = ""
+    for index, line in enumerate(job.change):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if match := re.match(r"\[(.+)\]\s*$", line):
+            section, key = match[1], ""
+            continue
+        if match := re.match(r"([\w.:-]+)\s*=\s*(.*)$", line):
+            key = match[1]
+            if _cfg_key(lines, section, key) is not None:
+                if match[2]:
+                    raise job.wrong(index, f"{key} is there already: only lines can be added to it")
+                continue
+        elif not line[0].isspace() or not key:
+            raise job.wrong(index, "is neither section, key nor value")
+        if not _cfg_sections(lines, section):
+            raise job.unfit(f"[{section}]", "not found")
+        if len(_cfg_sections(lines, section)) > 1:
+            raise job.unfit(f"[{section}]", "ambiguous: found more than once")
+        at = _cfg_end(lines, section, key if line[0].isspace() else "")
+        indent = line[: len(line) - len(line.lstrip())]
+        lines[at:at] = [indent + marks.MARK, line.rstrip()]
+    _check_cfg(job, lines)
+    return lines
+
+
+def _marked_cfg(lines: Sequence[str]) -> list[tuple[int, str]]:
+    found = []
+    ours = False
+    for number, line in enumerate(lines, 1):
+        ours = not ours and line.strip() == marks.MARK
+        if ours:
+            found.append((number, "\n".join(lines[number - 1 : number + 1])))
+    return found
+
+
+def _without_cfg(lines: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    ours = False
+    for line in lines:
+        if ours or line.strip() == marks.MARK:
+            ours = not ours
+        else:
+            kept.append(line)
+    return kept
+
+
+def _cfg_sections(lines: Sequence[str], section: str) -> list[int]:
+    return [index for index, line in enumerate(lines) if line.rstrip() == f"[{section}]"]
+
+
+def _cfg_body(lines: Sequence[str], section: str) -> range:
+    """Return the indexes of the lines of a section."""
+    (start,) = _cfg_sections(lines, section)[:1] or [len(lines)]
+    end = start + 1
+    while end < len(lines) and not lines[end].startswith("["):
+        end += 1
+    return range(start + 1, end)
+
+
+def _cfg_key(lines: Sequence[str], section: str, key: str) -> int | None:
+    for index in _cfg_body(lines, section):
+        if re.match(re.escape(key) + r"\s*=", lines[index]):
+            return index
+    return None
+
+
+def _cfg_end(lines: Sequence[str], section: str, key: str) -> int:
+    """Return the index behind a key's last line; without a key, behind the section's."""
+    start = _cfg_key(lines, section, key) if key else None
+    end = last = (start if start is not None else _cfg_body(lines, section).start - 1) + 1
+    while end < len(lines) and not lines[end].startswith("["):
+        if start is not None and lines[end].strip() and not lines[end][0].isspace():
+            break
+        if lines[end].strip():
+            last = end + 1
+        end += 1
+    return last
+
+
+def _check_cfg(job: _Job, lines: Sequence[str]) -> None:
+    """Make sure that the woven file reads as the base plus what the change adds."""
+    before, added, after = (
+        _read_cfg(text) for text in ("\n".join(job.base), "\n".join(job.change), "\n".join(lines))
+    )
+    for section, keys in added.items():
+        for key, value in keys.items():
+            now = after[section][key].split("\n")
+            was = before.get(section, {}).get(key, "").split("\n")
+            if [each for each in now if each] != [
+                each for each in [*was, *value.split("\n")] if each
+            ]:
+                raise WeaveError(job.path, job.release, f"[{section}] {key} is not what was meant")
+
+
+def _read_cfg(text: str) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
+# -- pyproject.toml ----------------------------------------------------------------------------
+
+
+def _weave_toml(job: _Job, series: int) -> list[str]:
+    lines = list(job.base)
+    table = ""
+    for index, line in enumerate(job.change):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            table = line.split("#")[0].strip()
+            found = [number for number, each in enumerate(lines) if each.strip() == table]
+            if len(found) != 1:
+                raise job.unfit(table, "ambiguous" if found else "not found")
+            continue
+        if not table:
+            raise job.wrong(index, "stands in no table")
+        at = end = found[0] + 1
+        while end < len(lines) and not lines[end].startswith("["):
+            end += 1
+            if lines[end - 1].strip() and not lines[end - 1].startswith("#"):
+                at = end
+        lines.insert(at, marks.mark(line.rstrip()))
+    _check_toml(job, lines)
+    return lines
+
+
+def _check_toml(job: _Job, lines: Sequence[str]) -> None:
+    """Make sure that the woven file is TOML; the standard library reads it since Python 3.11."""
+    try:
+        import tomllib
+    except ImportError as error:
+        raise WeaveError(job.path, job.release, "weaving TOML needs Python 3.11") from error
+    try:
+        tomllib.loads("\n".join(lines))
+    except tomllib.TOMLDecodeError as error:
+        raise WeaveError(job.path, job.release, f"would not be TOML: {error}") from error
+
+
+# -- reStructuredText --------------------------------------------------------------------------
+# A block stands between comments, and brings one blank line that keeps it from its neighbour.
+
+
+def _weave_rst(job: _Job, series: int) -> list[str]:
+    starts = [index for index, line in enumerate(job.change) if _WEAVE.match(line)]
+    if not any(_SECTION.search(job.change[start]) for start in starts):
+        raise job.wrong(0, 'has no line like: .. weave: before section "Title"')
+    lines = list(job.base)
+    for start, end in zip(starts, [*starts[1:], len(job.change)]):
+        place = _SECTION.search(job.change[start])
+        if place is None:
+            if start:
+                raise job.wrong(start, 'says neither before nor after section "..."')
+            continue
+        if not _applies(job.change[start], series):
+            continue
+        body = [line.rstrip() for line in job.change[start + 1 : end]]
+        while body and not body[-1]:
+            body.pop()
+        while body and not body[0]:
+            body.pop(0)
+        block = [_RST_BEGIN, "", *body, "", _RST_END]
+        at = _rst_place(job, lines, place[1], place[2])
+        if any(lines[at:]):
+            lines[at:at] = [*block, ""]
+        else:
+            lines[at:at] = ["", *block]
+    return lines
+
+
+def _without_rst(lines: Sequence[str]) -> list[str]:
+    kept = list(lines)
+    while _RST_BEGIN in kept:
+        start = kept.index(_RST_BEGIN)
+        end = kept.index(_RST_END, start) + 1 if _RST_END in kept[start:] else len(kept)
+        if any(kept[end:]):
+            end += not kept[end]
+        elif start and not kept[start - 1]:
+            start -= 1
+        del kept[start:end]
+    return kept
+
+
+def _marked_rst(lines: Sequence[str]) -> list[tuple[int, str]]:
+    found = []
+    start = -1
+    for index, line in enumerate(lines):
+        if line == _RST_BEGIN and start < 0:
+            start = index
+        elif line == _RST_END and start >= 0:
+            found.append((start + 1, "\n".join(lines[start : index + 1])))
+            start = -1
+    return found if start < 0 else [*found, (start + 1, "")]
+
+
+def _rst_place(job: _Job, lines: Sequence[str], side: str, title: str) -> int:
+    """Return the index that a block goes to."""
+    titles = [
+        index
+        for index, line in enumerate(lines[:-1])
+        if line.strip()
+        and not _UNDERLINE.match(line)
+        and _UNDERLINE.match(lines[index + 1])
+        and len(lines[index + 1].rstrip()) >= len(line.rstrip())
+    ]
+    found = [index for index in titles if lines[index].strip() == title]
+    if len(found) != 1:
+        reason = f"ambiguous: {len(found)} sections" if found else "no such section"
+        raise job.unfit(f'section "{title}"', reason)
+    index = found[0]
+    if side == "after":
+        level = lines[index + 1][0]
+        levels = list(dict.fromkeys(lines[each + 1][0] for each in titles))
+        later = [
+            each
+            for each in titles
+            if each > index and levels.index(lines[each + 1][0]) <= levels.index(level)
+        ]
+        if not later:
+            return len("\n".join(lines).rstrip("\n").split("\n"))
+        index = later[0]
+    if index and _UNDERLINE.match(lines[index - 1]):
+        index -= 1
+    while index >= 2 and (
+        lines[index - 1].startswith(".. _")
+        or (not lines[index - 1] and lines[index - 2].startswith(".. _"))
+    ):
+        index -= 1
+    return index
