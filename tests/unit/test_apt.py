@@ -57,7 +57,7 @@ def test_a_source_that_is_served_is_the_base(debian: Archive, tmp_path: Path) ->
         "python3-nova_2%3a31.0.0-6_all.deb",
     ]
     base, files = unpacked(tmp_path / "tree")
-    assert (base.version, base.source, base.patch) == ("2:31.0.0-6", "2:31.0.0-6", None)
+    assert (base.version, base.source, base.patches) == ("2:31.0.0-6", "2:31.0.0-6", ())
     assert files == OLD
     assert bases.notice(BASE) == ""
     assert "Depends: python3-os-traits (>= 3.0.0), sudo" in bases.record(BASE)
@@ -76,8 +76,7 @@ def test_a_source_that_is_listed_only_is_made_of_an_older_one_and_the_library(
     base, files = unpacked(tmp_path / "tree")
     assert (base.version, base.source) == ("2:31.0.0-7", "2:31.0.0-6")
     assert files == NEW
-    assert base.patch
-    name, text = base.patch
+    ((name, text),) = base.patches
     assert name == "debian-2:31.0.0-7-from-binary.patch"
     for file in (base.files[0], base.files[-1]):
         assert f" {file.name}\n   SHA-256 {cache.sha256(file)}\n" in text.decode()
@@ -286,7 +285,7 @@ def test_ubuntus_nova_is_the_newest_of_its_pockets(
         base = bases.unpack("ubuntu:noble", tmp_path / "tree")
     archive.forget()
     assert (base.version, base.source) == ("3:29.2.0-0ubuntu1.10", "3:29.2.0-0ubuntu1")
-    assert base.patch
-    assert base.patch[0] == "ubuntu-3:29.2.0-0ubuntu1.10-from-binary.patch"
+    (patch,) = base.patches
+    assert patch.name == "ubuntu-3:29.2.0-0ubuntu1.10-from-binary.patch"
     assert (tmp_path / "tree/nova/api.py").read_bytes() == NEW["nova/api.py"]
     assert "Depends: newest" in bases.record("ubuntu:noble")

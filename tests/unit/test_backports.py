@@ -41,8 +41,8 @@ def test_a_package_is_built_of_each(
         return 0
 
     monkeypatch.setattr(root, "run_in", build)
-    (made,) = backports.build(merged, [sdist], tmp_path, tmp_path / "log")
-    assert made == tmp_path / "python3-os-vif_3.5.0-0xloud1_all.deb"
+    (made,) = backports.build(merged, [sdist], tmp_path / "log")
+    assert made == merged / "backports/os-vif-3.5.0.tar.gz.d/python3-os-vif_3.5.0-0xloud1_all.deb"
     assert "--debian-version=0xloud1" in told[0]
 
 
@@ -51,8 +51,8 @@ def test_a_failure_names_the_library_and_the_log(
 ) -> None:
     monkeypatch.setattr(root, "run_in", lambda *arguments, **options: 2)
     with pytest.raises(PackageError, match=r"os-vif-3\.5\.0\.tar\.gz: see .*log"):
-        backports.build(merged, [sdist], tmp_path, tmp_path / "log")
+        backports.build(merged, [sdist], tmp_path / "log")
 
 
 def test_nothing_is_done_for_nothing(merged: Path, tmp_path: Path) -> None:
-    assert backports.build(merged, [], tmp_path, tmp_path / "log") == []
+    assert backports.build(merged, [], tmp_path / "log") == []

@@ -180,7 +180,8 @@ def test_a_release_is_unpacked_without_its_top_directory(index: Path, tmp_path: 
     into = tmp_path / "deep" / "nova"
     base = bases.unpack("1.2.3", into)
     assert base[:4] == ("1.2.3", "1.2.3", 1, 1234567890)
-    assert base.dsc is None
+    assert base.packaging is None
+    assert base.tarball.name == "nova-1.2.3.tar.gz"
     assert sorted(str(each.relative_to(into)) for each in into.rglob("*") if each.is_file()) == (
         sorted(FILES)
     )

@@ -7,20 +7,23 @@ import re
 import struct
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from nova_xloud.bases import apt
+from nova_xloud.ground import archive
 from nova_xloud.ground.errors import PackageError
 from nova_xloud.ground.patches import Patch
 from nova_xloud.packages import builds, deb, targets
+from tests.archives import Archive, Key
 
 VERSION = "2:31.0.0-6+deb13u2"
 PACKAGING = Path(__file__).parents[2] / "debian"
-TARGET = targets.get("debian-13")
-RELATIONS = ["python3-os-traits (>= 3.3.0)", "sudo"]
+RELATIONS = ("python3-os-traits (>= 3.3.0)", "sudo")
+TARGET = targets.get("debian-13")._replace(relations=RELATIONS)
 #: Fri, 06 Feb 2026 08:34:00 UTC
 DATE = 1770366840
 
@@ -41,7 +44,7 @@ nova (2:31.0.0-6) unstable; urgency=medium
 
 
 @pytest.fixture
-def material(tmp_path: Path) -> deb.Material:
+def material(tmp_path: Path) -> deb.Sources:
     """A tiny nova of a distribution, with one patch of its own and one of ours."""
     upstream = tmp_path / "nova-31.0.0"
     (upstream / "nova").mkdir(parents=True)
@@ -60,22 +63,20 @@ def material(tmp_path: Path) -> deb.Material:
     guide = tmp_path / "guide.md"
     guide.write_text("guide\n")
     ours = [Patch("xloud/ours.patch", b"our patch\n")]
-    return deb.Material(
-        VERSION, "31.0.0", DATE, orig, packaging, ours, (), "", None, PACKAGING, [guide]
+    return deb.Sources(
+        TARGET, VERSION, "31.0.0", DATE, orig, packaging, ours, (), None, PACKAGING, [guide]
     )
 
 
 @pytest.fixture
-def source(material: deb.Material, tmp_path: Path) -> Path:
+def source(material: deb.Sources, tmp_path: Path) -> Path:
     """The source package of that nova, unpacked."""
     area = tmp_path / "area"
     area.mkdir()
-    return deb.assemble(TARGET, material, 3, RELATIONS, area)
+    return deb.assemble(material._replace(target=TARGET._replace(revision=3)), area)
 
 
-def test_the_orig_tarball_is_the_distributions_renamed(
-    source: Path, material: deb.Material
-) -> None:
+def test_the_orig_tarball_is_the_distributions_renamed(source: Path, material: deb.Sources) -> None:
     ours = source.parent / "nova-xloud_31.0.0.orig.tar.xz"
     assert ours.read_bytes() == material.orig.read_bytes()
     assert source.name == "nova-xloud-31.0.0"
@@ -119,7 +120,7 @@ def test_the_bases_entries_stand_below_ours(source: Path) -> None:
 
 
 def test_where_the_source_is_older_the_entries_are_those_of_the_binary(
-    material: deb.Material, tmp_path: Path
+    material: deb.Sources, tmp_path: Path
 ) -> None:
     content = tmp_path / "library"
     place = content / "usr/share/doc/python3-nova/changelog.Debian.gz"
@@ -135,11 +136,11 @@ def test_where_the_source_is_older_the_entries_are_those_of_the_binary(
     subprocess.run(["dpkg-deb", "-b", content, library], check=True, capture_output=True)
     (tmp_path / "newer").mkdir()
     meant = material._replace(provided="2:31.0.0-6+deb13u3", library=library)
-    made = deb.assemble(TARGET, meant, 1, RELATIONS, tmp_path / "newer")
+    made = deb.assemble(meant, tmp_path / "newer")
     assert (made / "debian/changelog").read_text().endswith(f"\n\n{newer}")
     same = material._replace(library=library)
     (tmp_path / "same").mkdir()
-    made = deb.assemble(TARGET, same, 1, RELATIONS, tmp_path / "same")
+    made = deb.assemble(same, tmp_path / "same")
     assert (made / "debian/changelog").read_text().endswith(f"\n\n{THEIR_CHANGELOG}")
 
 
@@ -170,10 +171,12 @@ def test_a_later_point_release_stands_between_what_it_replaces_and_its_own_packa
 
 
 def test_the_tree_of_a_later_point_release_has_that_releases_version(
-    material: deb.Material, tmp_path: Path
+    material: deb.Sources, tmp_path: Path
 ) -> None:
-    later = material._replace(provided="3:29.2.0-0ubuntu1", upstream="31.0.0")
-    made = deb.assemble(targets.get("ubuntu-24.04"), later, 1, RELATIONS, tmp_path)
+    later = material._replace(
+        target=targets.get("ubuntu-24.04"), provided="3:29.2.0-0ubuntu1", upstream="31.0.0"
+    )
+    made = deb.assemble(later, tmp_path)
     assert made.name == "nova-xloud-31.0.0"
     assert "python3-nova (= 3:29.2.0-0ubuntu1)" in (made / "debian/control").read_text()
     changelog = (made / "debian/changelog").read_text()
@@ -201,12 +204,12 @@ def test_the_control_file_is_filled(source: Path) -> None:
     assert (source / "debian/guide.md").read_text() == "guide\n"
 
 
-def test_a_release_has_our_patches_only(material: deb.Material, tmp_path: Path) -> None:
+def test_a_release_has_our_patches_only(material: deb.Sources, tmp_path: Path) -> None:
     sdist = tmp_path / "nova-29.4.0.tar.gz"
     with tarfile.open(sdist, "w:gz") as tar:
         tar.add(tmp_path / "nova-31.0.0", "nova-29.4.0")
     release = material._replace(provided="2:29.4.0-1", upstream="29.4.0", orig=sdist, debian=None)
-    made = deb.assemble(TARGET, release, 1, RELATIONS, tmp_path)
+    made = deb.assemble(release, tmp_path)
     assert made.name == "nova-xloud-29.4.0"
     assert (tmp_path / "nova-xloud_29.4.0.orig.tar.gz").read_bytes() == sdist.read_bytes()
     assert (made / "debian/patches/series").read_text() == "xloud/ours.patch\n"
@@ -217,6 +220,25 @@ def test_a_release_has_our_patches_only(material: deb.Material, tmp_path: Path) 
 def test_a_distribution_without_the_library_is_refused() -> None:
     with pytest.raises(PackageError):
         deb.library_relations("")
+
+
+@pytest.fixture
+def bookworm(tmp_path: Path, key: Key, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """An archive of bookworm whose library needs two packages."""
+    archive.forget()
+    with Archive(tmp_path / "archive", key, "bookworm") as made:
+        monkeypatch.setenv(archive.VARIABLE, str(made.sources))
+        made.add_binary("2:26.2.2-1", {"nova/__init__.py": b""}, depends="python3-eventlet, sudo")
+        made.publish()
+        yield made
+    archive.forget()
+
+
+def test_a_releases_relations_are_those_of_the_archives_library(bookworm: Archive) -> None:
+    caracal = targets.get("debian-12-caracal")
+    assert deb.related(caracal, refresh=False).relations == ("python3-eventlet", "sudo")
+    ubuntu = targets.get("ubuntu-24.04")
+    assert deb.related(ubuntu, refresh=False) == ubuntu
 
 
 def test_build_dependencies_can_be_installed_by_name() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nova_xloud import bases
-from nova_xloud.ground.errors import UnknownTargetError
+from nova_xloud.ground.errors import PackageError, UnknownTargetError
 from nova_xloud.packages import targets
 
 
@@ -25,5 +25,18 @@ def test_a_target_of_a_release_says_what_it_stands_in_for_or_who_knows() -> None
     for target in targets.known().values():
         told = bool(target.provides or target.preferred)
         assert told == (target.stands_in() and not target.is_distributions()), target
-        assert bool(target.repository) == target.stands_in(), target
+        assert target.stands_in() == (target.format != "wheel"), target
         assert bool(target.depends) >= bool(target.backports), target
+
+
+@pytest.mark.parametrize(
+    ("version", "epoch"), [("1:29.2.0-1.el9", "1"), ("29.2.0-1.el9", "0"), ("12:1~rc1-0.1", "12")]
+)
+def test_the_epoch_is_that_of_the_version_provided(version: str, epoch: str) -> None:
+    assert targets.epoch(version) == epoch
+
+
+@pytest.mark.parametrize("version", ["29.2.0", "1:29.2.0", "x:29-1", "29-1-1", "29-1 || true", ""])
+def test_what_is_no_version_is_refused(version: str) -> None:
+    with pytest.raises(PackageError, match="EPOCH:VERSION-RELEASE"):
+        targets.epoch(version)

@@ -20,7 +20,7 @@ def area(tmp_path: Path) -> Path:
     sdist = tmp_path / "nova-29.4.0.tar.gz"
     sdist.write_bytes(b"sdist")
     patches = [Patch("xloud/two.patch", b"two\n"), Patch("xloud/one.patch", b"one\n")]
-    wheel.assemble(wheel.Material("29.4.0", 1, sdist, patches), tmp_path / "area")
+    wheel.assemble(wheel.Sources("29.4.0", 1, 1, sdist, patches), tmp_path / "area")
     return tmp_path / "area"
 
 

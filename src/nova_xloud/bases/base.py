@@ -5,20 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from nova_xloud.ground.errors import DirectoryError
+from nova_xloud.ground.patches import Patch
+
 
 class Base(NamedTuple):
     """An unpacked base.
 
-    :ivar name: what it was asked for by: ``29.4.0``, ``debian:trixie``, or a directory
+    :ivar name: the name that it was asked for by: ``29.4.0``, ``debian:trixie``, or a directory
     :ivar version: ``29.4.0``, or a package's ``2:31.0.0-6+deb13u2``
     :ivar series: Nova's major version
     :ivar date: when it was released, in seconds since 1970
-    :ivar files: the files it was unpacked from: an sdist, or a source package with the .dsc first;
-        then the binary package of a distribution
+    :ivar files: the files it was unpacked from: an sdist; or a source package with the .dsc first;
+        or a source RPM and its tarball; then the binary package of a distribution
     :ivar source: the version of the source; another than ``version`` where the archive does not
-        serve that
-    :ivar patch: the name and the text of the patch between the two; None where there is none
-    :ivar aside: the paths of files that differ between the two and that no patch can express
+        serve the source of that version
+    :ivar patches: the patches that the base has beside those of its source package, in their
+        order: the difference to the library of a distribution, or the patches of a source RPM
+    :ivar aside: the paths of files that differ from that library and that no patch can express
+    :ivar release: of a source RPM: the first part of its release, without the distribution's tag
+    :ivar changelog: of a source RPM: its changelog, as a spec has it
     """
 
     name: str
@@ -27,8 +33,10 @@ class Base(NamedTuple):
     date: int
     files: tuple[Path, ...] = ()
     source: str = ""
-    patch: tuple[str, bytes] | None = None
+    patches: tuple[Patch, ...] = ()
     aside: tuple[str, ...] = ()
+    release: str = ""
+    changelog: str = ""
 
     @property
     def library(self) -> Path | None:
@@ -36,11 +44,17 @@ class Base(NamedTuple):
         return next((each for each in self.files if each.suffix == ".deb"), None)
 
     @property
-    def dsc(self) -> Path | None:
-        """The source package's description file."""
-        return next((each for each in self.files if each.suffix == ".dsc"), None)
+    def packaging(self) -> Path | None:
+        """The distribution's packaging: the ``*.debian.tar.*`` of a source package."""
+        return next((each for each in self.files if ".debian.tar." in each.name), None)
 
     @property
-    def orig(self) -> Path | None:
-        """The source package's upstream tarball."""
-        return next((each for each in self.files if ".orig.tar." in each.name), None)
+    def tarball(self) -> Path:
+        """The upstream tarball.
+
+        :raises DirectoryError: if the base is a directory, which has none
+        """
+        for file in self.files:
+            if ".tar." in file.name and file != self.packaging:
+                return file
+        raise DirectoryError(Path(self.name), "has no tarball: packages are built from a release")

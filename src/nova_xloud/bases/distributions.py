@@ -15,6 +15,7 @@ from nova_xloud.bases.base import Base
 from nova_xloud.bases.directories import describe
 from nova_xloud.ground.commands import run
 from nova_xloud.ground.errors import DirectoryError, MissingToolError
+from nova_xloud.ground.patches import Patch
 
 
 def unpack(file: Path, into: Path) -> None:
@@ -51,7 +52,8 @@ def laid_over(name: str, distribution: str, files: tuple[Path, ...], directory: 
     found = binary.difference(directory, library, told)
     binary.lay_over(directory, found)
     named = f"{distribution}-{library.version}-from-binary.patch"
-    return base._replace(patch=(named, found.patch) if found.patch else None, aside=found.aside)
+    patches = (Patch(named, found.patch),) if found.patch else ()
+    return base._replace(patches=patches, aside=found.aside)
 
 
 def notice(name: str, fetched: apt.Fetched) -> str:

@@ -66,21 +66,6 @@ class SourceRpm(NamedTuple):
     changelog: str
 
 
-class Prepared(NamedTuple):
-    """A source RPM's nova.
-
-    :ivar base: what it is
-    :ivar tarball: the upstream tarball
-    :ivar directory: the directory that all of the tarball is in
-    :ivar patches: the distribution's, in the order in which they apply
-    """
-
-    base: Base
-    tarball: Path
-    directory: str
-    patches: tuple[Patch, ...]
-
-
 def find(source: Path) -> Path:
     """Return a source RPM, or the newest of openstack-nova below a directory.
 
@@ -125,8 +110,8 @@ def verified(given: Given) -> SourceRpm:
 @contextlib.contextmanager
 def opened(
     source: SourceRpm, macros: Path, suite: str, log: Path, work: Path
-) -> Iterator[tuple[Prepared, Path]]:
-    """Yield a source RPM's nova, and a directory that it is unpacked in.
+) -> Iterator[tuple[Base, Path]]:
+    """Yield a source RPM's nova as a base, and a directory that it is unpacked in.
 
     :param macros: those of an EL host that Debian's rpm has not
     :param suite: the Debian release of the clean root that %prep runs in
@@ -190,7 +175,7 @@ def patches_of(expanded: str) -> list[str]:
     return [name.rpartition("/")[2] for name in found]
 
 
-def _read(source: SourceRpm, area: Path, scratch: Path) -> tuple[Prepared, Path]:
+def _read(source: SourceRpm, area: Path, scratch: Path) -> tuple[Base, Path]:
     """Read what %prep has left; return it, and the tree."""
     expanded = (area / "expanded.spec").read_text()
     found = re.search(r"^Source0?:\s*(\S+)", expanded, re.MULTILINE | re.IGNORECASE)
@@ -215,16 +200,19 @@ def _read(source: SourceRpm, area: Path, scratch: Path) -> tuple[Prepared, Path]
         patches.append(Patch("distribution/prep.patch", rest))
     # the tree as it is patched: anything else of %prep is of no consequence to a package
     version = source.version.partition(":")[2].rpartition("-")[0]
+    kept = scratch / tarball.name
+    shutil.copyfile(tarball, kept)
     base = Base(
         source.file.name,
         version,
         int(version.partition(".")[0]),
         source.date,
-        (source.file,),
+        (source.file, kept),
+        patches=tuple(patches),
+        release=own_release(source.version),
+        changelog=source.changelog,
     )
-    kept = scratch / tarball.name
-    shutil.copyfile(tarball, kept)
-    return Prepared(base, kept, tree.name, tuple(patches)), tree
+    return base, tree
 
 
 def _apply(tree: Path, name: str, content: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import signal
@@ -14,39 +13,15 @@ from typing import NamedTuple
 import click
 
 from nova_xloud import bases
-from nova_xloud.bases import apt, sdists, srpm
+from nova_xloud.bases import srpm
 from nova_xloud.cli import tables
 from nova_xloud.cli.directories import Directory
-from nova_xloud.ground import cache, root
-from nova_xloud.ground.errors import (
-    NetworkError,
-    PackageError,
-    TargetsError,
-    XloudError,
-)
-from nova_xloud.ground.files import named
-from nova_xloud.ground.patches import Patch
-from nova_xloud.packages import builds, deb, hosts, rpm, targets, wheel
-from nova_xloud.trees import quilt, tree
+from nova_xloud.ground import root
+from nova_xloud.ground.errors import NetworkError, TargetsError, XloudError
+from nova_xloud.packages import builds, checkout, formats, hosts, targets
+from nova_xloud.trees import patched, tree
 
 _LOG = logging.getLogger(__name__)
-
-CHECKOUT = Path(__file__).parents[3]
-PACKAGING = CHECKOUT / "debian"
-RPM_PACKAGING = CHECKOUT / "rpm"
-GUIDE = CHECKOUT / "docs/operator-deb.md"
-RPM_GUIDE = CHECKOUT / "docs/operator-rpm.md"
-#: Of the Debian packaging, what RPMs need too.
-SHARED = (
-    *("restart-services", "services.sh", "ask-api", "other-servers", "render-notes"),
-    *("nova-xloud-settle", "nova-xloud-settle.8"),
-)
-#: What of this checkout goes into the packages of a format beside the tree.
-_PACKAGING = {
-    "deb": (PACKAGING, GUIDE),
-    "rpm": (PACKAGING, RPM_PACKAGING, RPM_GUIDE),
-    "wheel": (),
-}
 
 
 def _complete_target(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
@@ -111,7 +86,7 @@ def build(
         return
     if not names:
         raise click.UsageError("name a target; `nova-xloud build --list` shows them")
-    asked = [targets.get(name) for name in names]
+    asked = [targets.get(name)._replace(revision=revision) for name in names]
     given = _source(asked, source, source_key, source_sha256)
     if given:
         asked = [_stands_in_for(given, target) for target in asked]
@@ -119,7 +94,7 @@ def build(
     root.require_root("building packages")
     # terminated, it cleans up as when interrupted: no mount and no half a build stays
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    options = _Options(revision, dist, force, refresh, given)
+    options = _Options(dist, force, refresh, given)
     failures: list[tuple[str, XloudError]] = []
     for target in wanted:
         try:
@@ -134,13 +109,8 @@ def build(
     for target in wanted:
         if told := bases.notice(target.base) or ("" if given else hosts.notice(target)):
             click.echo(f"Note: {target.name}: {told}")
-    if any(target.format != "wheel" for target in wanted):
-        click.echo("Next: `nova-xloud mirror DIR` makes a signed repository of them.")
-    if any(target.format == "wheel" for target in wanted):
-        click.echo(
-            "Next, in the environment of Nova: `pip install --force-reinstall --no-deps WHEEL`; "
-            "without --force-reinstall pip does nothing. See docs/operator-wheel.md."
-        )
+    for following in dict.fromkeys(formats.of(target).NEXT for target in wanted):
+        click.echo(following)
 
 
 commands: list[click.Command] = [build]
@@ -161,14 +131,12 @@ def _list_targets(as_json: bool) -> None:
 class _Options(NamedTuple):
     """How targets are built.
 
-    :ivar revision: N of ``+xloudN``
     :ivar dist: the directory in which each target has its own
     :ivar force: build also if nothing has changed
     :ivar refresh: fetch the base anew
     :ivar source: the distribution's source RPM that is the base, if one was named
     """
 
-    revision: int
     dist: Path
     force: bool
     refresh: bool
@@ -180,30 +148,19 @@ def _build(target: targets.Target, options: _Options) -> None:
     start = time.monotonic()
     dist = options.dist
     with builds.turn(target, dist):
-        fetched = _fetch(target, options.refresh, options.source)
-        inputs = _inputs(target, options.revision, fetched)
+        base = _fetch(target, options)
+        related = formats.of(target).related(target, refresh=options.refresh)
+        inputs = formats.inputs(related, base)
         # asked in its turn: another build of the same may just have ended
         files = [] if options.force else builds.intact(target, dist, inputs)
         told = "is up to date"
         if not files:
-            files = _make(target, fetched, options.revision, dist, inputs)
+            files = _make(related, options, inputs)
             told = "built"
     seconds = time.monotonic() - start
-    click.echo(f"{target.name}: +xloud{options.revision} {told}, {seconds:.1f} s")
+    click.echo(f"{target.name}: +xloud{target.revision} {told}, {seconds:.1f} s")
     for file in files:
         click.echo(f"  {file}")
-
-
-class _Fetched(NamedTuple):
-    """The parts of a target's packages that are not in this checkout.
-
-    :ivar files: of the base
-    :ivar record: the archive's paragraph about the library that the packages stand in for
-    """
-
-    files: tuple[Path, ...]
-    record: str
-    source: srpm.SourceRpm | None = None
 
 
 def _source(
@@ -225,18 +182,18 @@ def _stands_in_for(source: srpm.SourceRpm, target: targets.Target) -> targets.Ta
     return target._replace(base=version, provides=source.version)
 
 
-def _fetch(target: targets.Target, refresh: bool, source: srpm.SourceRpm | None) -> _Fetched:
-    """Fetch a target's base, and the record of the library in the target's archive.
+def _fetch(target: targets.Target, options: _Options) -> tuple[Path, ...]:
+    """Return the files of a target's base.
 
     The archive is asked at each build: packages for a version that its hosts no longer have are of
     no use. Without network the cache serves.
     """
-    if source:
-        return _Fetched((source.file,), source.version, source)
+    if options.source:
+        return (options.source.file,)
     try:
-        files = bases.fetch(target.base, ask=True, refresh=refresh)
+        return bases.fetch(target.base, ask=True, refresh=options.refresh)
     except NetworkError as error:
-        files = () if refresh else bases.cached(target.base)
+        files = () if options.refresh else bases.cached(target.base)
         if not files:
             raise
         _LOG.warning(
@@ -244,104 +201,22 @@ def _fetch(target: targets.Target, refresh: bool, source: srpm.SourceRpm | None)
             "hosts may have a newer version by now. (%s)",
             *(target.name, target.base, error),
         )
-    if target.format != "deb" or target.relations:
-        return _Fetched(files, "")
-    if target.is_distributions():
-        return _Fetched(files, bases.record(target.base))
-    try:
-        offer = apt.newest(target.suite)
-    except NetworkError:
-        offer = apt.listed(target.suite)
-        if refresh or not offer.record:
-            raise
-    return _Fetched(files, offer.record)
+        return files
 
 
-def _inputs(target: targets.Target, revision: int, fetched: _Fetched) -> str:
-    """Return a digest of all that a target's packages are made of, itself included."""
-    told = hashlib.sha256(repr((target, revision, fetched.record)).encode())
-    ours = (tree.sources(), *_PACKAGING[target.format], Path(__file__).parents[1])
-    files = sorted(path for place in ours for path in (place, *place.rglob("*")))
-    for path in [*fetched.files, *files]:
-        if path.is_file() and path.suffix != ".pyc":
-            told.update(f"{path} {cache.sha256(path)}\n".encode())
-    return told.hexdigest()
-
-
-def _make(
-    target: targets.Target, fetched: _Fetched, revision: int, dist: Path, inputs: str
-) -> list[Path]:
-    """Weave our patches for a target's base and build its packages.
-
-    :raises PackageError: if this is no checkout, or the base is not what the format is built from
-    """
-    if not (named(PACKAGING) / "control.in").exists():
-        raise PackageError(f"{PACKAGING} is missing: packages are built in a checkout")
-    if fetched.source:
-        return _build_on_source_rpm(target, fetched.source, revision, dist, inputs)
-    _LOG.info("%s: weaving our changes into %s (a few seconds)", target.name, target.base)
-    with bases.opened(target.base, only=tree.paths()) as (base, unpacked):
-        files, failures = tree.compose(base, unpacked)
-        patches = quilt.series(files)
-    if failures:
-        raise failures[0].error
-    if base.patch:
-        patches.insert(0, Patch(*base.patch))
-    if target.format == "rpm":
-        (sdist,) = base.files
-        directory = f"nova-{base.version}"
-        release = rpm.Material(
-            *(base.version, base.date, sdist, patches, RPM_PACKAGING, _rpm_sources(), directory)
-        )
-        return rpm.build(target, release, revision, dist, inputs)
-    if target.format == "wheel":
-        plain = wheel.Material(base.version, base.date, base.files[0], patches)
-        return wheel.build(target, plain, revision, dist, inputs)
-    theirs = next((each for each in base.files if ".debian.tar." in each.name), None)
-    source = deb.Material(
-        target.provides or base.version,
-        apt.upstream_version(base.version),
-        base.date,
-        base.orig or base.files[0],
-        theirs,
-        patches,
-        {each.path for each in files if each.base is None},
-        fetched.record,
-        base.library if target.is_distributions() else None,
-        PACKAGING,
-        [GUIDE],
-        [sdists.fetch(each) for each in target.backports],
-    )
-    return deb.build(target, source, revision, dist, inputs)
-
-
-def _rpm_sources() -> list[Path]:
-    """Return the files of this checkout that are sources of an RPM beside rpm/."""
-    return [*(PACKAGING / name for name in SHARED), RPM_GUIDE]
-
-
-def _build_on_source_rpm(
-    target: targets.Target, source: srpm.SourceRpm, revision: int, dist: Path, inputs: str
-) -> list[Path]:
-    """Weave our patches for a source RPM and build a target's packages of both."""
-    _LOG.info("%s: preparing %s in a clean root (a minute)", target.name, source.file.name)
-    macros = RPM_PACKAGING / f"{target.name}.macros"
-    log = dist / f"{target.name}-source.log"
-    work = dist / f".{target.name}.source"
-    with srpm.opened(source, macros, target.suite, log, work) as (prepared, tree_of_it):
+def _make(target: targets.Target, options: _Options, inputs: str) -> list[Path]:
+    """Weave our changes into a target's base and build its packages."""
+    checkout.require()
+    if options.source is None:
+        _LOG.info("%s: weaving our changes into %s (a few seconds)", target.name, target.base)
+        with bases.opened(target.base, only=tree.paths()) as (base, unpacked):
+            made = patched.woven(base, unpacked)
+        return formats.build(made, target, options.dist, inputs)
+    _LOG.info("%s: preparing %s in a clean root (a minute)", target.name, options.source.file.name)
+    macros = checkout.RPM / f"{target.name}.macros"
+    log = options.dist / f"{target.name}-source.log"
+    work = options.dist / f".{target.name}.source"
+    with srpm.opened(options.source, macros, target.suite, log, work) as (base, unpacked):
         _LOG.info("%s: weaving our changes into it (a few seconds)", target.name)
-        files, failures = tree.compose(prepared.base, tree_of_it)
-        if failures:
-            raise failures[0].error
-        material = rpm.Material(
-            version=prepared.base.version,
-            date=prepared.base.date,
-            sdist=prepared.tarball,
-            patches=[*prepared.patches, *quilt.series(files)],
-            packaging=RPM_PACKAGING,
-            sources=_rpm_sources(),
-            directory=prepared.directory,
-            release=srpm.own_release(source.version),
-            changelog=source.changelog,
-        )
-        return rpm.build(target, material, revision, dist, inputs)
+        made = patched.woven(base, unpacked)
+        return formats.build(made, target, options.dist, inputs)

@@ -20,11 +20,10 @@ REVISION = "0xloud1"
 DATE = "1700000000"
 
 
-def build(merged: Path, sdists: Sequence[Path], out: Path, log: Path) -> list[Path]:
-    """Build packages in a clean root.
+def build(merged: Path, sdists: Sequence[Path], log: Path) -> list[Path]:
+    """Build packages in a clean root, and return them where they are in it.
 
     :param sdists: files named ``NAME-VERSION.tar.gz``
-    :param out: where the packages go
     :raises PackageError: if one does not build; it names the log
     """
     made = []
@@ -54,5 +53,5 @@ def build(merged: Path, sdists: Sequence[Path], out: Path, log: Path) -> list[Pa
         if failed:
             raise PackageError(f"stdeb ended with {failed} for {sdist.name}: see {log}")
         (package,) = (area / f"{sdist.name}.d").glob("*.deb")
-        made.append(Path(shutil.copy(package, out)))
+        made.append(package)
     return made

@@ -1,21 +1,86 @@
-"""What every package builder does around a build: one at a time, whole or not at all, recorded."""
+"""The work around a build of any format: one at a time, in a clean root, whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from nova_xloud.ground import cache, root
 from nova_xloud.ground.cache import sha256
+from nova_xloud.ground.errors import PackageError
 from nova_xloud.ground.files import RECORD, locked, replace_directory
 from nova_xloud.packages.targets import Target
 
+_LOG = logging.getLogger(__name__)
+
+#: What an operator does with packages of a repository.
+NEXT_MIRROR = "Next: `nova-xloud mirror DIR` makes a signed repository of them."
 #: How much later than its base's the files of a revision are dated. Byte code and stevedore's cache
 #: of entry points are kept by dates, the latter's rounded to 128 seconds.
 REVISION_SECONDS = 3600
+
+
+class Room(NamedTuple):
+    """A clean root in which the packages of a target are built, without network.
+
+    :ivar target: the name of the target
+    :ivar merged: the top of the root
+    :ivar area: an empty directory in it, which programs in the root see as ``/build``
+    :ivar log: the file that gets what the programs say
+    """
+
+    target: str
+    merged: Path
+    area: Path
+    log: Path
+
+    def run(self, script: str, tool: str, progress: str, **environment: str) -> None:
+        """Run a shell script in the root, as an unprivileged user who owns the area.
+
+        :param tool: the program in it that may fail
+        :param progress: says what is built, and about how long that takes
+        :param environment: variables beside those of every build
+        :raises PackageError: if the script fails; the text names the log
+        """
+        root.give_to_builder(self.merged, self.area)
+        self.log.write_text("")
+        _LOG.info("%s: building %s, log: %s", self.target, progress, self.log)
+        failed = root.run_in(
+            self.merged,
+            ["sh", "-c", script],
+            log=self.log,
+            user=root.BUILDER,
+            environment={"LC_ALL": "C.UTF-8", "TZ": "UTC", **environment},
+        )
+        if failed:
+            raise PackageError(f"{tool} ended with {failed}: see {self.log}")
+
+
+def recipe(target: Target, *packages: str) -> root.Recipe:
+    """Return the recipe of the clean root of a target: packages, and a user to build."""
+    return root.Recipe(
+        name=f"{target.name}-build",
+        suite=target.suite,
+        packages=packages,
+        hooks=(f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',),
+    )
+
+
+@contextlib.contextmanager
+def room(target: Target, recipe: root.Recipe, work: Path, log: Path) -> Iterator[Room]:
+    """Yield the room for a build; nothing of it stays but the log.
+
+    :param work: the scratch directory that ``replacing`` gave
+    """
+    with root.overlay([root.make(recipe)], work / "overlay") as merged:
+        area = merged / "build"
+        area.mkdir()
+        yield Room(target.name, merged, area, log)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,12 @@
 """Debian packages of a tree: the source package nova-xloud, built by debhelper in a clean root.
 
-Takes the distribution's own source package and our patches; never asks how they came to be.
+The packages are made of the distribution's own source package and our patches.
 """
 
 from __future__ import annotations
 
 import contextlib
 import email.utils
-import logging
 import re
 import shutil
 import tarfile
@@ -16,17 +15,16 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud.bases import binary
-from nova_xloud.bases.apt import upstream_version
+from nova_xloud import bases
+from nova_xloud.bases import apt, binary, sdists
 from nova_xloud.ground import root
 from nova_xloud.ground.commands import answer
-from nova_xloud.ground.errors import PackageError, UnlikeError
+from nova_xloud.ground.errors import NetworkError, PackageError, UnlikeError
 from nova_xloud.ground.patches import Patch
-from nova_xloud.packages import backports, builds
+from nova_xloud.packages import backports, builds, checkout
 from nova_xloud.packages.targets import Target
 from nova_xloud.trees.comparison import compare
-
-_LOG = logging.getLogger(__name__)
+from nova_xloud.trees.patched import Tree
 
 SOURCE = "nova-xloud"
 _BASE = "nova"
@@ -42,9 +40,15 @@ _CHANGELOG = """\
 """
 
 
-class Material(NamedTuple):
+GUIDE = checkout.DOCS / "operator-deb.md"
+PARTS = (checkout.DEBIAN, GUIDE)
+NEXT = builds.NEXT_MIRROR
+
+
+class Sources(NamedTuple):
     """The parts of a source package.
 
+    :ivar target: its names, relations and revision are used
     :ivar provided: the version of the nova that the packages stand in for, with epoch
     :ivar upstream: that of the tree, which may be a later point release
     :ivar date: when its source was made, in seconds since 1970
@@ -52,13 +56,13 @@ class Material(NamedTuple):
     :ivar debian: the distribution's packaging of it, ``*.debian.tar.*``; None: pure upstream
     :ivar patches: in their order, applied after the distribution's series
     :ivar added: the paths of our own files in the tree
-    :ivar record: the archive's paragraph about the library that the packages stand in for
     :ivar library: the distribution's binary package of it, to compare with; None: there is none
     :ivar packaging: our debian directory
     :ivar documents: more files for it, e.g. the operator's guide
     :ivar backports: sdists of libraries that the target lacks
     """
 
+    target: Target
     provided: str
     upstream: str
     date: float
@@ -66,7 +70,6 @@ class Material(NamedTuple):
     debian: Path | None
     patches: Sequence[Patch]
     added: Collection[str]
-    record: str
     library: Path | None
     packaging: Path
     documents: Sequence[Path]
@@ -84,68 +87,99 @@ def package_version(provided: str, upstream: str, revision: int) -> str:
     >>> package_version("3:29.2.0-0ubuntu1", "29.4.0", 1)
     '3:29.4.0-0~29.2.0+0ubuntu1+xloud1'
     """
-    if upstream_version(provided) == upstream:
+    if apt.upstream_version(provided) == upstream:
         return f"{provided}+xloud{revision}"
     epoch, colon, replaced = provided.rpartition(":")
     return f"{epoch}{colon}{upstream}-0~{replaced.replace('-', '+')}+xloud{revision}"
 
 
-def build(target: Target, material: Material, revision: int, dist: Path, inputs: str) -> list[Path]:
-    """Build the packages of a target into ``dist/TARGET``, which is replaced as a whole.
+def related(target: Target, *, refresh: bool) -> Target:
+    """Return a target that has the relations of the library that its hosts have.
 
-    :param revision: N of ``+xloudN``
-    :param inputs: told by ``builds.intact`` when asked for the same; a digest of all that goes in
-    :returns: the files, sorted
-    :raises PackageError: if the build fails; it names the log
+    The table has them for a target whose archive is not that of the clean root. The archive of the
+    target has them otherwise. It is asked at each build; without network its last answer serves.
+
+    :param refresh: fail without network
+    """
+    if target.relations:
+        return target
+    if target.is_distributions():
+        record = bases.record(target.base)
+    else:
+        try:
+            record = apt.newest(target.suite).record
+        except NetworkError:
+            record = apt.listed(target.suite).record
+            if refresh or not record:
+                raise
+    return target._replace(relations=tuple(library_relations(record)))
+
+
+def recipe(target: Target) -> root.Recipe:
+    """Return the recipe of the clean root: the build dependencies, and a user to build."""
+    needed = build_dependencies((checkout.DEBIAN / "control.in").read_text())
+    tools = backports.TOOLS if target.backports else ()
+    return builds.recipe(target, "build-essential", *needed, *tools)
+
+
+def prepare(tree: Tree, target: Target) -> Sources:
+    """Gather the parts of a source package."""
+    base = tree.base
+    return Sources(
+        target,
+        target.provides or base.version,
+        apt.upstream_version(base.version),
+        base.date,
+        base.tarball,
+        base.packaging,
+        tree.patches,
+        tree.added,
+        base.library if target.is_distributions() else None,
+        checkout.DEBIAN,
+        [GUIDE],
+        [sdists.fetch(each) for each in target.backports],
+    )
+
+
+def build(sources: Sources, room: builds.Room) -> list[Path]:
+    """Build the packages, and their source package.
+
+    :raises PackageError: if the build fails
     :raises UnlikeError: if the library differs from the distribution's in more than our lines
     """
-    base = material.provided if target.is_distributions() else target.base
-    with builds.replacing(target, dist, inputs, base) as work:
-        clean = root.make(recipe(target, material.packaging))
-        with root.overlay([clean], work / "overlay") as merged:
-            area = merged / "build"
-            area.mkdir()
-            stock = target.relations or library_relations(material.record)
-            relations = newer_relations(stock, target.depends)
-            source = assemble(target, material, revision, relations, area)
-            root.give_to_builder(merged, area)
-            log = dist / f"{target.name}.log"
-            _LOG.info("%s: building the packages (about a minute), log: %s", target.name, log)
-            _dpkg_buildpackage(merged, source, log)
-            _collect(area, work / "out")
-            _compare(target, material, work / "out")
-            backports.build(merged, material.backports, work / "out", log)
-    return builds.built(target, dist)
+    source = assemble(sources, room.area)
+    script = f"cd /build/{source.name} && exec dpkg-buildpackage -us -uc -sa"
+    room.run(script, "dpkg-buildpackage", "the packages (about a minute)")
+    made = _listed(room.area)
+    _compare(sources, room.area)
+    return [*made, *backports.build(room.merged, sources.backports, room.log)]
 
 
-def assemble(
-    target: Target, material: Material, revision: int, relations: Sequence[str], area: Path
-) -> Path:
+def assemble(sources: Sources, area: Path) -> Path:
     """Write the unpacked source package and its orig tarball below a directory.
 
-    :param relations: what the distribution's python3-nova depends on
     :returns: the source directory, its patches not applied
     """
-    upstream = material.upstream
-    source = area / f"{SOURCE}-{upstream}"
+    source = area / f"{SOURCE}-{sources.upstream}"
     source.mkdir()
-    kind = material.orig.name.partition(".tar.")[2]
-    orig = area / f"{SOURCE}_{upstream}.orig.tar.{kind}"
-    shutil.copyfile(material.orig, orig)
+    kind = sources.orig.name.partition(".tar.")[2]
+    orig = area / f"{SOURCE}_{sources.upstream}.orig.tar.{kind}"
+    shutil.copyfile(sources.orig, orig)
     # a colon in a path is of no other host
     unpack = ["tar", "--force-local", "--strip-components=1"]
     answer([*unpack, "-C", source, "-xf", orig], PackageError, places=[source])
     ours = source / "debian"
     shutil.rmtree(ours, ignore_errors=True)
-    shutil.copytree(material.packaging, ours, ignore=shutil.ignore_patterns("*.in"))
-    for document in material.documents:
+    shutil.copytree(sources.packaging, ours, ignore=shutil.ignore_patterns("*.in"))
+    for document in sources.documents:
         shutil.copy(document, ours)
-    with _distribution(material.debian) as theirs:
-        _write_patches(theirs / "patches", material.patches, ours / "patches")
-        older = _base_changelog(theirs / "changelog", material)
-    control = (material.packaging / "control.in").read_text()
-    (ours / "control").write_text(fill_control(control, material.provided, relations))
-    (ours / "changelog").write_text(changelog(target, material, revision, control, older))
+    with _distribution(sources.debian) as theirs:
+        _write_patches(theirs / "patches", sources.patches, ours / "patches")
+        older = _base_changelog(theirs / "changelog", sources)
+    control = (sources.packaging / "control.in").read_text()
+    relations = newer_relations(sources.target.relations, sources.target.depends)
+    (ours / "control").write_text(fill_control(control, sources.provided, relations))
+    (ours / "changelog").write_text(changelog(sources, control, older))
     return source
 
 
@@ -179,9 +213,7 @@ def fill_control(template: str, provided: str, relations: Sequence[str]) -> str:
     return template.replace("@PROVIDED@", provided).replace("@DEPENDS@", depends)
 
 
-def changelog(
-    target: Target, material: Material, revision: int, control: str, older: str = ""
-) -> str:
+def changelog(sources: Sources, control: str, older: str = "") -> str:
     """Return debian/changelog: our entry, the same for the same input, above the base's entries.
 
     The entries of the base name the CVEs that it has mended.
@@ -190,31 +222,32 @@ def changelog(
     the same date: byte code is kept by it, and so is stevedore's cache of entry points, which
     rounds it to 128 s.
     """
+    target = sources.target
     maintainer = re.search(r"^Maintainer: (.*)$", control, re.MULTILINE)
     if maintainer is None:
         raise PackageError("debian/control.in has no Maintainer")
     entry = _CHANGELOG.format(
         source=SOURCE,
-        version=package_version(material.provided, material.upstream, revision),
+        version=package_version(sources.provided, sources.upstream, target.revision),
         suite=target.repository,
-        upstream=material.upstream,
-        provided=material.provided,
+        upstream=sources.upstream,
+        provided=sources.provided,
         maintainer=maintainer[1],
-        date=email.utils.formatdate(material.date + builds.REVISION_SECONDS * revision),
+        date=email.utils.formatdate(sources.date + builds.REVISION_SECONDS * target.revision),
     )
     return f"{entry}\n{older}" if older else entry
 
 
-def _base_changelog(served: Path, material: Material) -> str:
+def _base_changelog(served: Path, sources: Sources) -> str:
     """Return the changelog of the distribution's package of the provided version.
 
     :param served: that of the source which the archive serves; it may be of an older version
     :returns: "" for a base that is no package of the distribution's
     """
     text = served.read_text() if served.exists() else ""
-    if material.library is None or text.startswith(f"{_BASE} ({material.provided})"):
+    if sources.library is None or text.startswith(f"{_BASE} ({sources.provided})"):
         return text
-    return binary.read(material.library).changelog
+    return binary.read(sources.library).changelog
 
 
 def build_dependencies(control: str) -> list[str]:
@@ -227,17 +260,6 @@ def build_dependencies(control: str) -> list[str]:
     return ["debhelper" if name == "debhelper-compat" else name for name in names]
 
 
-def recipe(target: Target, packaging: Path) -> root.Recipe:
-    """Return the recipe of the clean root: the build dependencies, and a user to build."""
-    needed = build_dependencies((packaging / "control.in").read_text())
-    return root.Recipe(
-        name=f"{target.name}-build",
-        suite=target.suite,
-        packages=("build-essential", *needed, *(backports.TOOLS if target.backports else ())),
-        hooks=(f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',),
-    )
-
-
 @contextlib.contextmanager
 def _distribution(packaging: Path | None) -> Iterator[Path]:
     """Unpack the distribution's packaging for a moment; yield its debian directory."""
@@ -248,13 +270,13 @@ def _distribution(packaging: Path | None) -> Iterator[Path]:
         yield Path(scratch) / "debian"
 
 
-def _compare(target: Target, material: Material, out: Path) -> None:
+def _compare(sources: Sources, area: Path) -> None:
     """Make sure that the library is the distribution's, apart from our lines."""
-    if material.library is None:
+    if sources.library is None:
         return
-    (ours,) = out.glob(f"{LIBRARY}_*.deb")
-    if wrong := compare(ours, material.library, material.added):
-        raise UnlikeError(target.name, material.provided, wrong)
+    (ours,) = area.glob(f"{LIBRARY}_*.deb")
+    if wrong := compare(ours, sources.library, sources.added):
+        raise UnlikeError(sources.target.name, sources.provided, wrong)
 
 
 def _write_patches(theirs: Path, ours: Sequence[Patch], patches: Path) -> None:
@@ -274,24 +296,10 @@ def _write_patches(theirs: Path, ours: Sequence[Patch], patches: Path) -> None:
     (patches / "series").write_text("".join(f"{name}\n" for name in names))
 
 
-def _dpkg_buildpackage(merged: Path, source: Path, log: Path) -> None:
-    log.write_text("")
-    failed = root.run_in(
-        merged,
-        ["sh", "-c", f"cd /build/{source.name} && exec dpkg-buildpackage -us -uc -sa"],
-        log=log,
-        user=root.BUILDER,
-        environment={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
-    )
-    if failed:
-        raise PackageError(f"dpkg-buildpackage ended with {failed}: see {log}")
-
-
-def _collect(area: Path, out: Path) -> None:
-    """Copy what the .changes file lists, and itself, out of the root."""
+def _listed(area: Path) -> list[Path]:
+    """Return the .changes file of a build, and the files that it lists."""
     changes = next(area.glob("*.changes"))
     listed = re.search(r"^Files:\n((?: .*\n)+)", changes.read_text(), re.MULTILINE)
     if listed is None:
         raise PackageError(f"{changes.name} lists no files")
-    for name in [*(line.split()[-1] for line in listed[1].splitlines()), changes.name]:
-        shutil.copyfile(area / name, out / name)
+    return [*(area / line.split()[-1] for line in listed[1].splitlines()), changes]

@@ -8,8 +8,7 @@ from __future__ import annotations
 from nova_xloud.bases.apt import upstream_version
 from nova_xloud.ground import archive
 from nova_xloud.ground.errors import ProvidesError
-from nova_xloud.packages.rpm import epoch
-from nova_xloud.packages.targets import Target
+from nova_xloud.packages.targets import Target, epoch
 
 _ON_RPM = (
     " There: `rpm -q --changelog python3-nova`. With --source the distribution's own is the base."

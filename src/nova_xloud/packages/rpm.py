@@ -1,12 +1,11 @@
 """RPM packages of a tree: the source RPM nova-xloud, built by rpmbuild in a clean root.
 
-Takes an upstream tarball and patches; never asks how they came to be. The root is a Debian
-with the rpm and the Python of the target: there are no others to be had by Debian's tools alone.
+The packages are made of an upstream tarball and patches. The root is a Debian with the rpm and the
+Python of the target: Debian's tools alone make no root of another distribution.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import shutil
@@ -19,16 +18,14 @@ from typing import NamedTuple
 from nova_xloud.ground import root
 from nova_xloud.ground.errors import PackageError
 from nova_xloud.ground.patches import Patch
-from nova_xloud.packages import builds
-from nova_xloud.packages.targets import Target
-
-_LOG = logging.getLogger(__name__)
+from nova_xloud.packages import builds, checkout
+from nova_xloud.packages.targets import Target, epoch
+from nova_xloud.trees.patched import Tree
 
 SPEC = "nova-xloud.spec"
 POLICY = "10-xloud.yaml"
 LIBRARY = "python3-nova-xloud"
 
-_EVR = re.compile(r"(?:(?P<epoch>\d+):)?(?P<version>[\w.+~^]+)-(?P<release>[\w.+~^]+)")
 #: Builds as an operator would rebuild the source RPM, and asks rpm what came of it.
 _BUILD = f"""\
 set -eu
@@ -43,86 +40,101 @@ done
 """
 
 
-class Material(NamedTuple):
-    """What a source RPM is made of.
+#: Of the Debian packaging, the files that RPMs need too.
+SHARED = (
+    *("restart-services", "services.sh", "ask-api", "other-servers", "render-notes"),
+    *("nova-xloud-settle", "nova-xloud-settle.8"),
+)
+GUIDE = checkout.DOCS / "operator-rpm.md"
+PARTS = (checkout.DEBIAN, checkout.RPM, GUIDE)
+NEXT = builds.NEXT_MIRROR
 
+
+class Sources(NamedTuple):
+    """The sources of a source RPM.
+
+    :ivar target: its name, its Python and the version that it provides are used
     :ivar version: Nova's, e.g. ``29.4.0``
     :ivar date: when it was released, in seconds since 1970
-    :ivar sdist: its upstream tarball
+    :ivar tarball: the upstream tarball
     :ivar patches: the distribution's, then ours
     :ivar packaging: our rpm directory
-    :ivar sources: more files for it, e.g. the operator's guide
-    :ivar directory: the directory that all of the tarball is in
+    :ivar files: more files among the sources, e.g. the operator's guide
     :ivar release: the first part of the packages' release; the distribution's own where its source
         RPM is the base
     :ivar changelog: the entries of the base's changelog, as a spec has them
     """
 
+    target: Target
     version: str
     date: int
-    sdist: Path
+    tarball: Path
     patches: Sequence[Patch]
     packaging: Path
-    sources: Sequence[Path]
-    directory: str
+    files: Sequence[Path]
     release: str = "1"
     changelog: str = ""
 
 
-def build(target: Target, material: Material, revision: int, dist: Path, inputs: str) -> list[Path]:
-    """Build the packages of a target into ``dist/TARGET``, which is replaced as a whole.
-
-    :param revision: N of ``+xloudN``
-    :param inputs: told by ``builds.intact`` when asked for the same; a digest of all that goes in
-    :returns: the files, sorted
-    :raises PackageError: if the build fails, or has lost a relation; it names the log
-    """
-    with (
-        builds.replacing(target, dist, inputs, material.version) as work,
-        root.overlay([root.make(recipe(target))], work / "overlay") as merged,
-    ):
-        area = merged / "build"
-        assemble(target, material, revision, area)
-        root.give_to_builder(merged, area)
-        log = dist / f"{target.name}.log"
-        _LOG.info("%s: building the packages (about a minute), log: %s", target.name, log)
-        _rpmbuild(merged, log)
-        lost = missing_relations(
-            (area / "provides").read_text(),
-            (area / "requires").read_text(),
-            target,
-            material.version,
-            dependencies(material.sdist),
-        )
-        if lost:
-            raise PackageError(f"the package has lost relations, see {log}: {', '.join(lost)}")
-        for made in [*area.glob("RPMS/noarch/*.rpm"), *area.glob("SRPMS/*.rpm")]:
-            shutil.copyfile(made, work / "out" / made.name)
-    return builds.built(target, dist)
+def related(target: Target, *, refresh: bool) -> Target:
+    """Return the target: rpm's generator makes the relations of the metadata."""
+    return target
 
 
 def recipe(target: Target) -> root.Recipe:
-    """Return what the clean root is made of: rpm, Python with what builds a wheel, a user."""
-    return root.Recipe(
-        name=f"{target.name}-build",
-        suite=target.suite,
-        packages=(
-            *("rpm", "patch", "python3-packaging", "python3-pip"),
-            *("python3-pbr", "python3-setuptools", "python3-wheel", "python3-yaml"),
-        ),
-        hooks=(f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',),
+    """Return the recipe of the clean root: rpm, Python with what builds a wheel, a user."""
+    return builds.recipe(
+        target,
+        *("rpm", "patch", "python3-packaging", "python3-pip"),
+        *("python3-pbr", "python3-setuptools", "python3-wheel", "python3-yaml"),
     )
 
 
-def assemble(target: Target, material: Material, revision: int, area: Path) -> Path:
+def prepare(tree: Tree, target: Target) -> Sources:
+    """Gather the sources of a source RPM."""
+    base = tree.base
+    return Sources(
+        target,
+        base.version,
+        base.date,
+        base.tarball,
+        tree.patches,
+        checkout.RPM,
+        [*(checkout.DEBIAN / name for name in SHARED), GUIDE],
+        base.release or "1",
+        base.changelog,
+    )
+
+
+def build(sources: Sources, room: builds.Room) -> list[Path]:
+    """Build the packages, and their source RPM.
+
+    :raises PackageError: if the build fails, or the library has lost a relation
+    """
+    assemble(sources, room.area)
+    room.run(_BUILD, "rpmbuild", "the packages (about a minute)")
+    lost = missing_relations(
+        (room.area / "provides").read_text(),
+        (room.area / "requires").read_text(),
+        sources.target,
+        sources.version,
+        dependencies(sources.tarball),
+    )
+    if lost:
+        raise PackageError(f"the package has lost relations, see {room.log}: {', '.join(lost)}")
+    return [*room.area.glob("RPMS/noarch/*.rpm"), *room.area.glob("SRPMS/*.rpm")]
+
+
+def assemble(material: Sources, area: Path) -> Path:
     """Write what rpmbuild wants to have below a directory; return the spec."""
+    target = material.target
     sources, specs = area / "SOURCES", area / "SPECS"
     sources.mkdir(parents=True)
     specs.mkdir()
-    date = material.date + builds.REVISION_SECONDS * revision
-    shutil.copyfile(material.sdist, sources / material.sdist.name)
+    date = material.date + builds.REVISION_SECONDS * target.revision
+    shutil.copyfile(material.tarball, sources / material.tarball.name)
     packaged = [material.packaging / name for name in (f"{target.name}.macros", POLICY)]
-    for each in (*packaged, *material.sources):
+    for each in (*packaged, *material.files):
         shutil.copyfile(each, sources / each.name)
     for patch in material.patches:
         (sources / _flat(patch)).write_bytes(patch.content)
@@ -136,9 +148,9 @@ def assemble(target: Target, material: Material, revision: int, area: Path) -> P
             {
                 "VERSION": material.version,
                 "RELEASE": material.release,
-                "REVISION": str(revision),
-                "TARBALL": material.sdist.name,
-                "DIRECTORY": material.directory,
+                "REVISION": str(target.revision),
+                "TARBALL": material.tarball.name,
+                "DIRECTORY": top_of(material.tarball),
                 "PROVIDED": target.provides,
                 "EPOCH": epoch(target.provides),
                 "TARGET": target.name,
@@ -165,18 +177,13 @@ def fill_spec(template: str, values: dict[str, str]) -> str:
     return re.sub(r"@([A-Z]+)@", lambda found: values[found[1]], template).rstrip() + "\n"
 
 
-def epoch(provided: str) -> str:
-    """Return the epoch of a version of the distribution's python3-nova.
-
-    >>> epoch("1:29.2.0-1.el9")
-    '1'
-
-    :raises PackageError: if that is no EPOCH:VERSION-RELEASE
-    """
-    found = _EVR.fullmatch(provided)
-    if found is None:
-        raise PackageError(f"{provided} is no version of a package: EPOCH:VERSION-RELEASE")
-    return found["epoch"] or "0"
+def top_of(tarball: Path) -> str:
+    """Return the directory that all of a tarball is in."""
+    with tarfile.open(tarball) as archive:
+        member = archive.next()
+    if member is None:
+        raise PackageError(f"{tarball.name} is empty")
+    return member.name.removeprefix("./").partition("/")[0]
 
 
 def dependencies(sdist: Path) -> list[str]:
@@ -232,16 +239,3 @@ def _patches(patches: Sequence[Patch]) -> str:
 def _flat(patch: Patch) -> str:
     """Return the name of a patch among the sources, where there are no directories."""
     return patch.name.replace("/", "-")
-
-
-def _rpmbuild(merged: Path, log: Path) -> None:
-    log.write_text("")
-    failed = root.run_in(
-        merged,
-        ["sh", "-c", _BUILD],
-        log=log,
-        user=root.BUILDER,
-        environment={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
-    )
-    if failed:
-        raise PackageError(f"rpmbuild ended with {failed}: see {log}")

@@ -1,19 +1,25 @@
-"""What packages are built for: the table in targets.toml. Knows no package format."""
+"""The targets of packages: the table in targets.toml. This module knows no package format."""
 
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Iterable
 from importlib import resources
 from typing import NamedTuple
 
 from nova_xloud.bases.sdists import Sdist
-from nova_xloud.ground.errors import UnknownTargetError
+from nova_xloud.ground.errors import PackageError, UnknownTargetError
+
+_EVR = re.compile(r"(?:(?P<epoch>\d+):)?(?P<version>[\w.+~^]+)-(?P<release>[\w.+~^]+)")
 
 
 class Target(NamedTuple):
-    """A distribution's release; the fields are told in targets.toml."""
+    """A distribution's release; targets.toml explains the fields.
+
+    :ivar revision: N of ``+xloudN``; the operator says it, not the table
+    """
 
     name: str
     base: str
@@ -27,10 +33,11 @@ class Target(NamedTuple):
     relations: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     backports: tuple[Sdist, ...] = ()
+    revision: int = 1
 
     def stands_in(self) -> bool:
         """Say whether it takes the place of a package, whose version it has to know."""
-        return self.format != "wheel"
+        return bool(self.repository)
 
     def is_distributions(self) -> bool:
         """Say whether its base is the nova of the distribution's own hosts."""
@@ -53,7 +60,14 @@ def _target(
     **row: str,
 ) -> Target:
     sdists = tuple(Sdist(**each) for each in backports)
-    return Target(name, relations=tuple(relations), depends=tuple(depends), backports=sdists, **row)
+    return Target(
+        name,
+        relations=tuple(relations),
+        depends=tuple(depends),
+        backports=sdists,
+        revision=1,
+        **row,
+    )
 
 
 def get(name: str) -> Target:
@@ -65,3 +79,17 @@ def get(name: str) -> Target:
         return known()[name]
     except KeyError:
         raise UnknownTargetError(name, list(known())) from None
+
+
+def epoch(provided: str) -> str:
+    """Return the epoch of a version of the distribution's python3-nova.
+
+    >>> epoch("1:29.2.0-1.el9")
+    '1'
+
+    :raises PackageError: if that is no EPOCH:VERSION-RELEASE
+    """
+    found = _EVR.fullmatch(provided)
+    if found is None:
+        raise PackageError(f"{provided} is no version of a package: EPOCH:VERSION-RELEASE")
+    return found["epoch"] or "0"

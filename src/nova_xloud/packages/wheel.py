@@ -1,12 +1,11 @@
 """A wheel of a tree, for Nova in a virtualenv or a container image: built by pip in a clean root.
 
-Takes an upstream release and our patches; never asks how they came to be. Nothing restarts and
-nothing is swapped here: pip installs it over the release that it stands in for.
+The wheel is made of an upstream release and our patches. Nothing restarts and nothing is swapped
+here: pip installs the wheel over the release that it stands in for.
 """
 
 from __future__ import annotations
 
-import logging
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -18,8 +17,7 @@ from nova_xloud.ground.errors import PackageError
 from nova_xloud.ground.patches import Patch
 from nova_xloud.packages import builds
 from nova_xloud.packages.targets import Target
-
-_LOG = logging.getLogger(__name__)
+from nova_xloud.trees.patched import Tree
 
 #: Must be there, each brought by another kind of change: a package, a line in setup.cfg.
 _OURS = {"nova/xloud/__init__.py": "", "/entry_points.txt": "extra_specs.minimum"}
@@ -35,18 +33,27 @@ python3 -m pip wheel --quiet --no-deps --no-index --no-build-isolation --use-pep
 """
 
 
-class Material(NamedTuple):
-    """What a wheel is made of.
+PARTS = ()
+NEXT = (
+    "Next, in the environment of Nova: `pip install --force-reinstall --no-deps WHEEL`; without "
+    "--force-reinstall pip does nothing. See docs/operator-wheel.md."
+)
+
+
+class Sources(NamedTuple):
+    """The sources of a wheel.
 
     :ivar version: Nova's, e.g. ``29.4.0``
-    :ivar date: when it was released, in seconds since 1970
-    :ivar sdist: its upstream tarball
+    :ivar revision: N of the build number ``Nxloud``
+    :ivar date: when the release was made, in seconds since 1970
+    :ivar tarball: the upstream tarball
     :ivar patches: ours
     """
 
     version: str
+    revision: int
     date: int
-    sdist: Path
+    tarball: Path
     patches: Sequence[Patch]
 
 
@@ -59,69 +66,56 @@ def build_number(revision: int) -> str:
     return f"{revision}xloud"
 
 
-def build(target: Target, material: Material, revision: int, dist: Path, inputs: str) -> list[Path]:
-    """Build the wheel of a target into ``dist/TARGET``, which is replaced as a whole.
-
-    :param revision: N of the build number ``Nxloud``
-    :param inputs: told by ``builds.intact`` when asked for the same; a digest of all that goes in
-    :returns: the files, sorted
-    :raises PackageError: if the build fails, or what is ours is not in it; it names the log
-    """
-    with (
-        builds.replacing(target, dist, inputs, material.version) as work,
-        root.overlay([root.make(recipe(target))], work / "overlay") as merged,
-    ):
-        area = merged / "build"
-        assemble(material, area)
-        root.give_to_builder(merged, area)
-        log = dist / f"{target.name}.log"
-        log.write_text("")
-        _LOG.info("%s: building the wheel (half a minute), log: %s", target.name, log)
-        failed = root.run_in(
-            merged,
-            ["sh", "-c", _BUILD],
-            log=log,
-            user=root.BUILDER,
-            environment={
-                "BUILD_NUMBER": build_number(revision),
-                "LC_ALL": "C.UTF-8",
-                # pbr would ask git for the version, and for the authors and the changelog
-                "PBR_VERSION": material.version,
-                "SKIP_GENERATE_AUTHORS": "1",
-                "SKIP_WRITE_GIT_CHANGELOG": "1",
-                "SOURCE_DATE_EPOCH": str(material.date + builds.REVISION_SECONDS * revision),
-                "TZ": "UTC",
-            },
-        )
-        if failed:
-            raise PackageError(f"pip ended with {failed}: see {log}")
-        (made,) = (area / "out").glob("*.whl")
-        if lacking := missing(made):
-            raise PackageError(f"the wheel lacks what is ours, see {log}: {', '.join(lacking)}")
-        shutil.copyfile(made, work / "out" / made.name)
-    return builds.built(target, dist)
+def related(target: Target, *, refresh: bool) -> Target:
+    """Return the target: pip reads the relations of a wheel in its metadata."""
+    return target
 
 
 def recipe(target: Target) -> root.Recipe:
-    """Return what the clean root is made of: Python with what builds a wheel, a user."""
-    return root.Recipe(
-        name=f"{target.name}-build",
-        suite=target.suite,
-        packages=(*("patch", "python3-pip", "python3-pbr", "python3-setuptools", "python3-wheel"),),
-        hooks=(f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}',),
+    """Return the recipe of the clean root: Python with what builds a wheel, a user."""
+    needed = ("patch", "python3-pip", "python3-pbr", "python3-setuptools", "python3-wheel")
+    return builds.recipe(target, *needed)
+
+
+def prepare(tree: Tree, target: Target) -> Sources:
+    """Gather the sources of a wheel."""
+    base = tree.base
+    return Sources(base.version, target.revision, base.date, base.tarball, tree.patches)
+
+
+def build(sources: Sources, room: builds.Room) -> list[Path]:
+    """Build the wheel.
+
+    :raises PackageError: if the build fails, or the wheel lacks a part of ours
+    """
+    assemble(sources, room.area)
+    room.run(
+        _BUILD,
+        "pip",
+        "the wheel (half a minute)",
+        BUILD_NUMBER=build_number(sources.revision),
+        # pbr would ask git for the version, and for the authors and the changelog
+        PBR_VERSION=sources.version,
+        SKIP_GENERATE_AUTHORS="1",
+        SKIP_WRITE_GIT_CHANGELOG="1",
+        SOURCE_DATE_EPOCH=str(sources.date + builds.REVISION_SECONDS * sources.revision),
     )
+    (made,) = (room.area / "out").glob("*.whl")
+    if lacking := missing(made):
+        raise PackageError(f"the wheel lacks what is ours, see {room.log}: {', '.join(lacking)}")
+    return [made]
 
 
-def assemble(material: Material, area: Path) -> None:
+def assemble(sources: Sources, area: Path) -> None:
     """Write the release and the patches, in their order, below a directory."""
     for name in ("tree", "patches", "out"):
         (area / name).mkdir(parents=True)
-    shutil.copyfile(material.sdist, area / "nova.tar.gz")
-    for patch in material.patches:
+    shutil.copyfile(sources.tarball, area / "nova.tar.gz")
+    for patch in sources.patches:
         place = area / "patches" / patch.name
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(patch.content)
-    (area / "series").write_text("".join(f"{patch.name}\n" for patch in material.patches))
+    (area / "series").write_text("".join(f"{patch.name}\n" for patch in sources.patches))
 
 
 def missing(wheel: Path) -> list[str]:

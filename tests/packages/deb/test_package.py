@@ -17,7 +17,6 @@ from nova_xloud.cli.main import main
 from nova_xloud.ground import root
 from nova_xloud.ground.cache import sha256
 from nova_xloud.packages import deb, targets
-from tests.packages.conftest import REPOSITORY
 from tests.packages.deb.conftest import offered
 from tests.packages.deb.debs import control_of, field, index, named, repack
 
@@ -81,7 +80,7 @@ def test_lintian_has_nothing_to_say(
 @pytest.fixture
 def unpacked(target: targets.Target, built: Path, scratch: Path) -> Iterator[Path]:
     """A build root with our source package in /srv/source."""
-    clean = deb.recipe(target, REPOSITORY / "debian")
+    clean = deb.recipe(target)
     place = scratch / "rebuild"
     with root.overlay([root.make(clean)], place) as merged:
         shutil.copytree(built, merged / "srv/source", ignore=shutil.ignore_patterns("*.deb"))
