@@ -21,7 +21,7 @@ from nova_xloud.packages import builds, deb, targets
 from tests.archives import Archive, Key
 
 VERSION = "2:31.0.0-6+deb13u2"
-PACKAGING = Path(__file__).parents[2] / "debian"
+PACKAGING = Path(__file__).parents[3] / "debian"
 RELATIONS = ("python3-os-traits (>= 3.3.0)", "sudo")
 TARGET = targets.get("debian-13")._replace(relations=RELATIONS)
 #: Fri, 06 Feb 2026 08:34:00 UTC

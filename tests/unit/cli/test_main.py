@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,10 +15,8 @@ from click_man.core import write_man_pages
 from conftest import NOVA_FILE, PATH
 
 from nova_xloud import bases
-from nova_xloud.cli import build as cli_build
 from nova_xloud.cli import main as cli
 from nova_xloud.ground import errors
-from nova_xloud.ground.errors import DirectoryError
 from nova_xloud.packages import targets
 from nova_xloud.trees import tree
 
@@ -122,15 +119,6 @@ def test_bases_are_listed_for_people_and_for_programs() -> None:
     assert {row["name"]: row["state"] for row in rows}["debian:trixie"] == "not fetched"
 
 
-def test_all_targets_are_listed_with_what_was_verified(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
-    rows = run("build", "--list").output.splitlines()[1:]
-    assert len(rows) == len(targets.known())
-    for row, target in zip(rows, targets.known().values(), strict=True):
-        for told in (target.name, target.base, target.format, target.python, target.verified):
-            assert told in row
-
-
 @pytest.mark.parametrize("columns", ["10", "40", "80"])
 def test_no_name_to_type_is_cut_in_a_narrow_terminal(
     monkeypatch: pytest.MonkeyPatch, columns: str
@@ -138,33 +126,6 @@ def test_no_name_to_type_is_cut_in_a_narrow_terminal(
     monkeypatch.setenv("COLUMNS", columns)
     assert set(targets.known()) <= set(run("build", "--list").output.split())
     assert set(bases.known()) <= set(run("bases").output.split())
-
-
-def test_targets_are_listed_for_programs() -> None:
-    rows = json.loads(run("build", "--list", "--json").output)
-    assert [row["name"] for row in rows] == list(targets.known())
-    assert rows[0]["format"] == "deb"
-
-
-def test_one_target_that_fails_keeps_no_other_from_being_built(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def build(target: targets.Target, options: object) -> None:
-        if target.name in ("debian-13", "el9"):
-            raise errors.PackageError(f"no {target.name}")
-        (tmp_path / target.name).touch()
-
-    monkeypatch.setattr("nova_xloud.ground.root.require_root", lambda what: None)
-    monkeypatch.setattr(cli_build, "_build", build)
-    result = run("build", "debian-13", "29.4.0-wheel", "el9", "--dist", tmp_path)
-    assert result.exit_code == errors.TargetsError.exit_code
-    assert (tmp_path / "29.4.0-wheel").exists()
-    end = result.stderr.partition("not all targets are built")[2]
-    assert "2 of 3 failed" in end
-    for name in ("debian-13", "el9"):
-        assert f"{name}: the package could not be built: no {name}" in end
-    alone = run("build", "el9", "--dist", tmp_path)
-    assert alone.exit_code == errors.PackageError.exit_code
 
 
 def test_it_runs_as_a_module() -> None:
@@ -198,43 +159,6 @@ time.sleep(60)
 def _runs(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
-
-
-def test_a_version_to_stand_in_for_is_checked_before_anything_is_built(tmp_path: Path) -> None:
-    wrong = run("build", "el9", "--provides", "29.2.0", "--dist", tmp_path / "dist")
-    assert wrong.exit_code == errors.PackageError.exit_code
-    assert "29.2.0 is no version of a package: EPOCH:VERSION-RELEASE" in wrong.output
-    unfit = run("build", "debian-13", "--provides", "1:29.2.0-1", "--dist", tmp_path / "dist")
-    assert unfit.exit_code == errors.ProvidesError.exit_code
-    assert "leave --provides out" in unfit.output
-    silent = run("build", "debian-13", "ubuntu-24.04", "--dist", tmp_path / "dist")
-    assert silent.exit_code == errors.ProvidesError.exit_code
-    assert "--provides 3:29" in silent.output
-    assert "(nothing was built; what was built before is as it was)" in silent.output
-    assert not (tmp_path / "dist").exists()
-
-
-@pytest.mark.parametrize("name", ["a\nb", "a\tb", os.fsdecode(b"a\xff")])
-def test_a_directory_that_programs_cannot_be_given_is_refused(tmp_path: Path, name: str) -> None:
-    place = str(tmp_path / name)
-    for words in (
-        ["build", "debian-13", "--dist", place],
-        ["mirror", place],
-        ["mirror", str(tmp_path / "mirror"), "--gnupg-home", place],
-    ):
-        result = run(*words)
-        assert result.exit_code == DirectoryError.exit_code, result.output
-        assert "the name" in result.stderr
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_cache_that_programs_cannot_be_given_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NOVA_XLOUD_CACHE", str(tmp_path / "a\nb"))
-    result = run("tree", "29.4.0", tmp_path / "tree")
-    assert result.exit_code == DirectoryError.exit_code
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from nova_xloud.ground.errors import PackageError
 from nova_xloud.ground.patches import Patch
 from nova_xloud.packages import builds, rpm, targets
 
-PACKAGING = Path(__file__).parents[2] / "rpm"
+PACKAGING = Path(__file__).parents[3] / "rpm"
 TARGET = targets.get("el9")
 DATE = 1761576201
 REQUIRES = """\
