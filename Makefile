@@ -139,10 +139,11 @@ test-system-core: setup packages ## of these, what every change must pass (root)
 	$(BIN)/python -m pytest $(SHOWN) tests/system -m "core and not slow" --walks 1 --cut 4
 
 # Files are found without git, so that a tarball of the checkout can be linted.
-lint: setup ## ruff, mypy, shellcheck
+lint: setup ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	find . \( -name '.*' ! -name . ! -name .ci -o -path ./dist -o -path ./build -o -name __pycache__ \) -prune \
 	    -o -type f -print0 | \
 	    xargs -0 awk 'FNR == 1 && /^#! *\/(usr\/)?bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' | \

@@ -1,1 +1,1 @@
-"""The command line: the only wing that prints. It knows all the others."""
+"""The commands. No other wing prints, and none imports this one."""

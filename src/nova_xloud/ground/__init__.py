@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, commands, files, the cache, clean roots."""
+"""The ground of all wings: errors, running programs, files, the cache, archives, clean roots."""

@@ -1,7 +1,7 @@
 """A signed mirror of the built packages: plain files that any web server, or file:, serves.
 
-Keeps the last builds of each repository. Knows the formats by their one face only: ``files``,
-``add``, ``write``, ``SIGNED``; see apt_repository.
+The last builds of each repository are kept. Each kind of repository is a module with the names
+``files``, ``add``, ``write`` and ``SIGNED``: ``apt`` and ``dnf``.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Packages of a tree, and what they are built for: deb, rpm and wheel."""
+"""Packages of the tree, one module for each format, and the targets they are built for."""

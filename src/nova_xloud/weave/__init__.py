@@ -1,9 +1,9 @@
-"""Weaving changes into files and taking them out again; knows nothing of Nova.
+"""Weaving: changes go into files and come out again. This wing knows nothing of Nova.
 
 ``weave`` inserts the lines of a change file into the file that it mirrors, and ``unweave`` takes
-them out again.  The other functions are the words of the change language: a change file imports
-them so that editors, linters and type checkers understand it.  They do nothing, for a change file
-is parsed and never run.
+them out again. The other functions are the words of the change language: a change file imports
+them so that editors, linters and type checkers understand it. They do nothing, for a change file
+is parsed and never run. The wing imports the standard library and ``ground.errors``, nothing else.
 """
 
 from __future__ import annotations
