@@ -1,6 +1,6 @@
 """The version that packages stand in for: by the operator, the table, or a configured archive.
 
-This module knows nothing of how packages are made.
+This module does not know how packages are made.
 """
 
 from __future__ import annotations
