@@ -54,8 +54,11 @@ def test_each_module_of_a_wing_has_a_test_module(wing: str) -> None:
 
 def kept(place: Path) -> bool:
     """Say whether the import linter has nothing to say about a copy of the builder."""
-    command = [Path(sys.executable).parent / "lint-imports", "--no-cache"]
-    done = subprocess.run(command, cwd=place, env={**os.environ, "PYTHONPATH": str(place / "src")})
+    linter = Path(sys.executable).parent / "lint-imports"
+    assert linter.exists(), "the virtualenv is older than requirements-test.txt: `make setup`"
+    done = subprocess.run(
+        [linter, "--no-cache"], cwd=place, env={**os.environ, "PYTHONPATH": str(place / "src")}
+    )
     return done.returncode == 0
 
 
