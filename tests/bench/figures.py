@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from rich.console import Console
@@ -23,31 +24,39 @@ class Cost(NamedTuple):
     cpu_seconds: float
     bytes: int = 0
 
-    def plus(self, other: Cost) -> Cost:
-        """Return what both took together."""
-        return Cost(*(one + another for one, another in zip(self, other, strict=True)))
-
 
 class Row(NamedTuple):
     """One comparison.
 
     :ivar name: what is compared
     :ivar kind: ``seconds``, ``cpu_seconds`` or ``bytes``
-    :ivar ours: our figure
-    :ivar theirs: the other's
+    :ivar ours: our figure in each turn
+    :ivar theirs: the other's figure in the same turns
     :ivar aim: the ratio is at most this
     """
 
     name: str
     kind: str
-    ours: float
-    theirs: float
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
     aim: float
 
     @property
+    def ratios(self) -> list[float]:
+        """Ours by theirs, turn by turn: what slows the machine down slows both sides of a turn."""
+        return [
+            round(one / another, 4) for one, another in zip(self.ours, self.theirs, strict=True)
+        ]
+
+    @property
     def ratio(self) -> float:
-        """Ours by theirs."""
-        return round(self.ours / self.theirs, 4)
+        """The median of the ratios."""
+        return round(median(self.ratios), 4)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the ratio is within the aim."""
+        return self.ratio <= self.aim
 
 
 def measured(work: Callable[[], int]) -> Cost:
@@ -64,23 +73,55 @@ def measured(work: Callable[[], int]) -> Cost:
     return Cost(round(seconds, 2), round(cpu, 2), size)
 
 
-def best(costs: Iterable[Cost]) -> Cost:
-    """Return the least of each figure."""
-    return Cost(*(min(figures) for figures in zip(*costs, strict=True)))
-
-
-def compared(name: str, ours: Cost, theirs: Cost, aims: dict[str, float]) -> list[Row]:
-    """Return a row for each figure that has an aim."""
+def total(turns: Sequence[Sequence[Cost]]) -> list[Cost]:
+    """Return what several pieces of work took together, turn by turn."""
     return [
-        Row(name, kind, getattr(ours, kind), getattr(theirs, kind), aims[kind]) for kind in aims
+        Cost(*(sum(figures) for figures in zip(*costs, strict=True)))
+        for costs in zip(*turns, strict=True)
+    ]
+
+
+def compared(
+    name: str, ours: Sequence[Cost], theirs: Sequence[Cost], aims: dict[str, float]
+) -> list[Row]:
+    """Return a row for each figure that has an aim.
+
+    :param ours: what our work took in each turn
+    :param theirs: what the other's took in the same turns
+    """
+    return [
+        Row(
+            name,
+            kind,
+            tuple(getattr(cost, kind) for cost in ours),
+            tuple(getattr(cost, kind) for cost in theirs),
+            aim,
+        )
+        for kind, aim in aims.items()
     ]
 
 
 def show(rows: Iterable[Row]) -> None:
-    """Print the rows as a table."""
-    table = Table("what", "", "ours", "theirs", "ratio", "aim", box=None)
+    """Print the rows as a table: medians, the median ratio, and the least and the largest."""
+    table = Table("what", "", "ours", "theirs", "ratio", "least..largest", "aim", box=None)
     for row in rows:
-        verdict = "met" if row.ratio <= row.aim else "missed"
-        figures = (f"{row.ours:,.10g}", f"{row.theirs:,.10g}", f"{row.ratio:.3f}")
-        table.add_row(row.name, row.kind.replace("_", " "), *figures, f"<= {row.aim} {verdict}")
-    Console(markup=False, highlight=False, width=120).print(table)
+        table.add_row(
+            row.name,
+            row.kind.replace("_", " "),
+            f"{median(row.ours):,.10g}",
+            f"{median(row.theirs):,.10g}",
+            f"{row.ratio:.3f}",
+            f"{min(row.ratios):.3f}..{max(row.ratios):.3f}",
+            f"<= {row.aim} {'met' if row.is_met else 'missed'}",
+        )
+    Console(markup=False, highlight=False, width=132).print(table)
+
+
+def show_stages(turns: Sequence[dict[str, float]]) -> None:
+    """Print where the time of our build goes: the median seconds of each stage."""
+    table = Table("stage of our build", "seconds", "share", box=None)
+    medians = {name: median(turn.get(name, 0.0) for turn in turns) for name in turns[0]}
+    whole = sum(medians.values())
+    for name, seconds in medians.items():
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / whole:.0%}")
+    Console(markup=False, highlight=False, width=132).print(table)

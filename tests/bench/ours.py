@@ -5,49 +5,35 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from nova_xloud.ground.errors import XloudError
-from tests.bench.figures import Cost, best, measured
-
-
-class Builds(NamedTuple):
-    """What builds of one target, or several, took.
-
-    :ivar cold: with an empty cache: the base is fetched, the clean root made
-    :ivar warm: with both there
-    :ivar unchanged: when there is nothing to do
-    """
-
-    cold: Cost
-    warm: Cost
-    unchanged: Cost
-
-    def plus(self, other: Builds) -> Builds:
-        """Return what both took together."""
-        return Builds(*(one.plus(another) for one, another in zip(self, other, strict=True)))
+from tests.bench.figures import Cost, measured
+from tests.bench.stages import OF_DEB, Stages
 
 
 class Builder:
     """The command, with a cache and a dist directory of its own.
 
-    :param place: where both go; empty at first
+    :ivar stages: seconds of each stage of the last build
     """
 
     def __init__(self, place: Path) -> None:
+        """Build in a place.
+
+        :param place: where both go; empty at first
+        """
+        self.stages: dict[str, float] = {}
         self.dist = place / "dist"
         self._log = place / "ours.log"
         self._keys = place / "gnupg"
 
-    def builds(self, target: str, turns: int) -> Builds:
-        """Build a target cold, warm (the best of some turns) and with nothing to do."""
-        cold = self.build(target)
-        warm = best([self.build(target, "--force") for _ in range(turns)])
-        return Builds(cold, warm, self.build(target))
-
     def build(self, target: str, *options: str) -> Cost:
-        """Build a target once."""
-        return measured(lambda: self._run("build", target, *options) or self._size(target))
+        """Build a target once; :attr:`stages` tells where the time went."""
+        logs = (self._log, self.dist / f"{target}.log")
+        with Stages(OF_DEB, *logs) as stages:
+            cost = measured(lambda: self._run("build", target, *options) or self._size(target))
+        self.stages = stages.seconds
+        return cost
 
     def mirror(self) -> Cost:
         """Write the signed mirror of all that was built."""

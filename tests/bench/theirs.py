@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nova_xloud.ground import root
 from nova_xloud.ground.errors import XloudError
-from tests.bench.figures import Cost, best, measured
+from tests.bench.figures import Cost, measured
 
 _USER = f'--customize-hook=chroot "$1" useradd --create-home {root.BUILDER}'
 
@@ -60,19 +60,17 @@ def stdeb(suite: str, version: str) -> Rival:
     return Rival("stdeb", recipe, command, "source/deb_dist/python3-nova_*.deb")
 
 
-def costs(rival: Rival, dsc: Path, place: Path, turns: int) -> tuple[Cost, Cost]:
-    """Return what a build took cold, its clean root made first, and warm.
-
-    :param dsc: the source package whose source it gets, patches applied
-    :param place: where logs go
-    """
-    made = measured(lambda: root.make(rival.recipe) and 0)
-    built = [build(rival, dsc, place) for _ in range(turns)]
-    return made.plus(built[0]), best(built)
+def make_root(rival: Rival) -> Cost:
+    """Make the clean root of a rival; return what that took."""
+    return measured(lambda: root.make(rival.recipe) and 0)
 
 
 def build(rival: Rival, dsc: Path, place: Path) -> Cost:
-    """Build once, in a throw-away layer on the clean root."""
+    """Build once, in a throw-away layer on the clean root.
+
+    :param dsc: the source package whose source it gets, patches applied
+    :param place: where the log goes
+    """
     log = place / f"{rival.recipe.name}.log"
     scratch = Path(tempfile.mkdtemp(prefix="layer-", dir=place))
     try:
