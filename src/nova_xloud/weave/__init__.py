@@ -141,9 +141,11 @@ def _weave_python(base: bytes, change: bytes, path: str, series: int, release: s
             warnings.simplefilter("ignore")
             compile(module, path, "exec", dont_inherit=True)
     except SyntaxError as error:
-        reason = f"line {error.lineno} would not be Python"
-        raise WeaveError(path, release, reason) from error
-    for fault in faults(module, set(anchors)):
+        line = error.lineno or 1
+        nearest = min(anchors, key=lambda number: abs(number - line), default=0)
+        name = anchors.get(nearest, f"line {line}")
+        raise WeaveError(path, release, f"{name}: line {line} would not be Python") from error
+    for fault in faults(module, set(anchors), woven):
         raise AnchorError(path, anchors[fault.line], release, fault.reason)
     return woven.encode()
 

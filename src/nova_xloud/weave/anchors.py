@@ -11,7 +11,7 @@ import pkgutil
 import sys
 import sysconfig
 from collections.abc import Iterator
-from typing import NamedTuple, Sequence, TypeVar, Union
+from typing import Any, NamedTuple, Sequence, TypeVar, Union
 
 from nova_xloud.weave.source import (
     DEFINITIONS,
@@ -30,11 +30,6 @@ Import = Union[ast.Import, ast.ImportFrom]
 IMPORTS = (ast.Import, ast.ImportFrom)
 Body = Sequence[ast.stmt]
 _ASSIGNING = (ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor)
-_LEVELS = tuple(
-    getattr(ast, name)
-    for name in ("If", "Try", "TryStar", "With", "AsyncWith")
-    if hasattr(ast, name)
-)
 _STRINGS = tuple(getattr(ast, name) for name in ("JoinedStr", "TemplateStr") if hasattr(ast, name))
 #: Parts of a statement besides its expressions.
 _HEADS = (ast.alias, ast.arg, ast.arguments, ast.withitem)
@@ -59,8 +54,11 @@ class Place(NamedTuple):
 
 
 def members(body: Body, name: str) -> list[ast.stmt]:
-    """Return what defines a name in a module or class body, ``if`` and ``try`` included."""
-    return [node for node in _level(body) if name in names_bound(node)]
+    """Return the statements of a module or class body that bind a name, or delete it.
+
+    Those in compound statements are among them, in definitions they are not.
+    """
+    return [node for node in _statements(body, nested=False) if _binds(node, name)]
 
 
 def definition(source: Source, body: Body, name: str) -> Definition | None:
@@ -91,6 +89,18 @@ def display(source: Source, body: Body, name: str) -> tuple[ast.stmt, Display]:
         return only, value
     line = source.start(only)[0]
     raise UnfitError(f"is no tuple, list, set or dict display (line {line})")
+
+
+def check_new(ours: Display, theirs: Display) -> None:
+    """Make sure that a dict of Nova's has none of the keys that are added to it.
+
+    :raises UnfitError: if it has one
+    """
+    if isinstance(ours, ast.Dict) and isinstance(theirs, ast.Dict):
+        has = {ast.dump(key): key for key in theirs.keys if key}
+        for key in filter(None, ours.keys):
+            if ast.dump(key) in has:
+                raise UnfitError(f"has the key of line {has[ast.dump(key)].lineno} already")
 
 
 def statement(source: Source, function: Function, name: str) -> ast.stmt:
@@ -139,21 +149,36 @@ def positional(function: Function) -> list[str]:
 
 def kind(function: Function) -> str:
     """Return how a function is called: ``function``, ``property`` and so on, in words."""
-    words = {dotted_name(each) or "" for each in function.decorator_list}
-    special = sorted(
-        each
-        for each in words
-        if each in {"classmethod", "property", "staticmethod"}
-        or each.endswith((".setter", ".deleter", "cached_property"))
+    special = sorted(filter(None, map(_special, function.decorator_list)))
+    words = ["coroutine"] * isinstance(function, ast.AsyncFunctionDef)
+    words += ["generator"] * any(map(_yields, _statements(function.body, nested=False)))
+    return " ".join(words + (special or ["function"]))
+
+
+def _special(decorator: ast.expr) -> str:
+    """Return the name of a decorator that says how a function is called, else nothing."""
+    name = dotted_name(decorator) or ""
+    last = name.rpartition(".")[2]
+    if last in {"classmethod", "property", "staticmethod"}:
+        return last
+    is_special = last in {"cached_property", "deleter", "getter", "setter"} or last.startswith(
+        ("abstractclass", "abstractproperty", "abstractstatic")
     )
-    called = special or ["function"]
-    return " ".join(["coroutine"] * isinstance(function, ast.AsyncFunctionDef) + called)
+    return name if is_special else ""
 
 
-def check_way(function: Function, node: ast.stmt, despite: frozenset[str]) -> None:
+def _yields(node: ast.stmt) -> bool:
+    """Say whether a statement itself makes its function a generator."""
+    return not isinstance(node, DEFINITIONS) and any(
+        isinstance(part, (ast.Yield, ast.YieldFrom)) for part in _run_parts(node)
+    )
+
+
+def check_way(function: Function, node: ast.stmt, despite: frozenset[str], name: str = "") -> None:
     """Make sure that a statement of a function runs where the function runs.
 
-    :param despite: what the change takes into account: ``except``, ``nested``
+    :param despite: the risks that the change accepts: ``except``, ``nested``
+    :param name: a dotted name that the statement is found by
     :raises UnfitError: if it stands in a nested definition or in a handler that swallows the
         error, or if nothing reaches it
     """
@@ -162,6 +187,8 @@ def check_way(function: Function, node: ast.stmt, despite: frozenset[str]) -> No
             before = part[: next(i for i, each in enumerate(part) if _holds(each, node))]
             if not falls_through(before):
                 raise UnfitError(f"nothing reaches line {node.lineno}")
+        elif isinstance(part, (ast.If, ast.While)) and part is not node and _skips(part, node):
+            raise UnfitError(f"nothing reaches line {node.lineno}")
         elif isinstance(part, DEFINITIONS) and part is not node and "nested" not in despite:
             raise UnfitError(
                 f'line {node.lineno} is in {part.name}, which is nested (see despite="nested")'
@@ -174,6 +201,24 @@ def check_way(function: Function, node: ast.stmt, despite: frozenset[str]) -> No
             raise UnfitError(
                 f'line {node.lineno} is in an except that swallows the error (see despite="except")'
             )
+    if name and "nested" not in despite and name not in _targets(node) and not _calls(node, name):
+        raise UnfitError(
+            f'line {node.lineno} calls {name} in a lambda, which is nested (see despite="nested")'
+        )
+
+
+def _skips(node: ast.If | ast.While, inner: ast.stmt) -> bool:
+    """Say whether a condition that never changes keeps a statement in it from running."""
+    holds = _constant(node.test)
+    in_body = any(_holds(each, inner) for each in node.body)
+    return holds is not None and holds is not in_body
+
+
+def _calls(node: ast.stmt, name: str) -> bool:
+    """Say whether a statement calls a dotted name, and not only in a lambda."""
+    return any(
+        isinstance(part, ast.Call) and dotted_name(part.func) == name for part in _run_parts(node)
+    )
 
 
 def check_end(function: Function, despite: frozenset[str]) -> None:
@@ -201,25 +246,75 @@ def _can_end(node: ast.stmt) -> bool:
     if isinstance(node, (ast.Return, ast.Raise, ast.Continue, ast.Break)):
         return False
     if isinstance(node, ast.If):
-        return not node.orelse or falls_through(node.body) or falls_through(node.orelse)
+        holds = _constant(node.test)
+        ways = [node.body] * (holds is not False) + [node.orelse] * (holds is not True)
+        return any(map(falls_through, ways))
     if isinstance(node, (ast.With, ast.AsyncWith)):
         return falls_through(node.body)
-    if isinstance(node, ast.While):
-        is_endless = isinstance(node.test, ast.Constant) and bool(node.test.value)
-        return not is_endless or any(isinstance(part, ast.Break) for part in ast.walk(node))
+    if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+        is_endless = isinstance(node, ast.While) and _constant(node.test) is True
+        return any(map(_breaks, node.body)) or (not is_endless and falls_through(node.orelse))
     if isinstance(node, TRIES):
         ways = [[*node.body, *node.orelse], *(each.body for each in node.handlers)]
         return falls_through(node.finalbody) and any(map(falls_through, ways))
+    cases = getattr(node, "cases", ())
+    if cases:
+        return not _is_exhaustive(cases[-1]) or any(falls_through(each.body) for each in cases)
     return True
 
 
+def _constant(test: ast.expr) -> bool | None:
+    """Return whether a condition that never changes holds; None for another condition."""
+    if isinstance(test, ast.Constant):
+        return bool(test.value)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        holds = _constant(test.operand)
+        return None if holds is None else not holds
+    return None
+
+
+def _breaks(node: ast.stmt) -> bool:
+    """Say whether a statement in a loop ends that loop."""
+    if isinstance(node, ast.Break):
+        return True
+    if isinstance(node, DEFINITIONS):
+        return False
+    is_loop = isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    inner = [getattr(node, "orelse", [])] if is_loop else suites_of(node)
+    return any(_breaks(each) for suite in inner for each in suite)
+
+
+def _is_exhaustive(case: Any) -> bool:
+    """Say whether a case of a match statement takes each value (Python 3.10 and later)."""
+    pattern = case.pattern
+    return case.guard is None and hasattr(pattern, "pattern") and pattern.pattern is None
+
+
 def _raises(suite: Sequence[ast.stmt]) -> bool:
-    """Say whether a handler's body gives the error on."""
+    """Say whether a handler's body gives the error on, on each way."""
+    if any(
+        isinstance(each, (ast.Return, ast.Continue, ast.Break))
+        for each in _statements(suite, nested=False)
+    ):
+        return False
     last = suite[-1]
     if isinstance(last, ast.With):
-        names = [dotted_name(getattr(each.context_expr, "func", None)) for each in last.items]
-        return any(str(each).endswith("save_and_reraise_exception") for each in names)
+        return any(
+            str(dotted_name(getattr(each.context_expr, "func", None))).endswith(
+                "save_and_reraise_exception"
+            )
+            for each in last.items
+        ) and not _may_swallow(last)
     return isinstance(last, ast.Raise)
+
+
+def _may_swallow(node: ast.With) -> bool:
+    """Say whether oslo's save_and_reraise_exception is told not to give the error on."""
+    return any(
+        (isinstance(part, ast.keyword) and part.arg == "reraise")
+        or (isinstance(part, ast.Attribute) and part.attr == "reraise")
+        for part in ast.walk(node)
+    )
 
 
 def _holds(part: ast.AST, node: ast.stmt) -> bool:
@@ -431,15 +526,6 @@ def _one(source: Source, found: Sequence[_Node], what: str) -> _Node:
     return found[0]
 
 
-def _level(body: Body) -> Iterator[ast.stmt]:
-    """Yield the statements of a body, and those under its ``if``, ``try`` and ``with``."""
-    for node in body:
-        yield node
-        if isinstance(node, _LEVELS):
-            for suite in suites_of(node):
-                yield from _level(suite)
-
-
 def _statements(body: Body, *, nested: bool = True) -> Iterator[ast.stmt]:
     """Yield every statement at any depth; an ``elif`` is one of its own.
 
@@ -458,6 +544,15 @@ def own_parts(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.expr, ast.keyword, ast.comprehension, *_HEADS)):
             yield from own_parts(child)
+
+
+def _run_parts(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a statement's own parts that run when it runs: not those in a lambda."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        is_own = isinstance(child, (ast.expr, ast.keyword, ast.comprehension, *_HEADS))
+        if is_own and not isinstance(child, ast.Lambda):
+            yield from _run_parts(child)
 
 
 def _targets(node: ast.stmt) -> Iterator[str]:
@@ -510,6 +605,18 @@ def names_bound(node: ast.stmt) -> set[str]:
         targets = [node.target]
     flat = (part for target in targets for part in _flat(target))
     return {part.id for part in flat if isinstance(part, ast.Name)}
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    """Say whether a statement itself binds a name or deletes it; adding to a value does neither."""
+    if name in names_bound(node):
+        return True
+    if isinstance(node, (*DEFINITIONS, ast.AugAssign)):
+        return False
+    return any(each.name == name for each in getattr(node, "handlers", ())) or any(
+        isinstance(part, ast.Name) and part.id == name and not isinstance(part.ctx, ast.Load)
+        for part in own_parts(node)
+    )
 
 
 def _indent_alone(source: Source, node: ast.stmt) -> int:

@@ -208,6 +208,7 @@ class _Planner:
             statement, found = anchors.display(self.source, theirs, name)
             if isinstance(found, ast.Dict) != isinstance(display, ast.Dict):
                 raise self.wrong(node, "the entries and Nova's display are not of the same kind")
+            anchors.check_new(display, found)
             place = anchors.among_elements(self.source, statement, found)
             lines = snippets.elements(self.change, node, display, place.indent)
             self.insert(place, lines, [display])
@@ -231,7 +232,7 @@ class _Planner:
             anchors.check_way(found, found.body[-1], directive.despite)
         else:
             target = anchors.statement(self.source, found, directive.anchor)
-            anchors.check_way(found, target, directive.despite)
+            anchors.check_way(found, target, directive.despite, directive.anchor)
             follows = directive.name == "after"
             place = anchors.beside(self.source, target, follow=follows)
             if follows and not anchors.falls_through([target]):
@@ -278,7 +279,7 @@ class _Planner:
         if len(body) != 1 or not isinstance(call, ast.Call) or name is None:
             raise self.wrong(node, "the body is one call of a dotted name, with what to add")
         statement, theirs = anchors.call(self.source, found, name)
-        anchors.check_way(found, statement, directive.despite)
+        anchors.check_way(found, statement, directive.despite, name)
         place = anchors.among_elements(self.source, statement, theirs)
         lines = snippets.elements(self.change, body[0], call, place.indent)
         self.insert(place, lines, [*call.args, *call.keywords])

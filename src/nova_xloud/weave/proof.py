@@ -1,19 +1,28 @@
 """Proving a woven Python file: the inserted lines find the names and attributes that they use.
 
-Only what stands in the file counts.  The proof errs on the strict side: a local must be bound on
-every way to the line that uses it.
+Only code in the file counts.  The proof errs on the strict side: a local must be bound on every way
+to the line that uses it, and nothing else in the file may have the name of an inserted import.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-from typing import Iterator, NamedTuple, Sequence
+import re
+from typing import Iterator, Mapping, NamedTuple, Sequence
 
-from nova_xloud.weave.anchors import falls_through, names_bound, own_parts, parameters
+from nova_xloud.weave.anchors import (
+    IMPORTS,
+    falls_through,
+    full_names,
+    names_bound,
+    own_parts,
+    parameters,
+)
 from nova_xloud.weave.source import DEFINITIONS, FUNCTIONS, TRIES, dotted_name, suites_of
 
 _ALWAYS = frozenset(dir(builtins)) | {"__file__", "__name__", "__path__", "__spec__"}
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -28,11 +37,19 @@ class Fault(NamedTuple):
     reason: str
 
 
-def faults(module: ast.Module, inserted: set[int]) -> Iterator[Fault]:
-    """Yield what the inserted lines of a woven file lack.
+def faults(module: ast.Module, inserted: set[int], text: str) -> Iterator[Fault]:
+    """Yield the faults of the inserted lines of a woven file.
 
     :param inserted: the numbers of these lines
+    :param text: the file
     """
+    imported = {
+        name: node
+        for node in module.body
+        if isinstance(node, IMPORTS) and node.lineno in inserted
+        for name in names_bound(node)
+    }
+    yield from _taken(module, imported, text)
     if any(
         isinstance(node, ast.ImportFrom) and any(each.name == "*" for each in node.names)
         for node in module.body
@@ -40,10 +57,40 @@ def faults(module: ast.Module, inserted: set[int]) -> Iterator[Fault]:
         known = frozenset({"*"})
     else:
         known = frozenset(_bound_in(module.body)) | _ALWAYS
-    yield from _Prover(inserted, known).in_suite(module.body, set(_ALWAYS), [])
+    prover = _Prover(inserted, known, frozenset(imported))
+    yield from prover.in_suite(module.body, set(_ALWAYS), [], frozenset())
     for node in module.body:
         if isinstance(node, ast.ClassDef) and _touched(node, inserted):
             yield from _attributes(node, module, inserted)
+
+
+def _taken(module: ast.Module, imported: Mapping[str, ast.stmt], text: str) -> Iterator[Fault]:
+    """Yield the inserted imports whose name something else in the module has too.
+
+    :param imported: the inserted imports, by the name that they bind
+    :param text: the file; most files have no global statement, and need no search for one
+    """
+    for node, names in _binders(module.body):
+        for name in sorted(names.intersection(imported)):
+            if node is not imported[name] and not _is_same_import(node, imported[name]):
+                yield _twice(imported[name], name, node)
+    for name, node in imported.items():
+        if re.search(rf"\bglobal\b.*\b{name}\b", text):
+            for part in ast.walk(module):
+                if isinstance(part, ast.Global) and name in part.names:
+                    yield _twice(node, name, part)
+
+
+def _is_same_import(node: ast.stmt, other: ast.stmt) -> bool:
+    return (
+        isinstance(node, IMPORTS)
+        and isinstance(other, IMPORTS)
+        and set(full_names(other)) <= set(full_names(node))
+    )
+
+
+def _twice(node: ast.stmt, name: str, other: ast.stmt) -> Fault:
+    return Fault(node.lineno, f"line {other.lineno} gives the name {name} to something else")
 
 
 class _Prover:
@@ -51,50 +98,74 @@ class _Prover:
 
     :param inserted: the numbers of the lines that are proven
     :param known: the names that the module has once it is loaded
+    :param imported: the names that the inserted imports bind
     """
 
-    def __init__(self, inserted: set[int], known: frozenset[str]) -> None:
+    def __init__(self, inserted: set[int], known: frozenset[str], imported: frozenset[str]) -> None:
         self.inserted = inserted
         self.known = known
+        self.imported = imported
 
     def in_suite(
-        self, suite: Sequence[ast.stmt], bound: set[str], around: list[set[str]]
+        self,
+        suite: Sequence[ast.stmt],
+        bound: set[str],
+        around: list[set[str]],
+        members: frozenset[str],
     ) -> Iterator[Fault]:
         """Yield the faults of a suite.
 
-        :param bound: the names that are bound before it, in its own scope; gets those it binds
+        :param bound: the names that are bound before it, in its own scope; the suite's own names
+            are added
         :param around: all names of the functions around that scope; none at module level
+        :param members: all names of the class whose body it is; none elsewhere
         """
         for node in suite:
             if _touched(node, self.inserted):
-                yield from self.in_statement(node, bound, around)
+                yield from self.in_statement(node, bound, around, members)
             bound |= _surely_bound(node)
+            bound -= _freed(node)
 
     def in_statement(
-        self, node: ast.stmt, bound: set[str], around: list[set[str]]
+        self,
+        node: ast.stmt,
+        bound: set[str],
+        around: list[set[str]],
+        members: frozenset[str],
     ) -> Iterator[Fault]:
         """Yield the faults of a statement, and of the statements in it."""
-        yield from self.in_expressions(node, bound, around)
+        yield from self.in_expressions(node, bound, around, members)
         if isinstance(node, FUNCTIONS):
             inner = parameters(node) | _globals_of(node)
             everything = inner | set(_bound_in(node.body))
-            yield from self.in_suite(node.body, inner, [*around, everything])
+            yield from self.in_suite(node.body, inner, [*around, everything], frozenset())
         elif isinstance(node, ast.ClassDef):
-            yield from self.in_suite(node.body, set(bound) | {"__module__", "__qualname__"}, around)
+            inner = set(bound) | {"__module__", "__qualname__"}
+            yield from self.in_suite(node.body, inner, around, frozenset(_bound_in(node.body)))
         else:
+            # The body of a loop may have run before.
+            freed = _freed(node) if isinstance(node, _LOOPS) else set()
             for suite, more in _entered(node):
-                yield from self.in_suite(suite, bound | more, around)
+                yield from self.in_suite(suite, (bound - freed) | more, around, members)
 
     def in_expressions(
-        self, node: ast.stmt, bound: set[str], around: list[set[str]]
+        self,
+        node: ast.stmt,
+        bound: set[str],
+        around: list[set[str]],
+        members: frozenset[str],
     ) -> Iterator[Fault]:
         """Yield the names of a statement's own expressions that are not bound."""
         at_hand = bound | set().union(*around[:-1]) if around else bound
         if around:
             # A name of the module is visible unless the function has a local of that name.
             at_hand = at_hand | (self.known - around[-1])
+        hidden = members.union(*around) & self.imported
         for name in _loads(node, frozenset(_walrus(node))):
-            if name.lineno in self.inserted and name.id not in at_hand and "*" not in self.known:
+            if name.lineno in self.inserted and name.id in hidden:
+                reason = "is the change's import, but the function or class has that name too"
+                yield Fault(name.lineno, f"the name {name.id} {reason}")
+            elif name.lineno in self.inserted and name.id not in at_hand and "*" not in self.known:
                 is_late = name.id in self.known or any(name.id in each for each in around)
                 reason = "is not bound there on every way" if is_late else "is bound nowhere"
                 yield Fault(name.lineno, f"the name {name.id} {reason}")
@@ -151,16 +222,53 @@ def _stored(node: ast.stmt) -> set[str]:
 
 def _bound_in(suite: Sequence[ast.stmt]) -> Iterator[str]:
     """Yield all names that a suite binds at any depth, and those that functions make global."""
-    for node in suite:
-        yield from _stored(node)
+    for node, names in _binders(suite):
+        yield from names
         if isinstance(node, DEFINITIONS):
             yield from _globals_of(node)
-            continue
-        for handler in getattr(node, "handlers", ()):
-            if handler.name:
-                yield handler.name
-        for part in suites_of(node):
-            yield from _bound_in(part)
+
+
+def _binders(suite: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, set[str]]]:
+    """Yield the statements of a suite at any depth, each with the names that it binds or frees."""
+    for node in suite:
+        yield node, _stored(node) | _deleted(node) | set(_handled(node)) | _captured(node)
+        if not isinstance(node, DEFINITIONS):
+            for part in suites_of(node):
+                yield from _binders(part)
+
+
+def _deleted(node: ast.stmt) -> set[str]:
+    """Return the names that a statement itself deletes."""
+    targets = node.targets if isinstance(node, ast.Delete) else ()
+    parts = (part for target in targets for part in ast.walk(target))
+    return {part.id for part in parts if isinstance(part, ast.Name)}
+
+
+def _handled(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement's handlers give to errors."""
+    for handler in getattr(node, "handlers", ()):
+        if handler.name:
+            yield handler.name
+
+
+def _captured(node: ast.stmt) -> set[str]:
+    """Return the names that the cases of a match statement bind."""
+    parts = (part for case in getattr(node, "cases", ()) for part in ast.walk(case.pattern))
+    names = {getattr(part, field, None) for part in parts for field in ("name", "rest")}
+    return {name for name in names if name}
+
+
+def _freed(node: ast.stmt) -> set[str]:
+    """Return the names that may be unbound behind a statement: deleted, or given to an error."""
+    if isinstance(node, DEFINITIONS):
+        return set()
+    names = _deleted(node)
+    for handler in getattr(node, "handlers", ()):
+        if handler.name and falls_through(handler.body):
+            names.add(handler.name)
+    for suite in suites_of(node):
+        names = names.union(*map(_freed, suite))
+    return names
 
 
 def _globals_of(node: ast.stmt) -> set[str]:
@@ -206,9 +314,9 @@ def _entered(node: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], set[str]]]:
         return
     names = _stored(node)
     for case in getattr(node, "cases", ()):
-        parts = list(ast.walk(case.pattern))
-        captured = {getattr(each, field, None) for each in parts for field in ("name", "rest")}
-        yield case.body, {each for each in captured if each}
+        parts = ast.walk(case.pattern)
+        named = {getattr(each, field, None) for each in parts for field in ("name", "rest")}
+        yield case.body, {each for each in named if each}
     yield getattr(node, "body", ()), names
     # The target of a loop may not be bound where the loop has not run.
     is_loop = isinstance(node, (ast.For, ast.AsyncFor))
@@ -218,8 +326,8 @@ def _entered(node: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], set[str]]]:
 def _attributes(node: ast.ClassDef, module: ast.Module, inserted: set[int]) -> Iterator[Fault]:
     """Yield the attributes of ``self`` that inserted lines use and that the class does not show.
 
-    A class that is new is not judged.  A class of Nova's shows an attribute by a member, or by a
-    use of it in a line of its own: most bases are in other files.
+    A new class is not judged.  A class of Nova's shows an attribute by a member, or by a use of it
+    in a line of Nova's: most bases are in other files.
     """
     if node.lineno in inserted:
         return

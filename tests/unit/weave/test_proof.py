@@ -122,6 +122,124 @@ def test_an_entry_that_uses_a_later_import_is_refused() -> None:
     refuse(before, "X = entries([late])\n", "X: the name late is not bound there on every way")
 
 
+FREED = """\
+def f(a, b):
+    {0}
+    a()
+"""
+
+
+@pytest.mark.parametrize(
+    "freeing",
+    [
+        "del b",
+        "if a:\n        del b",
+        "for b in a:\n        del b",
+        "with a as c:\n        del c, b",
+        "try:\n        pass\n    except ValueError as b:\n        pass",
+        "while a:\n        try: pass\n        except ValueError as b: pass",
+    ],
+)
+def test_a_name_that_may_be_deleted_is_refused(freeing: str) -> None:
+    refuse(
+        FREED.format(freeing),
+        "@before('a')\ndef f(a, b):\n    a(b)\n",
+        "f: the name b is not bound there on every way",
+    )
+
+
+def test_a_loop_may_have_deleted_a_name_before() -> None:
+    refuse(
+        "def f(a, b):\n    for c in a:\n        a()\n        del b\n",
+        "@before('a')\ndef f(a, b):\n    a(b)\n",
+        "f: the name b is not bound there on every way",
+    )
+
+
+def test_the_name_of_an_error_that_is_given_on_stays_bound() -> None:
+    before = FREED.format("try:\n        pass\n    except ValueError as b:\n        raise")
+    assert weave(before, "@before('a')\ndef f(a, b):\n    a(b)\n")
+
+
+# -- imports of the change ---------------------------------------------------------------------
+
+HOOKED = """\
+import os
+{0}
+
+class A:
+    {1}
+    def f(self, a):
+        {2}
+        a()
+
+    def g(self):
+        pass
+{3}
+"""
+HOOKS = """\
+from nova.xloud import hooks
+
+class A:
+    @before('a')
+    def f(self, a):
+        hooks.f(a)
+
+    @decorate
+    @hooks.g
+    def g(self): ...
+"""
+
+
+def hooked(head: str = "", member: str = "x = 1", local: str = "x = 1", foot: str = "") -> str:
+    return HOOKED.format(head, member, local, foot)
+
+
+@pytest.mark.parametrize("place", ["head", "foot"])
+@pytest.mark.parametrize(
+    "binding",
+    [
+        *("hooks = None", "hooks: object = None", "def hooks(): pass", "class hooks: pass"),
+        *("for hooks in (): pass", "if os:\n    hooks = 1", "(hooks := 1)", "a, *hooks = ''"),
+        *("with os as hooks: pass", "try: pass\nexcept OSError as hooks: pass", "del hooks"),
+        *("def h():\n    global hooks\n    hooks = 1", "for x in os:\n    import os as hooks"),
+        "match os:\n    case [hooks]: pass",
+        "match os:\n    case {**hooks}: pass",
+    ],
+)
+def test_nothing_else_in_the_module_has_the_name_of_an_import(binding: str, place: str) -> None:
+    with pytest.raises(AnchorError, match=r"hooks: line \d+ gives the name hooks to some"):
+        weave(hooked(**{place: binding}), HOOKS)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        hooked(local="hooks = a"),
+        hooked(local="for hooks in a: pass").replace("(self, a)", "(self, a, b)"),
+        hooked().replace("(self, a)", "(self, a, hooks)"),
+        hooked(local="a()\n        hooks = 1").replace("        a()\n\n", "\n"),
+        hooked(member="hooks = 1"),
+        hooked(member="def hooks(self): pass"),
+        hooked(member="if os:\n        import os as hooks"),
+    ],
+)
+def test_nothing_between_an_import_and_its_use_has_its_name(before: str) -> None:
+    with pytest.raises(
+        AnchorError,
+        match=r"A\.[fg]: the name hooks is the change's import, but the function or class has",
+    ):
+        weave(before, HOOKS)
+
+
+def test_a_function_may_use_the_name_of_an_import_for_itself() -> None:
+    assert weave(hooked(foot="def h(hooks):\n    hooks()\n"), HOOKS)
+    # The names of a class are not seen in its functions.
+    without_decorator = HOOKS.partition("    @decorate")[0]
+    assert weave(hooked(member="hooks = 1"), without_decorator)
+    assert weave(hooked(head="if os:\n    from nova.xloud import hooks"), HOOKS)
+
+
 # -- attributes --------------------------------------------------------------------------------
 
 CLASSES = """\
@@ -194,6 +312,34 @@ def test_a_decorated_function_is_the_one_that_is_stated(has: str, states: str, r
         assert weave(before, change)
 
 
+@pytest.mark.parametrize("body", ["yield", "x = yield", "if a:\n        yield from a"])
+def test_a_generator_is_another_kind_of_function(body: str) -> None:
+    before = f"def ours(f):\n    return f\n\n\ndef f(a):\n    {body}\n"
+    change = "@decorate{0}\n@ours\ndef f(a): ...\n"
+    assert weave(before, change.format('(kind="generator function")'))
+    refuse(before, change.format(""), "f: is a generator function, the change states a function")
+
+
+def test_a_function_around_a_generator_is_none() -> None:
+    nested = "def g():\n        yield\n    return lambda: (yield)"
+    before = f"def ours(f):\n    return f\n\n\ndef f(a):\n    {nested}\n"
+    assert weave(before, "@decorate\n@ours\ndef f(a): ...\n")
+
+
+@pytest.mark.parametrize(
+    ("decorator", "kind"),
+    [
+        *(("builtins.staticmethod", "staticmethod"), ("f.getter", "f.getter")),
+        *(("functools.cached_property", "functools.cached_property"), ("f.setter", "f.setter")),
+        ("abc.abstractclassmethod", "abc.abstractclassmethod"),
+    ],
+)
+def test_a_kind_is_known_by_any_name(decorator: str, kind: str) -> None:
+    before = f"def ours(f):\n    return f\n\n\nclass A:\n    @{decorator}\n    def f(a): pass\n"
+    change = "class A:\n    @decorate\n    @ours\n    def f(a): ...\n"
+    refuse(before, change, f"A.f: is a {kind}, the change states a function")
+
+
 @pytest.mark.parametrize("kind", ["property", "staticmethod", "classmethod"])
 def test_the_kind_of_a_decorated_method_is_the_one_that_is_stated(kind: str) -> None:
     before = f"def ours(f):\n    return f\n\n\nclass A:\n    @{kind}\n    def f(a):\n        pass\n"
@@ -212,12 +358,33 @@ def test_the_kind_of_a_decorated_method_is_the_one_that_is_stated(kind: str) -> 
         ("while True:\n  a()", "on every way: nothing can follow"),
         ("try:\n  return a()\n except ValueError:\n  raise", "on every way: nothing can follow"),
         ("with a:\n  return 1", "on every way: nothing can follow"),
+        ("while 1:\n  for x in a: break", "on every way: nothing can follow"),
+        ("while 1:\n  def g():\n   while a: break", "on every way: nothing can follow"),
+        ("for x in a: pass\n else: return 1", "on every way: nothing can follow"),
+        ("while a(): pass\n else: raise a", "on every way: nothing can follow"),
+        ("if not False: return 1", "on every way: nothing can follow"),
+        (
+            "match a:\n  case 1: return 1\n  case _: raise a",
+            "on every way: nothing can follow",
+        ),
         ("if a:\n  return\n a()", "returns early on line 3: the end is not always reached"),
     ],
 )
 def test_an_end_that_is_not_always_reached_is_refused(body: str, reason: str) -> None:
     with pytest.raises(AnchorError, match=rf"manager\.py: f: .*{reason}.*Nova 34"):
         weave(f"def f(a):\n {body}\n", "@append\ndef f(a):\n    a()\n")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("while 1:\n  if a: break", "for x in a: break\n else: raise a", "if 0: raise a"),
+        *("for x in a:\n  for y in a: pass\n  else: break\n else: raise a", "while 0: raise a"),
+        *("match a:\n  case 1: raise a", "match a:\n  case _ if a(): raise a"),
+    ],
+)
+def test_an_end_that_is_reached_is_a_place(body: str) -> None:
+    assert weave(f"def f(a):\n {body}\n", "@append\ndef f(a):\n    a()\n")
 
 
 def test_a_change_says_that_it_knows_of_an_early_return() -> None:
@@ -251,6 +418,39 @@ def test_a_statement_that_runs_elsewhere_is_refused(
     assert weave(before, f"@{side}('x', despite='{despite}')\ndef f(a):\n    a()\n")
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *("if a:\n   return\n  raise", "for x in a:\n   continue\n  raise"),
+        "with excutils.save_and_reraise_exception(reraise=False):\n   pass",
+        "with excutils.save_and_reraise_exception() as c:\n   c.reraise = False",
+    ],
+)
+def test_a_handler_that_may_swallow_the_error_is_refused(rest: str) -> None:
+    before = f"def f(a):\n try:\n  a()\n except ValueError:\n  y = 1\n  {rest}\n"
+    reason = 'f: line 5 is in an except that swallows the error (see despite="except")'
+    refuse(before, "@before('y')\ndef f(a):\n    a()\n", reason)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["@before('b.c')\ndef f(a):\n    a()\n", "@arguments\ndef f(a):\n    b.c(1)\n"],
+)
+def test_a_call_in_a_lambda_runs_elsewhere(change: str) -> None:
+    before = "def f(a):\n    x = lambda: b.c(\n        2,\n    )\n"
+    refuse(
+        before, change, 'f: line 2 calls b.c in a lambda, which is nested (see despite="nested")'
+    )
+    accepted = change.replace("'b.c'", "'b.c', despite='nested'")
+    assert weave(before, accepted.replace("@arguments", "@arguments(despite='nested')"))
+
+
+def test_a_statement_with_a_lambda_is_a_place() -> None:
+    before = "def f(a):\n    x = b(lambda: a)\n"
+    assert weave(before, "@before('x')\ndef f(a):\n    a()\n")
+    assert weave(before, "@after('b')\ndef f(a):\n    a()\n")
+
+
 @pytest.mark.parametrize("last", ["raise", "with excutils.save_and_reraise_exception():\n   x = 1"])
 def test_a_handler_that_gives_the_error_on_is_a_place(last: str) -> None:
     before = f"def f(a):\n try:\n  a()\n except ValueError:\n  y = 1\n  {last}\n"
@@ -262,6 +462,18 @@ def test_a_handler_that_gives_the_error_on_is_a_place(last: str) -> None:
     [
         ("raise a\n    b = 1", "@before('b')", "f: nothing reaches line 3"),
         ("raise a\n    return 1", "@before_return", "f: nothing reaches line 3"),
+        ("if 0:\n        b = 1", "@before('b')", "f: nothing reaches line 3"),
+        ("while not True:\n        b = 1", "@after('b')", "f: nothing reaches line 3"),
+        (
+            "if 1:\n        a()\n    else:\n        b = 1",
+            "@after('b')",
+            "f: nothing reaches line 5",
+        ),
+        (
+            "while 1:\n        a()\n    else:\n        b = 1",
+            "@after('b')",
+            "f: nothing reaches line 5",
+        ),
         (
             "if b(a):\n        return 1\n    else:\n        raise a",
             "@after('b')",
@@ -288,7 +500,9 @@ def test_the_anchors_of_a_function_come_in_the_stated_order() -> None:
 
 @pytest.mark.parametrize("line", ["await a", "yield a", "return a", "nonlocal a"])
 def test_a_file_that_only_parses_is_refused(line: str) -> None:
-    with pytest.raises(WeaveError, match=r"manager\.py: line \d would not be Python .Nova 34"):
+    with pytest.raises(
+        WeaveError, match=r"manager\.py: line 2 of the change: line \d would not be Python .Nova 34"
+    ):
         weave("a = 1\n", f"{line}\n")
 
 

@@ -489,6 +489,28 @@ def test_names_that_are_defined_twice_are_ambiguous_also_under_if_and_try() -> N
         )
 
 
+@pytest.mark.parametrize(
+    "second",
+    [
+        *("f = None", "f: object = None", "import os as f", "for f in (): pass", "del f"),
+        *("with open('') as f: pass", "try: pass\nexcept OSError as f: pass", "(f := None)"),
+        *("for x in ():\n    def f(): pass", "while 0:\n    class f: pass", "[f, *_] = ''"),
+        *("with open(''):\n    f = None", "match 1:\n    case 1:\n        f = None"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_name_that_is_bound_in_any_other_way_too_is_ambiguous(
+    second: str, is_first: bool
+) -> None:
+    parts = ["def f():\n    h()\n", f"{second}\n"]
+    with pytest.raises(AnchorError, match="f: ambiguous: defined on lines"):
+        weave("".join(parts[::-1] if is_first else parts), "@append\ndef f():\n    g()\n")
+
+
+def test_a_name_that_is_added_to_or_is_a_local_elsewhere_is_bound_once() -> None:
+    weave("X = [\n    1,\n]\nX += [2]\ndef g():\n    X = 1\n", "X = entries([3])\n")
+
+
 def test_a_function_under_try_is_found() -> None:
     check_woven(
         "try:\n    import a\n    def f():\n        a.b()\nexcept ImportError:\n    a = None\n",
@@ -537,8 +559,8 @@ def test_a_function_under_try_is_found() -> None:
         ),
         pytest.param(
             "X = {'é': 'é',\n     'ü': ('é',\n           1), 'ö': (\n         2), }\n",
-            "X = entries({'ß': 'é', 'é': (f('é'))})\n",
-            "X = {'é': 'é',\n     'ß': 'é',  # xloud\n     'é': (f('é')),  # xloud\n"
+            "X = entries({'ß': 'é', 'ä': (f('é'))})\n",
+            "X = {'é': 'é',\n     'ß': 'é',  # xloud\n     'ä': (f('é')),  # xloud\n"
             "     'ü': ('é',\n           1), 'ö': (\n         2), }\n",
             id="letters of several bytes",
         ),
@@ -582,6 +604,12 @@ def test_a_display_without_room_is_refused(before: str, reason: str) -> None:
 def test_entries_must_be_of_the_kind_that_nova_has() -> None:
     with pytest.raises(ChangeError, match="not of the same kind"):
         weave("X = {\n    'a': 1,\n}\n", "X = entries((\n    3,\n))\n")
+
+
+def test_a_key_that_nova_has_is_not_added() -> None:
+    with pytest.raises(AnchorError, match="X: has the key of line 2 already"):
+        weave("X = {\n    'a': 1,\n}\n", "X = entries({'b': 1, 'a': 2})\n")
+    weave("X = {\n    'a': 1,\n    **b,\n}\n", "X = entries({'b': 1, **a})\n")
 
 
 def test_arguments_go_into_the_one_call() -> None:
