@@ -1,0 +1,1 @@
+"""A fuzz of the weaver: real Nova files, mutated, are woven right or refused."""
