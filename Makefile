@@ -22,10 +22,12 @@ TEST_PACKAGES := iproute2 piuparts shellcheck
 
 # `make test` leaves out the tests that are marked slow; `make test-all` runs them too.
 MARKS := -m "not slow"
+# The environments that our modules are imported in: those of `make test-nova`, or all nine.
+IMPORTS :=
 # A line per test: a container test takes minutes. The slowest are listed at the end.
 SHOWN := -vv --durations=15 --durations-min=5
 
-.PHONY: help setup packages mirror test lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
+.PHONY: help setup packages mirror test test-fast lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-walks test-nova-without test-nova-docs \
 	test-packages test-rpm-wheel test-packages-all test-system test-system-core lint bench bench-system clean
 
@@ -82,13 +84,18 @@ lane-containers lane-processor:
 	@$(MAKE) --no-print-directory --jobs=1 $(LANE) 2>&1 | sed -u 's/^/$(@:lane-%=%): /'
 
 test-all: MARKS :=
+test-all: IMPORTS := --all-pinned
 test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
+
+test-fast: lint test-unit ## what to run first and often: lint, unit tests, the weave of one base (root; 90 seconds)
+	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k 29.4.0
 
 test-unit: setup ## the builder's own tests: no network (root)
 	$(BIN)/python -m pytest $(MARKS) tests/unit
 
-test-bases: setup ## the real bases: every anchor holds in all thirteen
+test-bases: setup ## the real bases: every anchor holds in all thirteen; a fuzz of the weaver; our modules can be imported (root)
 	$(BIN)/python -m pytest $(MARKS) tests/bases
+	$(BIN)/python -m tests.nova.imports $(IMPORTS)
 
 test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor, coverage (root)
 	$(BIN)/python -m tests.nova.style --release 34.0.0
