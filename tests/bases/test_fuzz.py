@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from nova_xloud import bases, tree
-from tests.fuzz.fuzz import Base, Outcome, fuzz
+from tests.fuzz import textual
+from tests.fuzz.fuzz import Base, Outcome, fuzz, fuzz_texts
 from tests.fuzz.mutation import KINDS
 
 #: The ends of the range, and the release that most tests run on.
@@ -60,3 +61,10 @@ def test_each_kind_of_mutation_is_tried(outcomes: list[Outcome]) -> None:
     assert {kind.name for kind in KINDS} == set(tried)
     assert sum(each.woven for each in outcomes) > COUNT / 4
     assert sum(not each.woven for each in outcomes) > COUNT / 4
+
+
+@pytest.mark.parametrize("seed", seeds(SEEDS))
+def test_no_mutation_of_another_file_is_woven_wrong(unpacked: list[Base], seed: int) -> None:
+    found = fuzz_texts(unpacked, seed, range(COUNT // 4))
+    assert {each.kind for each in found} == {kind.name for kind in textual.KINDS}
+    assert "\n".join(str(each) for each in found if each.wrong or each.needless) == ""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from nova_xloud import weave as engine
 from nova_xloud.errors import AnchorError, MarkedLineError, WeaveError, XloudError
-from tests.fuzz import judge, layout, names, places, wholes
+from tests.fuzz import judge, layout, names, places, textual, wholes
 from tests.fuzz.mutation import KINDS, Kind, Mutation, Verdict
 from tests.fuzz.woven import Change, File, Site, Woven, excerpt
 
@@ -77,6 +77,59 @@ def fuzz(
     return [
         each._replace(wrong=each.wrong or "; ".join(unknown.get(each.file, ()))) for each in found
     ]
+
+
+def fuzz_texts(bases: Sequence[Base], seed: int, numbers: Sequence[int]) -> list[Outcome]:
+    """Make mutations of the files that are not Python, and judge what the weaver makes of them."""
+    return [_one_text(bases, seed, number) for number in numbers]
+
+
+def _one_text(bases: Sequence[Base], seed: int, number: int) -> Outcome:
+    rng = random.Random(f"{seed} text {number}")  # noqa: S311 the same each time
+    kind = textual.KINDS[number % len(textual.KINDS)]
+    for _ in range(100):
+        base = rng.choice(bases)
+        file = rng.choice(sorted(each for each in base.changes.rglob("*.*") if textual.knows(each)))
+        path = file.relative_to(base.changes).as_posix()
+        change = file.read_text()
+        there = base.directory / path
+        if not path.endswith(kind.ending) or not there.exists():
+            continue
+        told = File(base.release, base.series, path, change)
+        if _weave_text(told, there.read_text()) == there.read_text():
+            continue  # the change is for other releases
+        text, verdict = kind.make(there.read_text(), textual.anchor_of(path, change), rng)
+        if text != there.read_text():
+            outcome = Outcome(seed, number, kind.name, base.release, path, "", False, "", "", "")
+            return _judged_text(told, text, verdict, outcome)
+    raise AssertionError(f"seed {seed}, mutation {number}: {kind.name} fits no file")
+
+
+def _weave_text(file: File, text: str) -> str:
+    return engine.weave(
+        text.encode(),
+        file.change.encode(),
+        path=file.path,
+        series=file.series,
+        release=file.release,
+    ).decode()
+
+
+def _judged_text(file: File, text: str, verdict: Verdict, outcome: Outcome) -> Outcome:
+    try:
+        got = _weave_text(file, text)
+    except (AnchorError, MarkedLineError, WeaveError) as error:
+        named = f"{file.path}" in str(error) and f"(Nova {file.release})" in str(error)
+        return outcome._replace(
+            wrong="" if named else f"the refusal does not name file and release: {error}",
+            needless=str(error) if verdict is Verdict.WOVEN else "",
+        )
+    except Exception as error:  # whatever else it is, it is no answer
+        return outcome._replace(wrong=f"{type(error).__name__}: {error}")
+    wrong = "is woven, but had to be refused"
+    if verdict is not Verdict.REFUSED:
+        wrong = textual.unlike(file.path, text, file.change, got)
+    return outcome._replace(woven=True, wrong=wrong)
 
 
 def _one(bases: tuple[Base, ...], seed: int, directory: Path, number: int) -> Outcome:

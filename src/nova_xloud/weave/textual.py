@@ -9,7 +9,7 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nova_xloud.ground.errors import AnchorError, ChangeError, WeaveError
 from nova_xloud.weave import marks
@@ -153,7 +153,7 @@ def _cfg_body(lines: Sequence[str], section: str) -> range:
 
 def _cfg_key(lines: Sequence[str], section: str, key: str) -> int | None:
     for index in _cfg_body(lines, section):
-        if re.match(re.escape(key) + r"\s*=", lines[index]):
+        if re.match(re.escape(key) + r"\s*[=:]", lines[index], re.IGNORECASE):
             return index
     return None
 
@@ -172,24 +172,42 @@ def _cfg_end(lines: Sequence[str], section: str, key: str) -> int:
 
 
 def _check_cfg(job: _Job, lines: Sequence[str]) -> None:
-    """Make sure that the woven file reads as the base plus what the change adds."""
-    before, added, after = (
-        _read_cfg(text) for text in ("\n".join(job.base), "\n".join(job.change), "\n".join(lines))
-    )
+    """Make sure that the woven file reads as the base plus the lines that the change adds."""
+    wanted = _read_cfg(job, job.base)
+    added = _read_cfg(job, job.change)
     for section, keys in added.items():
-        for key, value in keys.items():
-            now = after[section][key].split("\n")
-            was = before.get(section, {}).get(key, "").split("\n")
-            if [each for each in now if each] != [
-                each for each in [*was, *value.split("\n")] if each
-            ]:
-                raise WeaveError(job.path, job.release, f"[{section}] {key} is not what was meant")
+        for key, more in keys.items():
+            has = wanted.setdefault(section, {}).setdefault(key, [])
+            for name in sorted(_entry_names(has) & _entry_names(more)):
+                raise job.unfit(f"[{section}] {key}", f"has {name} already")
+            has += more
+    if _read_cfg(job, lines) != wanted:
+        raise WeaveError(job.path, job.release, "does not read as Nova's file with the lines added")
 
 
-def _read_cfg(text: str) -> dict[str, dict[str, str]]:
+def _read_cfg(job: _Job, lines: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Return the lines of each value, by section and key.
+
+    :raises AnchorError: if no reader of such files would take it
+    """
     parser = configparser.RawConfigParser()
-    parser.read_string(text)
-    return {name: dict(parser.items(name)) for name in parser.sections()}
+    try:
+        parser.read_string("\n".join(lines))
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None) or 1
+        raise job.unfit(f"line {line}", f"cannot be read: {error.message}") from error
+    return {
+        section: {
+            key: [line for line in value.split("\n") if line]
+            for key, value in parser.items(section)
+        }
+        for section in parser.sections()
+    }
+
+
+def _entry_names(lines: Sequence[str]) -> set[str]:
+    """Return the names in lines such as ``name = module``."""
+    return {line.partition("=")[0].strip() for line in lines if "=" in line}
 
 
 # -- pyproject.toml ----------------------------------------------------------------------------
@@ -220,15 +238,42 @@ def _weave_toml(job: _Job, series: int) -> list[str]:
 
 
 def _check_toml(job: _Job, lines: Sequence[str]) -> None:
-    """Make sure that the woven file is TOML; the standard library reads it since Python 3.11."""
+    """Make sure that the woven file reads as the base plus the entries of the change.
+
+    The standard library reads TOML since Python 3.11.
+    """
     try:
         import tomllib
     except ImportError as error:
         raise WeaveError(job.path, job.release, "weaving TOML needs Python 3.11") from error
-    try:
-        tomllib.loads("\n".join(lines))
-    except tomllib.TOMLDecodeError as error:
-        raise WeaveError(job.path, job.release, f"would not be TOML: {error}") from error
+
+    def read(text: Sequence[str]) -> dict[str, Any]:
+        try:
+            return tomllib.loads("\n".join(text))
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"line (\d+)", str(error))
+            line = found[1] if found else len(text)
+            raise job.unfit(f"line {line}", f"would not be TOML: {error}") from error
+
+    wanted, added = read(job.base), read(job.change)
+    _add_to_table(job, wanted, added, "")
+    if read(lines) != wanted:
+        raise WeaveError(job.path, job.release, "does not read as Nova's file with the lines added")
+
+
+def _add_to_table(job: _Job, table: dict[str, Any], more: dict[str, Any], name: str) -> None:
+    """Add the entries of one table to another.
+
+    :param name: of the table, in messages
+    :raises AnchorError: if the table has such an entry already
+    """
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(table.get(key), dict):
+            _add_to_table(job, table[key], value, f"{name}.{key}" if name else key)
+        elif key in table:
+            raise job.unfit(f"[{name}]", f"has {key} already")
+        else:
+            table[key] = value
 
 
 # -- reStructuredText --------------------------------------------------------------------------

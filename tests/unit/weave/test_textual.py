@@ -69,6 +69,32 @@ def test_what_setup_cfg_cannot_take_is_refused(
         weave(CFG, change, path="setup.cfg")
 
 
+ENTRY = "[entry_points]\nnova.validators =\n    ours = nova.ours\n"
+
+
+@pytest.mark.parametrize("written", ["nova.validators :", "Nova.Validators =", "nova.validators="])
+def test_a_key_of_setup_cfg_is_found_as_its_readers_find_it(written: str) -> None:
+    woven = weave(CFG.replace("nova.validators =", written), ENTRY, path="setup.cfg")
+    assert "    pci = nova.pci\n    # xloud\n    ours = nova.ours\n" in woven
+
+
+@pytest.mark.parametrize(
+    ("before", "reason"),
+    [
+        (CFG + "[entry_points]\n", r"\[entry_points\]: ambiguous"),
+        (CFG + "tag_date = 1\n", r"line \d+: cannot be read"),
+        (f"x = 1\n{CFG}", "line 1: cannot be read"),
+        (
+            CFG.replace("pci =", "ours ="),
+            r"\[entry_points\] nova.validators: has ours already",
+        ),
+    ],
+)
+def test_a_setup_cfg_that_would_read_otherwise_is_refused(before: str, reason: str) -> None:
+    with pytest.raises(AnchorError, match=reason):
+        weave(before, ENTRY, path="setup.cfg")
+
+
 TOML = """\
 [project]
 name = "nova"
@@ -99,7 +125,8 @@ def test_keys_go_to_the_end_of_their_table_in_pyproject() -> None:
     [
         ('[no]\na = "b"\n', AnchorError, r"\[no\]: not found"),
         ('a = "b"\n', ChangeError, "line 1: stands in no table"),
-        (TABLE + 'accel = "ours"\n', WeaveError, "would not be TOML"),
+        (TABLE + 'accel = "ours"\n', AnchorError, r"\[.*validators\]: has accel already"),
+        (TABLE + "ours = nobody\n", AnchorError, "line 2: would not be TOML"),
     ],
 )
 def test_what_pyproject_cannot_take_is_refused(
@@ -107,6 +134,21 @@ def test_what_pyproject_cannot_take_is_refused(
 ) -> None:
     with pytest.raises(error, match=reason):
         weave(TOML, change, path="pyproject.toml")
+
+
+@pytest.mark.parametrize(
+    ("before", "error", "reason"),
+    [
+        (TOML + TABLE, AnchorError, "ambiguous"),
+        (TOML + "x = nobody\n", AnchorError, "line 12: would not be TOML"),
+        (TOML.replace(TABLE, f'{TABLE}text = """\n[x]\n"""\n'), WeaveError, "does not read as"),
+    ],
+)
+def test_a_pyproject_that_would_read_otherwise_is_refused(
+    before: str, error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
+        weave(before, TABLE + 'ours = "nova.ours"\n', path="pyproject.toml")
 
 
 RST = """\
