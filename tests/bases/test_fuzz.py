@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from nova_xloud import bases, tree
+from nova_xloud import bases
+from nova_xloud.trees import tree
 from tests.fuzz import textual
 from tests.fuzz.fuzz import Base, Outcome, fuzz, fuzz_texts
 from tests.fuzz.mutation import KINDS

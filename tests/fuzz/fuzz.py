@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nova_xloud import weave as engine
-from nova_xloud.errors import AnchorError, MarkedLineError, WeaveError, XloudError
+from nova_xloud.ground.errors import AnchorError, MarkedLineError, WeaveError, XloudError
 from tests.fuzz import judge, layout, names, places, textual, wholes
 from tests.fuzz.mutation import KINDS, Kind, Mutation, Verdict
 from tests.fuzz.woven import Change, File, Site, Woven, excerpt

@@ -39,15 +39,12 @@ def simple(woven: Woven, site: Site) -> list[ast.stmt]:
 
 
 def is_border(site: Site, node: ast.stmt) -> bool:
-    """Say whether a statement is one that ours stand beside, or begins or ends a suite."""
+    """Say whether ours may stand beside a statement: it begins or ends a suite, or is a member."""
     body = getattr(site.holder, "body", None) or site.suite
-    edges = [body[0], body[-1], site.suite[0], site.suite[-1], site.landmark]
-    owner = site.owner.body
-    edges += [*owner[-len(site.nodes) - 2 :], *getattr(owner[-1], "body", ())[-1:]]
+    edges = [body[0], body[-1], site.suite[0], site.suite[-1], site.landmark, *site.owner.body]
+    edges += getattr(site.owner.body[-1], "body", ())[-1:]
     beside = site.suite[max(site.index - 1, 0) : site.index + len(site.nodes) + 1]
-    return any(node is each for each in (*edges, *beside)) or isinstance(
-        node, (ast.Import, ast.ImportFrom)
-    )
+    return any(node is each for each in (*edges, *beside))
 
 
 def gap(woven: Woven, site: Site, node: ast.stmt) -> Verdict:

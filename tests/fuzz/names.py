@@ -234,7 +234,7 @@ def an_import_of_ours_is_shadowed_in_the_module(
     ways = [*BINDINGS, "def _f():\n    global {0}\n    {0} = None"]
     lines = put("", rng.choice(ways).format(name))
     if rng.random() < 0.5:
-        return Mutation(woven.text + "\n".join([*lines, ""]), Verdict.REFUSED)
+        return Mutation(woven.extended("\n".join(lines)), Verdict.REFUSED)
     imports = [node for node in woven.tree.body if isinstance(node, IMPORTS)]
     at = span(imports[-1])[1] + 1
     return Mutation(woven.edited((at, at - 1, lines)), Verdict.REFUSED)
@@ -305,7 +305,7 @@ def nova_has_it_already(woven: Woven, site: Site, rng: random.Random) -> Mutatio
             return None
         at, indent = start_of(woven, site.owner)
         return Mutation(woven.edited((at, at - 1, put(indent, lines))), Verdict.REFUSED)
-    return Mutation(woven.text + lines + "\n", Verdict.REFUSED)
+    return Mutation(woven.extended(lines), Verdict.REFUSED)
 
 
 @mutation()
@@ -320,7 +320,7 @@ def a_definition_is_doubled(woven: Woven, site: Site, rng: random.Random) -> Mut
     if node is site.holder and isinstance(site.owner, ast.ClassDef) and node is not site.owner:
         at, indent = rng.choice([start_of(woven, site.owner), end_of(woven, site.owner)])
         return Mutation(woven.edited((at, at - 1, put(indent, lines))), Verdict.REFUSED)
-    return Mutation(woven.text + lines + "\n", Verdict.REFUSED)
+    return Mutation(woven.extended(lines), Verdict.REFUSED)
 
 
 @mutation("elements")

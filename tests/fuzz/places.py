@@ -13,6 +13,7 @@ from tests.fuzz.names import put, start_of
 from tests.fuzz.woven import (
     DEFINITIONS,
     FUNCTIONS,
+    Change,
     Edit,
     Function,
     Site,
@@ -331,6 +332,9 @@ def a_place_is_wrapped(woven: Woven, site: Site, rng: random.Random) -> Mutation
         return None
     if _uses_loops(node) and head.startswith(("for", "while", "def", "class", "async")):
         return None
+    word = Change(woven.file.change).word(site.name, site.nodes)
+    if word.despite == "nested" and head.startswith(("def", "async", "class")):
+        verdict = Verdict.EITHER
     several = sum(each.holder is site.holder for each in woven.sites) > 1
     binds = stored(*unit) & {
         name for each in woven.sites if each.holder is site.holder for name in each.used

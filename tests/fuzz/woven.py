@@ -94,6 +94,10 @@ class Woven:
         """The text without the lines of ours."""
         return "\n".join(line for line in self.lines if not line.endswith(MARK))
 
+    def extended(self, more: str) -> str:
+        """Return the text with more lines at its end."""
+        return self.text + "\n" * (not self.text.endswith("\n")) + f"{more}\n"
+
     @cached_property
     def sites(self) -> list[Site]:
         """All places with lines of ours, in their order."""
@@ -235,10 +239,14 @@ def is_docstring(node: ast.stmt) -> bool:
 
 
 class Word(NamedTuple):
-    """A directive of a change file, as written."""
+    """A directive of a change file, as written.
+
+    :ivar despite: the risk that it accepts, or ""
+    """
 
     name: str
     anchor: str
+    despite: str
     node: Function
 
 
@@ -268,7 +276,13 @@ class Change:
                     given = decorator.args if isinstance(decorator, ast.Call) else []
                     if isinstance(called, ast.Name):
                         anchor = ast.literal_eval(given[0]) if given else ""
-                        self.words.setdefault(name, []).append(Word(called.id, anchor, node))
+                        despite = "".join(
+                            ast.literal_eval(each.value)
+                            for each in getattr(decorator, "keywords", ())
+                            if each.arg == "despite"
+                        )
+                        word = Word(called.id, anchor, despite, node)
+                        self.words.setdefault(name, []).append(word)
         self.names |= {
             ast.unparse(node)
             for node in self.tree.body

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from nova_xloud import tree as trees
+from nova_xloud.trees import tree as trees
 from tests.nova.environment import HERE, NovaEnvironment, pinned_releases
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
 from tests.nova.workplace import workplace

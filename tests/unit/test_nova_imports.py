@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nova_xloud import tree as trees
+from nova_xloud.trees import tree as trees
 from tests.nova import imports
 from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError
