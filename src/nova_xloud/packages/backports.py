@@ -12,7 +12,7 @@ from nova_xloud.ground.errors import PackageError
 
 _LOG = logging.getLogger(__name__)
 
-#: What the clean root has for it; stdeb writes packaging that needs fakeroot.
+#: More packages of the clean root; stdeb writes packaging that needs fakeroot.
 TOOLS = ("fakeroot", "python3-all", "python3-setuptools", "python3-stdeb")
 #: Lower than any revision of a distribution: its own package of the version takes over.
 REVISION = "0xloud1"
@@ -21,7 +21,7 @@ DATE = "1700000000"
 
 
 def build(merged: Path, sdists: Sequence[Path], log: Path) -> list[Path]:
-    """Build packages in a clean root, and return them where they are in it.
+    """Build packages in a clean root; return their files in that root.
 
     :param sdists: files named ``NAME-VERSION.tar.gz``
     :raises PackageError: if one does not build; it names the log

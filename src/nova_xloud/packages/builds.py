@@ -18,10 +18,12 @@ from nova_xloud.packages.targets import Target
 
 _LOG = logging.getLogger(__name__)
 
-#: What an operator does with packages of a repository.
+#: The name of the package with the library, in each format that has package names.
+LIBRARY = "python3-nova-xloud"
+#: The next step of an operator with packages of a repository.
 NEXT_MIRROR = "Next: `nova-xloud mirror DIR` makes a signed repository of them."
-#: How much later than its base's the files of a revision are dated. Byte code and stevedore's cache
-#: of entry points are kept by dates, the latter's rounded to 128 seconds.
+#: Each revision dates its files so many seconds later than the revision before. Python keeps byte
+#: code by the date of a module; stevedore keeps entry points by a date rounded to 128 seconds.
 REVISION_SECONDS = 3600
 
 
@@ -43,7 +45,7 @@ class Room(NamedTuple):
         """Run a shell script in the root, as an unprivileged user who owns the area.
 
         :param tool: the program in it that may fail
-        :param progress: says what is built, and about how long that takes
+        :param progress: names the packages, and about how long their build takes
         :param environment: variables beside those of every build
         :raises PackageError: if the script fails; the text names the log
         """
@@ -87,7 +89,7 @@ def room(target: Target, recipe: root.Recipe, work: Path, log: Path) -> Iterator
 def turn(target: Target, dist: Path) -> Iterator[None]:
     """Be the only one who builds a target into a directory; a second builder waits.
 
-    Who has waited asks ``intact`` again: the first may have built the very same.
+    A builder that has waited asks ``intact`` again: the first one may have built the very same.
     """
     root.require_root("building packages")
     with (
@@ -107,7 +109,7 @@ def replacing(target: Target, dist: Path, inputs: str, base: str = "") -> Iterat
     :param inputs: told by ``intact`` when asked for the same; a digest of all that goes in
     :param base: the version of Nova that the packages are made from
     """
-    # a killed build left them; no other build runs now
+    # a killed build has left these; no other build runs now
     for left in dist.glob(f".{target.name}.build-*"):
         root.remove_abandoned(left)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}.build-", dir=dist))

@@ -28,7 +28,6 @@ from nova_xloud.trees.patched import Tree
 
 SOURCE = "nova-xloud"
 _BASE = "nova"
-LIBRARY = "python3-nova-xloud"
 
 _CHANGELOG = """\
 {source} ({version}) {suite}; urgency=medium
@@ -48,17 +47,17 @@ NEXT = builds.NEXT_MIRROR
 class Sources(NamedTuple):
     """The parts of a source package.
 
-    :ivar target: its names, relations and revision are used
+    :ivar target: gives its names, its relations and the revision
     :ivar provided: the version of the nova that the packages stand in for, with epoch
-    :ivar upstream: that of the tree, which may be a later point release
-    :ivar date: when its source was made, in seconds since 1970
-    :ivar orig: its upstream tarball
-    :ivar debian: the distribution's packaging of it, ``*.debian.tar.*``; None: pure upstream
-    :ivar patches: in their order, applied after the distribution's series
+    :ivar upstream: the upstream version of the tree, which may be a later point release
+    :ivar date: the date of the source, in seconds since 1970
+    :ivar orig: the upstream tarball
+    :ivar debian: the distribution's packaging, ``*.debian.tar.*``; None: pure upstream
+    :ivar patches: our patches in their order; they apply after the distribution's series
     :ivar added: the paths of our own files in the tree
-    :ivar library: the distribution's binary package of it, to compare with; None: there is none
+    :ivar library: the distribution's binary package, to compare with; None: there is none
     :ivar packaging: our debian directory
-    :ivar documents: more files for it, e.g. the operator's guide
+    :ivar documents: more files for that directory, e.g. the operator's guide
     :ivar backports: sdists of libraries that the target lacks
     """
 
@@ -77,10 +76,11 @@ class Sources(NamedTuple):
 
 
 def package_version(provided: str, upstream: str, revision: int) -> str:
-    """Return the version of our packages: the one they replace, and our revision.
+    """Return the version of our packages: the version of the replaced package, and our revision.
 
-    Where the tree is another point release than what they replace, it is that release's: lower than
-    any of the distribution's own packages of it, and higher when what they replace is.
+    Where the tree is another point release than the replaced package, the version is of that point
+    release. It is lower than any version that the distribution gives its own package of that
+    release, and it grows with the version of the replaced package.
 
     >>> package_version("2:31.0.0-6", "31.0.0", 1)
     '2:31.0.0-6+xloud1'
@@ -94,10 +94,10 @@ def package_version(provided: str, upstream: str, revision: int) -> str:
 
 
 def related(target: Target, *, refresh: bool) -> Target:
-    """Return a target that has the relations of the library that its hosts have.
+    """Return a target with the relations of the library that its hosts have.
 
-    The table has them for a target whose archive is not that of the clean root. The archive of the
-    target has them otherwise. It is asked at each build; without network its last answer serves.
+    A target whose archive is not the archive of the clean root has its relations in the table.
+    For any other target the archive is asked at each build. Without network its last answer serves.
 
     :param refresh: fail without network
     """
@@ -274,7 +274,7 @@ def _compare(sources: Sources, area: Path) -> None:
     """Make sure that the library is the distribution's, apart from our lines."""
     if sources.library is None:
         return
-    (ours,) = area.glob(f"{LIBRARY}_*.deb")
+    (ours,) = area.glob(f"{builds.LIBRARY}_*.deb")
     if wrong := compare(ours, sources.library, sources.added):
         raise UnlikeError(sources.target.name, sources.provided, wrong)
 

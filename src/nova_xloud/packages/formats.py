@@ -31,7 +31,7 @@ class Format(Protocol):
 
     @property
     def NEXT(self) -> str:  # noqa: N802
-        """A sentence that says what an operator does with the packages."""
+        """A sentence that names the next step of an operator with the packages."""
 
     def related(self, target: Target, *, refresh: bool) -> Target:
         """Return a target with the relations that its packages must have.
@@ -59,9 +59,9 @@ def of(target: Target) -> Format:
 
 
 def inputs(target: Target, files: Iterable[Path]) -> str:
-    """Return a digest of all that the packages of a target are made of, the builder included.
+    """Return a digest of all inputs of the packages of a target; the builder is one of them.
 
-    :param files: those of the base
+    :param files: the files of the base
     """
     told = hashlib.sha256(repr(target).encode())
     ours = (trees.sources(), *of(target).PARTS, _BUILDER)

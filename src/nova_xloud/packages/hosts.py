@@ -51,7 +51,7 @@ def asked(target: Target, provides: str | None) -> Target:
 
 
 def notice(target: Target) -> str:
-    """Return what an operator must know of a release in a distribution's place; "" otherwise."""
+    """Return a warning where a release stands in for a distribution's nova; "" otherwise."""
     if target.is_distributions() or not target.stands_in():
         return ""
     return (

@@ -24,22 +24,19 @@ from nova_xloud.trees.patched import Tree
 
 SPEC = "nova-xloud.spec"
 POLICY = "10-xloud.yaml"
-LIBRARY = "python3-nova-xloud"
 
-#: Builds as an operator would rebuild the source RPM, and asks rpm what came of it.
+#: Builds the packages as an operator rebuilds a source RPM, and asks rpm for their relations.
 _BUILD = f"""\
 set -eu
 cd /build
 topdir="--define=_topdir /build"
 rpmbuild "$topdir" -bs SPECS/{SPEC}
 rpmbuild "$topdir" --rebuild SRPMS/*.src.rpm
-for rpm in RPMS/noarch/{LIBRARY}-[0-9]*.rpm; do
+for rpm in RPMS/noarch/{builds.LIBRARY}-[0-9]*.rpm; do
 	rpm -qp --provides "$rpm" >provides
 	rpm -qp --requires "$rpm" >requires
 done
 """
-
-
 #: Of the Debian packaging, the files that RPMs need too.
 SHARED = (
     *("restart-services", "services.sh", "ask-api", "other-servers", "render-notes"),
@@ -53,15 +50,15 @@ NEXT = builds.NEXT_MIRROR
 class Sources(NamedTuple):
     """The sources of a source RPM.
 
-    :ivar target: its name, its Python and the version that it provides are used
-    :ivar version: Nova's, e.g. ``29.4.0``
-    :ivar date: when it was released, in seconds since 1970
+    :ivar target: gives its name, its Python, the version that it provides, and the revision
+    :ivar version: the version of Nova, e.g. ``29.4.0``
+    :ivar date: the date of that release, in seconds since 1970
     :ivar tarball: the upstream tarball
-    :ivar patches: the distribution's, then ours
+    :ivar patches: the patches of the distribution, then ours
     :ivar packaging: our rpm directory
     :ivar files: more files among the sources, e.g. the operator's guide
-    :ivar release: the first part of the packages' release; the distribution's own where its source
-        RPM is the base
+    :ivar release: the first part of the packages' release; where a source RPM is the base, the
+        first part of its release
     :ivar changelog: the entries of the base's changelog, as a spec has them
     """
 
@@ -187,7 +184,7 @@ def top_of(tarball: Path) -> str:
 
 
 def dependencies(sdist: Path) -> list[str]:
-    """Return the names of what a release of Nova depends on, by its own metadata.
+    """Return the names of the distributions that a release of Nova depends on, by its metadata.
 
     :raises PackageError: if it has none
     """

@@ -19,7 +19,7 @@ from nova_xloud.packages import builds
 from nova_xloud.packages.targets import Target
 from nova_xloud.trees.patched import Tree
 
-#: Must be there, each brought by another kind of change: a package, a line in setup.cfg.
+#: Each wheel has these. Each stands for a kind of change: a package, a line in setup.cfg.
 _OURS = {"nova/xloud/__init__.py": "", "/entry_points.txt": "extra_specs.minimum"}
 _BUILD = """\
 set -eu
@@ -43,11 +43,11 @@ NEXT = (
 class Sources(NamedTuple):
     """The sources of a wheel.
 
-    :ivar version: Nova's, e.g. ``29.4.0``
+    :ivar version: the version of Nova, e.g. ``29.4.0``
     :ivar revision: N of the build number ``Nxloud``
-    :ivar date: when the release was made, in seconds since 1970
+    :ivar date: the date of that release, in seconds since 1970
     :ivar tarball: the upstream tarball
-    :ivar patches: ours
+    :ivar patches: our patches
     """
 
     version: str
@@ -119,7 +119,7 @@ def assemble(sources: Sources, area: Path) -> None:
 
 
 def missing(wheel: Path) -> list[str]:
-    """Return what of ours a wheel has not."""
+    """Return the files and entry points of ours that a wheel lacks."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         return [
