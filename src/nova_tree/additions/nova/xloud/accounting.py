@@ -234,7 +234,7 @@ class Accounting:
                 nova_exception.NovaException) as error:
             LOG.warning('Placement cannot be asked what the servers of node '
                         '%(node)s hold: %(error)s',
-                        {'node': nodename, 'error': error})
+                        {'node': nodename, 'error': exception.in_words(error)})
             return {}
         return {uuid: allocation.get('resources', {})
                 for uuid, allocation in found.items()}

@@ -28,6 +28,18 @@ from nova.i18n import _
 _PREFIX = 'Adjust'
 
 
+def in_words(error):
+    """Return the words of an error for the log; never none at all.
+
+    :param error: exception, which may have no message, or text
+    """
+    if isinstance(error, AdjustError):
+        return error.for_admin()
+    if isinstance(error, Exception):
+        return str(error) or type(error).__name__
+    return str(error or '')
+
+
 class AdjustError(exception.NovaException):
     """The base of all refusals of an adjust; code is the HTTP status.
 
@@ -43,7 +55,7 @@ class AdjustError(exception.NovaException):
 
     def __init__(self, message=None, internal='', **kwargs):
         super().__init__(message, **kwargs)
-        self.internal = ' '.join(str(internal).split())
+        self.internal = ' '.join(in_words(internal).split())
 
     def for_admin(self):
         """Return the message with what administrators are told besides."""
@@ -137,6 +149,13 @@ class AdjustNoCapacity(AdjustError):
                 "%(resource)s was asked for.")
 
 
+class AdjustClaimRefused(AdjustNoCapacity):
+    msg_fmt = _("Placement does not accept the new size of the server, "
+                "although the compute host has room for it: a resource that "
+                "the server holds is over its capacity, or the capacity has "
+                "changed meanwhile. Try again later.")
+
+
 class AdjustNotAllocated(AdjustError):
     msg_fmt = _("Placement holds nothing for server %(server)s on its host, "
                 "so it cannot grow: see 'nova-manage placement "
@@ -166,6 +185,13 @@ class AdjustAbandoned(AdjustError):
     msg_fmt = _("The compute host could not end the adjust. It tries again "
                 "in its next periodic task, and brings the server to a size "
                 "that all views of it agree on.")
+
+
+class AdjustOveruse(AdjustError):
+    msg_fmt = _("The guest has %(vcpus)s vCPUs and %(memory_mb)s MiB, more "
+                "than the %(held_vcpus)s vCPUs and %(held_mb)s MiB that were "
+                "held for it. From now on Placement and quota count what it "
+                "has. %(hint)s")
 
 
 class AdjustAccountingFailed(AdjustError):

@@ -27,6 +27,7 @@ nothing. Each move may be made twice.
 
 import collections
 
+from oslo_context import context as oslo_context
 from oslo_log import log as logging
 
 from nova.compute import instance_actions
@@ -42,6 +43,9 @@ LOG = logging.getLogger(__name__)
 # The events of the server action, by the service that they are of
 API_EVENT = 'api_xloud_adjust'
 HOST_EVENT = 'compute_xloud_adjust'
+
+# The event of the server action that tells of a guest with too much
+OVERUSE_EVENT = 'compute_xloud_overuse'
 
 Row = collections.namedtuple('Row', 'state written mover function to')
 
@@ -211,6 +215,32 @@ def tell_end(context, instance, error):
     except nova_exception.InstanceActionNotFound:
         # nova-api was killed before it could start the action
         LOG.info('The adjust has no server action.', instance=instance)
+
+
+def alarm(context, instance, host, error):
+    """Write a failed server action of its own, apart from any adjust.
+
+    Whoever watches the actions of servers sees it. Never raises.
+
+    :param context: nova.context.RequestContext
+    :param instance: nova.objects.Instance
+    :param host: name of the host
+    :param error: AdjustError that the action tells
+    """
+    context = context.elevated()
+    # One request may find more than one thing to tell of a server
+    context.request_id = oslo_context.generate_request_id()
+    try:
+        objects.InstanceAction.action_start(
+            context, instance.uuid, instance_actions.XLOUD_OVERUSE,
+            want_result=False)
+        objects.InstanceActionEvent.event_start(
+            context, instance.uuid, OVERUSE_EVENT, want_result=False,
+            host=host)
+        _finish_event(context, instance, OVERUSE_EVENT, error)
+    except Exception:
+        LOG.exception('The server action could not be written.',
+                      instance=instance)
 
 
 def give_back(instance, request_id):

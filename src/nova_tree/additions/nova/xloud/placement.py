@@ -158,14 +158,15 @@ def _no_capacity(client, context, provider, held, growth, detail):
         free[name] = max(0, min(
             capacity - usages.get(name, 0), stock['max_unit'] - held[name]))
     names = [name for name in growth if growth[name] > free[name]]
-    if names:
-        detail = _('%s is free.') % '/'.join(str(free[name]) for name in names)
-    else:
-        # Room has come free meanwhile, or another provider has refused what
-        # the same allocation holds of it
-        names = sorted(growth)
+    if not names:
+        # Another provider has refused what the same allocation holds of it,
+        # or room has come free meanwhile. An older Placement also refuses to
+        # shrink a server on a host that holds more than its capacity.
+        return exception.AdjustClaimRefused(internal=detail)
     return exception.AdjustNoCapacity(
-        internal=detail, resource='/'.join(names),
+        internal=_('%s is free.') % '/'.join(
+            str(free[name]) for name in names),
+        resource='/'.join(names),
         asked='/'.join(str(growth[name]) for name in names))
 
 

@@ -106,6 +106,6 @@ class XloudAPI:
                 raise
             raise ours
         except messaging.MessagingException as error:
-            LOG.warning('The message queue has failed: %s', error,
-                        instance=instance)
+            LOG.warning('The message queue has failed: %s',
+                        exception.in_words(error), instance=instance)
             raise exception.AdjustHostUnreachable(server=instance.uuid)

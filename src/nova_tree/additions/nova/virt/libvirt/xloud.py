@@ -45,7 +45,9 @@ _FINAL_ERRORS = ('VIR_ERR_OPERATION_INVALID', 'VIR_ERR_OPERATION_UNSUPPORTED',
 _PAUSE = 0.5
 _FIRST_PAUSE = 0.05
 
-_IS_PAUSED = _('it is paused, and the balloon of a paused guest stands still')
+_NO_BALLOON = _('it is paused or asleep, and the balloon of such a guest '
+                'stands still')
+_NO_UNPLUG = _('it is paused or asleep, and such a guest gives up no vCPU')
 
 # Statistics that only a balloon driver in the guest can give
 _DRIVER_STATISTICS = frozenset(('available', 'unused', 'usable'))
@@ -153,7 +155,16 @@ class _Patience:
         return now - self._since >= self._stall or now >= self._end
 
 
-def set_vcpus(guest, vcpus):
+def _stands_still(guest, host):
+    """Tell whether a guest does not run at the moment, whatever Nova says.
+
+    libvirt pauses a guest by itself too, after an I/O error for instance. A
+    guest may suspend itself, and one that has crashed may be kept.
+    """
+    return guest.get_power_state(host) != power_state.RUNNING
+
+
+def set_vcpus(guest, host, vcpus):
     """Bring a running guest to a number of vCPUs.
 
     libvirt waits five seconds for a guest to give up a vCPU and then reports
@@ -161,11 +172,16 @@ def set_vcpus(guest, vcpus):
     again brings libvirt's own count up to date and moves on to the next one.
 
     :param guest: nova.virt.libvirt.guest.Guest
+    :param host: nova.virt.libvirt.host.Host
     :param vcpus: number of vCPUs
     :raises: AdjustIncomplete if the guest has another number afterwards
     """
     patience = _Patience(CONF.xloud.unplug_timeout)
     now = guest.get_current_vcpus()
+    if vcpus < now and _stands_still(guest, host):
+        # It would give the vCPU up when it runs again, and nobody waits then
+        raise exception.AdjustIncomplete(
+            asked=vcpus, unit=_('vCPUs'), reason=_NO_UNPLUG)
     while now != vcpus:
         refusal = ''
         is_final = False
@@ -233,10 +249,8 @@ def set_memory(guest, host, memory_mb, before_mb):
     :raises: AdjustIncomplete if the guest has another amount afterwards
     """
     target = memory_mb * units.Ki
-    # Nova's own state of the server does not count: libvirt pauses a guest
-    # by itself too, after an I/O error for instance.
-    if guest.get_power_state(host) == power_state.PAUSED:
-        raise _memory_incomplete(guest, memory_mb, before_mb, _IS_PAUSED)
+    if _stands_still(guest, host):
+        raise _memory_incomplete(guest, memory_mb, before_mb, _NO_BALLOON)
     try:
         guest.set_current_memory(target)
     except libvirt_guest.libvirt.libvirtError as error:
@@ -272,8 +286,8 @@ def _wait_for_memory(guest, host, memory_mb, before_mb):
         if is_driver_overdue and not _has_driver(statistics):
             reason = _('it has no working balloon driver')
         if reason is not None:
-            if guest.get_power_state(host) == power_state.PAUSED:
-                reason = _IS_PAUSED
+            if _stands_still(guest, host):
+                reason = _NO_BALLOON
             raise _memory_incomplete(guest, memory_mb, before_mb, reason)
         time.sleep(min(pause, _PAUSE))
         pause *= 2

@@ -43,7 +43,7 @@ LOG = logging.getLogger(__name__)
 
 # vm_states in which there is a guest about which the host can be asked
 _HAS_GUEST = (vm_states.ACTIVE, vm_states.PAUSED, vm_states.RESCUED,
-              vm_states.RESIZED)
+              vm_states.RESIZED, vm_states.ERROR)
 
 # vm_states after which the guest is made anew
 _COLD = (vm_states.STOPPED, vm_states.SHELVED, vm_states.SHELVED_OFFLOADED)
@@ -227,7 +227,8 @@ class API:
         except (messaging.MessagingException,
                 nova_exception.NovaException) as error:
             LOG.info('The host cannot tell the size of the guest, the '
-                     'recorded one is shown: %s', error, instance=instance)
+                     'recorded one is shown: %s', exception.in_words(error),
+                     instance=instance)
             return {}
         # A newer host may tell more than the API shows.
         return {key: value for key, value in answer.items() if key in known}

@@ -36,7 +36,8 @@ def may_see(req, context, instance, action):
     :returns: True if they are
     """
     return (
-        action['action'] == instance_actions.XLOUD_ADJUST and
+        action['action'] in (instance_actions.XLOUD_ADJUST,
+                             instance_actions.XLOUD_OVERUSE) and
         api_version_request.is_supported(req, _MICROVERSION) and
         context.can(policies.POLICY_ROOT % 'adjust:details',
                     target={'project_id': instance.project_id}, fatal=False))

@@ -66,10 +66,9 @@ class _Step:
         return True
 
     def log_refusal(self, error):
-        words = {'name': self.name, 'error': error}
+        words = {'name': self.name, 'error': exception.in_words(error)}
         if isinstance(error, exception.AdjustError):
             # What a guest refuses is its own affair
-            words['error'] = error.for_admin()
             LOG.warning('The guest has not taken the change of %(name)s: '
                         '%(error)s', words, instance=self._instance)
         else:

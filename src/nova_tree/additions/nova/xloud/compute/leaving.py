@@ -50,8 +50,7 @@ def tidy_up(driver, accounting):
             accounting.drop_trait(
                 nova_context.get_admin_context(), scheduling.TRAIT)
     except Exception as error:
-        if isinstance(error, exception.AdjustError):
-            error = error.for_admin()
         LOG.exception('The host keeps the trait %(trait)s, which stock Nova '
                       'does not know: run nova-xloud-settle. %(error)s',
-                      {'trait': scheduling.TRAIT, 'error': error})
+                      {'trait': scheduling.TRAIT,
+                       'error': exception.in_words(error)})

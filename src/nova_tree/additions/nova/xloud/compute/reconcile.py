@@ -43,9 +43,6 @@ from nova.xloud import size as xloud_size
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
-# The guest runs, and follows its balloon; a paused one does not.
-_RUNS = (vm_states.ACTIVE, vm_states.RESCUED)
-
 # A guest that boots has all its memory until its balloon driver is up: the
 # figure must stay for so many looks to count.
 _LOOKS = 2
@@ -67,7 +64,8 @@ _LOOK_PATIENCE = 5
 _OFF = (vm_states.STOPPED, vm_states.SHELVED, vm_states.SOFT_DELETED)
 
 # The server is settled on this host.
-_SETTLED = _RUNS + _OFF + (vm_states.PAUSED, vm_states.SUSPENDED)
+_SETTLED = _OFF + (vm_states.ACTIVE, vm_states.RESCUED, vm_states.PAUSED,
+                   vm_states.SUSPENDED)
 
 
 class _Drifts:
@@ -231,11 +229,11 @@ class Reconciler:
                 self._recover(context, now)
             elif _is_settled(now) and xloud_record.live(now) == noted:
                 if seen != noted or guest != xloud_record.guest(now):
-                    self._note(now, seen, noted, guest)
+                    self._note(context, now, seen, noted, guest)
                 self._accounting.settle(context, now)
 
-    @staticmethod
-    def _note(instance, seen, noted, guest):
+    def _note(self, context, instance, seen, noted, guest):
+        held = xloud_record.held(instance)
         if seen != noted:
             LOG.warning('The guest has %(vcpus)s vCPUs and %(memory_mb)s MiB, '
                         'not the %(noted_vcpus)s vCPUs and %(noted_mb)s MiB '
@@ -248,6 +246,24 @@ class Reconciler:
             xloud_record.write_live(instance, seen)
         xloud_record.write_guest(instance, guest)
         instance.save(expected_task_state=[None])
+        if xloud_size.larger(seen, held) != held:
+            self._alarm(context, instance, seen, held)
+
+    def _alarm(self, context, instance, seen, held):
+        """Tell that a guest has more than was held for it.
+
+        :param seen: nova.xloud.size.Size that the guest has
+        :param held: nova.xloud.size.Size that was held for the server
+        """
+        hint = ''
+        if seen.memory_mb > held.memory_mb:
+            hint = _('A guest without a working balloon driver gives no '
+                     'memory back.')
+        error = exception.AdjustOveruse(
+            held_vcpus=held.vcpus, held_mb=held.memory_mb, hint=hint,
+            **seen._asdict())
+        LOG.error('%s', error.format_message(), instance=instance)
+        lifecycle.alarm(context, instance, self._host, error)
 
     def _is_half_done(self, instance, is_of_before):
         """Tell whether an adjust was begun, unless this process works on it.
@@ -274,21 +290,22 @@ class Reconciler:
         :returns: tuple of the nova.xloud.size.Size that counts, the noted one
             where nothing is seen, and the nova.xloud.size.GuestSize to note
         """
-        guest = None
         kept = xloud_record.guest(instance)
-        if instance.vm_state in _RUNS:
-            try:
-                guest = self._looks.size(
-                    instance, _LOOK_PATIENCE, since=time.monotonic())
-                kept = None
-            except exception.AdjustGuestSilent as error:
-                LOG.warning('The size of the guest is not known: %s', error,
-                            instance=instance)
+        # Nova's state of a server does not tell whether there is a guest
+        try:
+            guest = self._looks.size(
+                instance, _LOOK_PATIENCE, since=time.monotonic())
+        except exception.AdjustGuestSilent as error:
+            LOG.warning('The size of the guest is not known: %s', error,
+                        instance=instance)
+            self._drifts.note(instance.uuid, 0)
+            return noted, kept
         if guest is None:
             self._drifts.note(instance.uuid, 0)
             if instance.vm_state in _OFF:
                 return xloud_record.recorded(instance), None
-            return noted, kept
+            is_saved = instance.vm_state == vm_states.SUSPENDED
+            return noted, kept if is_saved else None
         seen = noted
         if xloud_size.has_cpu_floor(instance.flavor):
             seen = seen._replace(vcpus=guest.vcpus)
@@ -353,11 +370,6 @@ def _looks(instance, guest):
         return _LOOKS
     held = xloud_record.held(instance).memory_mb
     if guest.memory_mb > held and not guest.may_boot:
-        LOG.error('The guest has %(memory_mb)s MiB, more than the %(held)s '
-                  'MiB that are held for it, and no balloon driver that '
-                  'could give memory back.',
-                  {'memory_mb': guest.memory_mb, 'held': held},
-                  instance=instance)
         return 1
     return _LOOKS_WITHOUT_DRIVER
 

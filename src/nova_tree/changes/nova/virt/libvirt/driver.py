@@ -18,7 +18,8 @@ class LibvirtDriver:
 
     def set_current_vcpus(self, instance, vcpus):
         """Bring a running guest to a number of vCPUs."""
-        xloud.set_vcpus(self._host.get_guest(instance), vcpus)
+        guest = self._host.get_guest(instance)
+        xloud.set_vcpus(guest, self._host, vcpus)
 
     def set_current_memory_mb(self, instance, memory_mb):
         """Bring a running guest to an amount of memory."""

@@ -500,6 +500,24 @@ class RecoverTest(test_vcpu_current.AdjustTestBase):
         self.assertSize(
             server, 1, 1024, guest=(1, 4096), held=(1, 4096))
 
+    def test_memory_that_nobody_holds_is_a_server_action(self):
+        server = self.boot()
+        self.guests.has_balloon_driver = False
+        self.guest(server)._def['xloud']['kib'] = 4096 * 1024
+        self.run_periodics()
+        self.run_periodics()
+        self.assertSize(
+            server, 1, 1024, guest=(1, 4096), held=(1, 4096))
+        newest, created = self.api.get_instance_actions(server['id'])
+        self.assertEqual(('xloud_overuse', 'Error'),
+                         (newest['action'], newest['message']))
+        self.assertEqual('create', created['action'])
+        event, = self.api.api_get('/servers/%s/os-instance-actions/%s' % (
+            server['id'], newest['request_id'])
+        ).body['instanceAction']['events']
+        self.assertEqual('Error', event['result'])
+        self.assertIn('4096 MiB, more than', event['details'])
+
     def test_placement_fails_at_release(self):
         server = self.boot()
         self.adjust(server, vcpus=4)

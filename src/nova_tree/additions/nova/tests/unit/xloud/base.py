@@ -133,6 +133,12 @@ class ServerTestCase(test.NoDBTestCase):
             'nova.objects.InstanceActionEventList.get_by_action',
             side_effect=lambda *args: self.events)
 
+        self.addCleanup(self._check_log)
+
+    def _check_log(self):
+        """No message prints a named tuple."""
+        self.assertNotIn('Size(', self.stdlog.logger.output)
+
     def patch(self, name, **kwargs):
         return self.useFixture(fixtures.MockPatch(name, **kwargs)).mock
 

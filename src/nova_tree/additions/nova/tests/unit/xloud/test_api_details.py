@@ -35,6 +35,9 @@ class DetailsTestCase(test.NoDBTestCase):
         self.assertEqual('os_compute_api:xloud:adjust:details', name)
         self.assertIs(False, self.context.can.call_args[1]['fatal'])
 
+    def test_guest_with_more_than_is_held(self):
+        self.assertTrue(self._may_see('xloud_overuse'))
+
     def test_the_policy_forbids_it(self):
         self.assertFalse(self._may_see(can=False))
 

@@ -62,6 +62,17 @@ class FromRemoteTestCase(test.NoDBTestCase):
                 messaging.RemoteError(name, 'no', [])))
 
 
+class WordsTestCase(test.NoDBTestCase):
+
+    def test_no_error_is_without_words(self):
+        for error, expected in (
+                (ValueError(), 'ValueError'), (ValueError('why'), 'why'),
+                (exception.AdjustRefused(internal=ValueError()),
+                 'The hypervisor has not taken the change. ValueError'),
+                (None, ''), ('text', 'text')):
+            self.assertEqual(expected, exception.in_words(error))
+
+
 class CodeTestCase(test.NoDBTestCase):
 
     def test_bad_floors_are_400_in_every_call(self):

@@ -91,17 +91,18 @@ class SetVcpusTestCase(LibvirtTestCase):
 
     def _fails(self, vcpus):
         error = self.assertRaises(
-            exception.AdjustIncomplete, xloud.set_vcpus, self.guest, vcpus)
+            exception.AdjustIncomplete, xloud.set_vcpus, self.guest,
+            self.host, vcpus)
         self.assertEqual(self.vcpus, self.kept)
         return str(error)
 
     def test_plug_and_unplug(self):
         for vcpus in (4, 1):
-            xloud.set_vcpus(self.guest, vcpus)
+            xloud.set_vcpus(self.guest, self.host, vcpus)
             self.assertEqual((vcpus, vcpus), (self.vcpus, self.kept))
 
     def test_nothing_to_do(self):
-        xloud.set_vcpus(self.guest, 2)
+        xloud.set_vcpus(self.guest, self.host, 2)
         self.guest.set_current_vcpus.assert_called_once_with(2, live=False)
 
     def test_error_that_is_none(self):
@@ -112,7 +113,7 @@ class SetVcpusTestCase(LibvirtTestCase):
         self.answers = [
             (5, 4, timed_out), (5, 3, timed_out), (5, 2, timed_out),
             (0, 1, None)]
-        xloud.set_vcpus(self.guest, 1)
+        xloud.set_vcpus(self.guest, self.host, 1)
         self.assertEqual((1, 1), (self.vcpus, self.kept))
 
     def test_guest_that_does_not_answer(self):
@@ -126,6 +127,20 @@ class SetVcpusTestCase(LibvirtTestCase):
         self.vcpus = 4
         self.answers = [(5, 3, _libvirt_error('timed out'))] * 20
         self.assertIn('not followed to 1 vCPUs', self._fails(1))
+
+    def test_guest_that_stands_still_is_not_asked_for_a_vcpu(self):
+        # it would give the vCPU up later, when nobody waits any more
+        for state in (power_state.PAUSED, power_state.SUSPENDED,
+                      power_state.CRASHED):
+            self.guest.get_power_state.return_value = state
+            error = self.assertRaises(
+                exception.AdjustIncomplete, xloud.set_vcpus, self.guest,
+                self.host, 1)
+            self.assertIn('it is paused or asleep', str(error))
+        self.guest.set_current_vcpus.assert_not_called()
+        # a vCPU can be given to such a guest
+        xloud.set_vcpus(self.guest, self.host, 4)
+        self.assertEqual(4, self.vcpus)
 
     def test_libvirt_says_yes_and_nothing_happens(self):
         self.answers = [(5, 2, None)] * 20
@@ -147,7 +162,8 @@ class SetVcpusTestCase(LibvirtTestCase):
         self.answers = [(0, 2, _libvirt_error(
             'no hotpluggable vcpus', fakelibvirt.VIR_ERR_OPERATION_INVALID))]
         error = self.assertRaises(
-            exception.AdjustIncomplete, xloud.set_vcpus, self.guest, 1)
+            exception.AdjustIncomplete, xloud.set_vcpus, self.guest,
+            self.host, 1)
         self.assertEqual(0, self.now)
         # libvirt's own words are for administrators
         self.assertEqual('no hotpluggable vcpus', error.internal)
@@ -171,7 +187,7 @@ class SetVcpusTestCase(LibvirtTestCase):
 
     def test_configuration_cannot_be_written(self):
         self.guest.set_current_vcpus.side_effect = _libvirt_error('no')
-        xloud.set_vcpus(self.guest, 2)
+        xloud.set_vcpus(self.guest, self.host, 2)
 
 
 class SetMemoryTestCase(LibvirtTestCase):
@@ -325,18 +341,21 @@ class SetMemoryTestCase(LibvirtTestCase):
 
     def test_paused_guest_does_not_follow(self):
         # whoever has paused it: libvirt does so too, after an I/O error
-        self.guest.get_power_state.return_value = power_state.PAUSED
-        for memory_mb in (4096, 1024):
-            self.assertIn('it is paused', self._fails(memory_mb))
-            self.assertEqual(0, self.now)
-            self.assertEqual(2048 * 1024, self.target)
+        for state in (power_state.PAUSED, power_state.SUSPENDED,
+                      power_state.CRASHED):
+            self.guest.get_power_state.return_value = state
+            for memory_mb in (4096, 1024):
+                self.assertIn(
+                    'it is paused or asleep', self._fails(memory_mb))
+                self.assertEqual(0, self.now)
+                self.assertEqual(2048 * 1024, self.target)
 
     def test_guest_that_is_paused_meanwhile(self):
         self.speed = 0
         states = [power_state.RUNNING]
         self.guest.get_power_state.side_effect = lambda host: (
             states.pop() if states else power_state.PAUSED)
-        self.assertIn('it is paused', self._fails(1024))
+        self.assertIn('it is paused or asleep', self._fails(1024))
 
     def test_libvirt_refuses(self):
         self.guest.set_current_memory.side_effect = _libvirt_error('no!')
@@ -463,7 +482,8 @@ class DriverTestCase(LibvirtTestCase):
         self.instance.system_metadata = {}
         record.write(self.instance, size.Size(3, 1024))
         for method, arguments, function, expected in (
-                ('set_current_vcpus', (3,), 'set_vcpus', (self.guest, 3)),
+                ('set_current_vcpus', (3,), 'set_vcpus',
+                 (self.guest, self.host, 3)),
                 ('set_current_memory_mb', (2048,), 'set_memory',
                  (self.guest, self.host, 2048, 1024)),
                 ('get_current_size', (), 'get_size',

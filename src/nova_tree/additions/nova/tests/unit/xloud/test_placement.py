@@ -192,14 +192,24 @@ class AssignTestCase(test.NoDBTestCase):
         self.assertIn('3 more VCPU was asked for. 2 is free', message)
 
     def test_capacity_that_has_come_free_meanwhile(self):
+        # or another provider that refuses: no figures contradict each other
         self._stock()
         self.client.put.return_value = _conflict(
             'placement.undefined_code', detail='Another provider is full')
         message = self._refused(4, 4096)
-        self.assertIn('MEMORY_MB/VCPU', message)
-        # no figures that contradict each other
+        self.assertNotIn('VCPU', message)
         self.assertNotIn('is free', message)
+        self.assertNotIn('not the capacity', message)
+        self.assertIn('a resource that the server holds', message)
         self.assertIn('Another provider is full', message)
+
+    def test_shrink_that_placement_refuses_has_no_empty_places(self):
+        self._stock(VCPU=50, MEMORY_MB=50000)
+        message = self._refused(1, 1024)
+        self.assertIn('does not accept the new size', message)
+        self.assertNotIn('  ', message)
+        self.assertNotIn('more', message)
+        self.assertNotIn('asked for', message)
 
     def test_placement_cannot_tell_what_is_free(self):
         self._stock()

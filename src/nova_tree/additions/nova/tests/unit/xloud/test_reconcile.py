@@ -52,6 +52,8 @@ class ReconcileTestCase(base.HostTestCase):
         self.client.get_allocations_for_resource_provider.side_effect = (
             lambda *args: mock.Mock(allocations={
                 self.instance.uuid: {'resources': self.held}}))
+        self.action_started = self.patch(
+            'nova.objects.InstanceAction.action_start')
         self.listed = self.patch(
             'nova.objects.InstanceList.get_by_host',
             side_effect=lambda *args, **kwargs: [
@@ -189,8 +191,36 @@ class ApartTestCase(ReconcileTestCase):
         self.reconcile()
         self.assertEqual(Size(2, 4096), record.live(self.instance))
         self.assertAssigned((2, 4096))
-        self.assertIn('more than the 2048 MiB that are held',
-                      self.stdlog.logger.output)
+        # an operator can raise an alarm on the log and on the action
+        self.assertIn('ERROR [nova.xloud.compute.reconcile] The guest has 2 '
+                      'vCPUs and 4096 MiB, more than the 2 vCPUs and 2048 '
+                      'MiB that were held', self.stdlog.logger.output)
+        self.action_started.assert_called_once_with(
+            mock.ANY, self.instance.uuid, 'xloud_overuse', want_result=False)
+        self.assertEqual('compute_xloud_overuse', self.started.call_args[0][2])
+        told = self.finished.call_args
+        self.assertEqual('compute_xloud_overuse', told[0][2])
+        self.assertIn('balloon driver', told[1]['exc_val'].format_message())
+        self.assertIsNotNone(told[1]['exc_tb'])
+        self.assertNotEqual(self.context.request_id, told[0][0].request_id)
+        # once
+        self.held = {'VCPU': 2, 'MEMORY_MB': 4096}
+        self.reconcile()
+        self.action_started.assert_called_once()
+
+    def test_vcpus_that_nobody_holds_are_told_too(self):
+        self.guest = self.guest._replace(vcpus=3)
+        self.action_started.side_effect = messaging.MessagingTimeout()
+        self.reconcile()
+        self.action_started.assert_called_once()
+        # that nobody could be told does not keep it from being counted
+        self.assertAssigned((3, 2048))
+
+    def test_a_guest_with_less_than_is_held_is_no_alarm(self):
+        self.guest = self.guest._replace(vcpus=1)
+        self.reconcile()
+        self.assertEqual(Size(1, 2048), record.live(self.instance))
+        self.action_started.assert_not_called()
 
     def test_memory_that_is_held_is_looked_at_again(self):
         record.forget_guest(self.instance)
@@ -236,12 +266,19 @@ class ApartTestCase(ReconcileTestCase):
             self.assertAssigned((2, 2048))
             self.assign.reset_mock()
 
-    def test_guest_that_is_away_is_not_asked(self):
-        self.guest = self.guest._replace(vcpus=3)
-        for vm_state in ('paused', 'suspended'):
-            self.instance.vm_state = vm_state
-            self.reconcile()
+    def test_guest_that_is_away_has_what_is_noted(self):
+        self.guest = None
+        self.instance.vm_state = 'suspended'
+        self.reconcile()
         self.assertLeftAlone()
+
+    def test_guest_counts_whatever_state_nova_shows(self):
+        for vcpus, vm_state in ((3, 'paused'), (4, 'suspended'),
+                                (1, 'stopped')):
+            self.instance.vm_state = vm_state
+            self.guest = self.guest._replace(vcpus=vcpus)
+            self.reconcile()
+            self.assertEqual(Size(vcpus, 2048), record.live(self.instance))
 
     def test_server_that_another_operation_has(self):
         for fields in ({'task_state': 'migrating'}, {'vm_state': 'resized'}):
@@ -438,8 +475,7 @@ class NoteTestCase(ReconcileTestCase):
 
     def test_a_guest_that_stands_still_stays_noted(self):
         seen = self.guest
-        self.guest = None
-        for vm_state in ('paused', 'suspended'):
+        for vm_state, self.guest in (('paused', seen), ('suspended', None)):
             self.instance.vm_state = vm_state
             self.assertEqual(seen, self._noted())
 
