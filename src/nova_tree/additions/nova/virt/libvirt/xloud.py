@@ -17,6 +17,8 @@
 Times are seconds; memory is KiB where libvirt counts and MiB where Nova does.
 """
 
+import contextlib
+import threading
 import time
 
 from lxml import etree
@@ -44,6 +46,12 @@ _FINAL_ERRORS = ('VIR_ERR_OPERATION_INVALID', 'VIR_ERR_OPERATION_UNSUPPORTED',
 # tenth of a second, so the first looks come sooner.
 _PAUSE = 0.5
 _FIRST_PAUSE = 0.05
+
+# Calls at a time that ask guests for vCPUs. libvirt waits five seconds in one,
+# and eventlet makes all libvirt calls of nova-compute in twenty threads: a
+# build and a live migration must find a free one.
+_UNPLUGS_AT_ONCE = 8
+_unplugs = threading.Semaphore(_UNPLUGS_AT_ONCE)
 
 _NO_BALLOON = _('it is paused or asleep, and the balloon of such a guest '
                 'stands still')
@@ -186,7 +194,8 @@ def set_vcpus(guest, host, vcpus):
         refusal = ''
         is_final = False
         try:
-            guest.set_current_vcpus(vcpus)
+            with _unplugs if vcpus < now else contextlib.nullcontext():
+                guest.set_current_vcpus(vcpus)
         except libvirt_guest.libvirt.libvirtError as error:
             refusal = error.get_error_message()
             is_final = vcpus > now or _is_final(error)

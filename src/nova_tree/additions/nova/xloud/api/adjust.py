@@ -28,6 +28,7 @@ from nova.compute import rpcapi as compute_rpcapi
 from nova.compute import vm_states
 import nova.conf
 from nova import exception as nova_exception
+from nova import objects
 from nova import servicegroup
 from nova.xloud import accounting
 from nova.xloud.api import flavors
@@ -87,13 +88,13 @@ class API:
         growth = self._check(context, instance, requested, persist)
         if growth is None:
             return
-        if not self._host_is_up(instance):
+        if not self._host_is_up(context, instance):
             raise exception.AdjustHostDown(server=instance.uuid)
 
         lifecycle.take(instance)
         try:
             # Another operation may have ended since it was read first
-            instance.refresh()
+            instance = lifecycle.read_again(context, instance)
             growth = self._check(context, instance, requested, persist, growth)
             if growth is None:
                 lifecycle.give_back(instance, context.request_id)
@@ -144,7 +145,7 @@ class API:
         # Answers of hosts take half a second where oslo.messaging (16 and 17)
         # looks for them so rarely, and dashboards ask again and again
         is_settled = seen is not None and instance.task_state is None
-        if has_guest and not is_settled and self._host_is_up(instance):
+        if has_guest and not is_settled and self._host_is_up(context, instance):
             status.update(self._ask_host(context, instance, status))
         return status
 
@@ -214,12 +215,17 @@ class API:
         return all(getattr(size, _RESOURCES[key][1]) == value
                    for size in sizes for key, value in requested.items())
 
-    def _host_is_up(self, instance):
+    def _host_is_up(self, context, instance):
         if not instance.host:
             return False
-        return any(self.servicegroup_api.service_is_up(service)
-                   for service in instance.services
-                   if service.binary == 'nova-compute')
+        # Nova reads the services of an instance again each time it saves an
+        # instance that has them, so they are not loaded with it
+        try:
+            service = objects.Service.get_by_compute_host(
+                context, instance.host)
+        except nova_exception.ComputeHostNotFound:
+            return False
+        return self.servicegroup_api.service_is_up(service)
 
     def _ask_host(self, context, instance, known):
         try:

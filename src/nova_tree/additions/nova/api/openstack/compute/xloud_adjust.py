@@ -114,7 +114,7 @@ class XloudAdjustController(wsgi.Controller):
         context = req.environ['nova.context']
         instance = common.get_instance(
             self.compute_api, context, server_id,
-            expected_attrs=['flavor', 'services', 'system_metadata'])
+            expected_attrs=['flavor', 'system_metadata'])
         context.can(policies.POLICY_ROOT % rule,
                     target={'user_id': instance.user_id,
                             'project_id': instance.project_id})

@@ -51,8 +51,9 @@ class APITestCase(base.ServerTestCase):
         self.is_up.return_value = True
         self.flavor = self.instance.flavor
         self.service = objects.Service(binary='nova-compute')
-        self.instance.services = objects.ServiceList(objects=[
-            objects.Service(binary='other'), self.service])
+        self.get_service = self.patch(
+            'nova.objects.Service.get_by_compute_host',
+            return_value=self.service)
 
     def _begin_action(self, *args, **kwargs):
         self.action = self.begun
@@ -145,7 +146,11 @@ class AdjustTestCase(APITestCase):
 
     def _ended_meanwhile(self, change):
         """Have the server be another when it is read again."""
-        self.refresh.side_effect = lambda: change(self.instance)
+        def read(*args, **kwargs):
+            change(self.instance)
+            return self.instance
+
+        self.get_by_uuid.side_effect = read
 
     def test_the_record_of_an_adjust_that_ended_meanwhile_stays(self):
         self._ended_meanwhile(
@@ -357,7 +362,8 @@ class AdjustHostTestCase(APITestCase):
         self.is_up.assert_called_once_with(self.service)
 
     def test_a_host_without_a_service_is_409(self):
-        self.instance.services = objects.ServiceList(objects=[])
+        self.get_service.side_effect = nova_exception.ComputeHostNotFound(
+            host=self.instance.host)
         self._refused(exception.AdjustHostDown, 3)
 
     def test_a_refusal_gives_the_task_state_back(self):

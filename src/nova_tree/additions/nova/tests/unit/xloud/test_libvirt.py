@@ -12,6 +12,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import functools
+import time
 from unittest import mock
 
 import fixtures
@@ -25,6 +27,7 @@ from nova.virt.libvirt import driver
 from nova.virt.libvirt import guest as libvirt_guest
 from nova.virt.libvirt import xloud
 from nova.virt.libvirt import xloud_boots
+from nova.xloud.compute import executors
 from nova.xloud import exception
 from nova.xloud import record
 from nova.xloud import size
@@ -141,6 +144,43 @@ class SetVcpusTestCase(LibvirtTestCase):
         # a vCPU can be given to such a guest
         xloud.set_vcpus(self.guest, self.host, 4)
         self.assertEqual(4, self.vcpus)
+
+    def _together(self, vcpus, number):
+        """Set the vCPUs of so many guests at once.
+
+        :returns: the most calls of libvirt that went on at the same time
+        """
+        under_way, most = set(), []
+
+        def set_current_vcpus(me, now, vcpus, live=True):
+            if live:
+                under_way.add(me)
+                most.append(len(under_way))
+                time.sleep(0.02)
+                under_way.remove(me)
+                now[0] = vcpus
+
+        pool = executors.make('guests', number)
+        self.addCleanup(pool.shutdown, wait=True)
+        done = []
+        for me in range(number):
+            now = [2]
+            guest = mock.Mock(spec=libvirt_guest.Guest, uuid=str(me))
+            guest.get_power_state.return_value = power_state.RUNNING
+            guest.get_current_vcpus.side_effect = lambda now=now: now[0]
+            guest.set_current_vcpus.side_effect = functools.partial(
+                set_current_vcpus, me, now)
+            done.append(pool.submit(
+                xloud.set_vcpus, guest, self.host, vcpus))
+        for each in done:
+            each.result()
+        return max(most)
+
+    def test_threads_of_libvirt_calls_are_left_to_others(self):
+        number = 2 * xloud._UNPLUGS_AT_ONCE
+        self.assertEqual(xloud._UNPLUGS_AT_ONCE, self._together(1, number))
+        # libvirt does not wait for a guest that gets a vCPU
+        self.assertEqual(number, self._together(3, number))
 
     def test_libvirt_says_yes_and_nothing_happens(self):
         self.answers = [(5, 2, None)] * 20
