@@ -145,7 +145,8 @@ class API:
         # Answers of hosts take half a second where oslo.messaging (16 and 17)
         # looks for them so rarely, and dashboards ask again and again
         is_settled = seen is not None and instance.task_state is None
-        if has_guest and not is_settled and self._host_is_up(context, instance):
+        if (has_guest and not is_settled and
+                self._host_is_up(context, instance)):
             status.update(self._ask_host(context, instance, status))
         return status
 
