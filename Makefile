@@ -126,6 +126,11 @@ test-nova-all: setup ## the wide run: whole packages, and servers without a floo
 	    $(DEEP_RELEASES:%=--release %)
 	$(BIN)/python -m tests.nova.pristine $(DEEP_RELEASES:%=--release %)
 
+.PHONY: test-nova-floors
+test-all: test-nova-floors
+test-nova-floors: setup ## Nova's functional tests with a floor on every flavor, on 29.4.0 and 34.0.0 (root; an hour each)
+	$(BIN)/python -m tests.nova.floors
+
 test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers (root)
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages
 
