@@ -65,8 +65,11 @@ class ExecutorsTestCase(test.NoDBTestCase):
         self.assertEqual('waits', second.result())
 
     def test_threads_are_those_of_the_service(self):
-        for is_native, kind in ((True, futurist.ThreadPoolExecutor),
-                                (False, futurist.GreenThreadPoolExecutor)):
+        # A process with native threads cannot make the green kind.
+        for is_native, kind in ((True, 'ThreadPoolExecutor'),
+                                (False, 'GreenThreadPoolExecutor')):
             with mock.patch.object(utils, 'concurrency_mode_threading',
-                                   return_value=is_native, create=True):
-                self.assertIs(kind, type(self.make(1)))
+                                   return_value=is_native, create=True), \
+                    mock.patch.object(futurist, kind) as made:
+                self.assertIs(made.return_value, executors.make('name', 1))
+            made.assert_called_once_with(max_workers=1)
