@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from nova_xloud.ground.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
@@ -22,7 +23,15 @@ from nova_xloud.weave.source import Source, parse
 T = TypeVar("T")
 
 
-def weave(base: bytes, change: bytes, *, path: str, series: int, release: str = "") -> bytes:
+def weave(
+    base: bytes,
+    change: bytes,
+    *,
+    path: str,
+    series: int,
+    point: Sequence[int] = (),
+    release: str = "",
+) -> bytes:
     """Insert the lines of a change file into the file that it mirrors.
 
     Weaving into a file that is woven already gives the same bytes.
@@ -31,6 +40,7 @@ def weave(base: bytes, change: bytes, *, path: str, series: int, release: str = 
     :param change: the change file
     :param path: the file's path in its tree: it says which kind of file, and names it in errors
     :param series: the major version of the release
+    :param point: the rest of its version; the last point release of the series unless given
     :param release: the name of the release in errors; the series unless given
     :raises AnchorError: if a place that the change names is missing, doubled or unfit
     :raises ChangeError: if the change is not written in the change language
@@ -38,18 +48,30 @@ def weave(base: bytes, change: bytes, *, path: str, series: int, release: str = 
     :raises WeaveError: if the lines could not be taken out again, or break the file
     """
     release = release or str(series)
+    _check_change(change, path)
     _check_text(base, path, release)
-    pristine = unweave(base, change, path=path, series=series, release=release)
-    return base if pristine != base else _insert(pristine, change, path, series, release)
+    pristine = unweave(base, change, path=path, series=series, point=point, release=release)
+    if pristine != base:
+        return base
+    return _insert(pristine, change, path, (series, *point), release)
 
 
-def unweave(woven: bytes, change: bytes, *, path: str, series: int, release: str = "") -> bytes:
+def unweave(
+    woven: bytes,
+    change: bytes,
+    *,
+    path: str,
+    series: int,
+    point: Sequence[int] = (),
+    release: str = "",
+) -> bytes:
     """Return a file without the lines that weaving a change puts in.
 
     :param woven: the file, pristine or woven
     :param change: the change file
     :param path: the file's path in its tree
     :param series: the major version of the release
+    :param point: the rest of its version; the last point release of the series unless given
     :param release: the name of the release in errors; the series unless given
     :raises MarkedLineError: if the file has marked lines that weaving would not put in, or lacks
         some of those that it would
@@ -59,7 +81,7 @@ def unweave(woven: bytes, change: bytes, *, path: str, series: int, release: str
         return woven
     release = release or str(series)
     try:
-        expected = _insert(pristine, change, path, series, release)
+        expected = _insert(pristine, change, path, (series, *point), release)
     except (AnchorError, WeaveError):
         # The file is none of Nova's without these lines.
         expected = pristine
@@ -95,35 +117,49 @@ def _marked(content: bytes, path: str) -> list[tuple[int, str]]:
 
 def _check_text(content: bytes, path: str, release: str) -> None:
     """Refuse a file whose lines cannot be told apart, or not be given back as they were."""
-    reason = ""
-    line = 1
+    if found := _unreadable(content):
+        line, reason = found
+        raise AnchorError(path, f"line {line}", release, reason)
+
+
+def _check_change(change: bytes, path: str) -> None:
+    """Refuse a change file that is not UTF-8 with the line ends of Unix."""
+    if found := _unreadable(change):
+        raise ChangeError(path, *found)
+
+
+def _unreadable(content: bytes) -> tuple[int, str] | None:
+    """Return the first line that cannot be read, and why; None if all can be."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        reason = "is not UTF-8"
-    else:
-        if text.startswith("\ufeff"):
-            reason = "begins with a byte order mark"
-        elif "\r" in text:
-            line = text.count("\n", 0, text.index("\r")) + 1
-            reason = "has a carriage return: lines must end as on Unix"
-    if reason:
-        raise AnchorError(path, f"line {line}", release, reason)
+        return line, "is not UTF-8: convert the file, for example by iconv"
+    if text.startswith("\ufeff"):
+        return 1, "begins with a byte order mark: remove it"
+    if "\r" in text:
+        line = text.count("\n", 0, text.index("\r")) + 1
+        reason = "has a carriage return: lines must end as on Unix (in git: core.autocrlf false)"
+        return line, reason
+    return None
 
 
-def _insert(pristine: bytes, change: bytes, path: str, series: int, release: str) -> bytes:
+def _insert(
+    pristine: bytes, change: bytes, path: str, version: tuple[int, ...], release: str
+) -> bytes:
     """Weave into a file without marked lines, and make sure that it can be had back."""
     if textual.knows(path):
-        woven = textual.weave(pristine, change, path=path, series=series, release=release)
+        woven = textual.weave(pristine, change, path=path, version=version, release=release)
     else:
-        woven = _weave_python(pristine, change, path, series, release)
+        woven = _weave_python(pristine, change, path, version, release)
     if without_marked(woven, path=path) != pristine:
         raise WeaveError(path, release, "taking the change out does not give the file back")
     return woven
 
 
-def _weave_python(base: bytes, change: bytes, path: str, series: int, release: str) -> bytes:
+def _weave_python(
+    base: bytes, change: bytes, path: str, version: tuple[int, ...], release: str
+) -> bytes:
     try:
         source = Source(path, base.decode())
     except SyntaxError as error:
@@ -133,7 +169,7 @@ def _weave_python(base: bytes, change: bytes, path: str, series: int, release: s
         ours = Source(path, change.decode())
     except SyntaxError as error:
         raise ChangeError(path, error.lineno or 1, error.msg) from error
-    lines, anchors = splice(source, plan(ours, source, series, release))
+    lines, anchors = splice(source, plan(ours, source, version, release))
     woven = "\n".join(lines)
     try:
         module = parse(woven)
@@ -154,8 +190,8 @@ def append(
     function: Any = None,
     /,
     *,
-    since: int | None = None,
-    until: int | None = None,
+    since: int | str | None = None,
+    until: int | str | None = None,
     despite: str | tuple[str, ...] = (),
 ) -> Any:
     """Add the body at the end of the function's body; refused unless each way gets there.
@@ -165,13 +201,15 @@ def append(
     return _itself(function)
 
 
-def prepend(function: Any = None, /, *, since: int | None = None, until: int | None = None) -> Any:
+def prepend(
+    function: Any = None, /, *, since: int | str | None = None, until: int | str | None = None
+) -> Any:
     """Add the body at the start of the function's body, behind its docstring."""
     return _itself(function)
 
 
 def before_return(
-    function: Any = None, /, *, since: int | None = None, until: int | None = None
+    function: Any = None, /, *, since: int | str | None = None, until: int | str | None = None
 ) -> Any:
     """Add the body before the return statement that the function ends with."""
     return _itself(function)
@@ -181,8 +219,8 @@ def after(
     name: str,
     /,
     *,
-    since: int | None = None,
-    until: int | None = None,
+    since: int | str | None = None,
+    until: int | str | None = None,
     despite: str | tuple[str, ...] = (),
 ) -> Any:
     """Add the body after the one statement that assigns to, or calls, a dotted name.
@@ -197,8 +235,8 @@ def before(
     name: str,
     /,
     *,
-    since: int | None = None,
-    until: int | None = None,
+    since: int | str | None = None,
+    until: int | str | None = None,
     despite: str | tuple[str, ...] = (),
 ) -> Any:
     """Add the body before the one statement that assigns to, or calls, a dotted name.
@@ -212,8 +250,8 @@ def decorate(
     function: Any = None,
     /,
     *,
-    since: int | None = None,
-    until: int | None = None,
+    since: int | str | None = None,
+    until: int | str | None = None,
     kind: str = "function",
 ) -> Any:
     """Add the other decorators to the function or class, as the innermost; the body is ``...``.
@@ -229,8 +267,8 @@ def arguments(
     function: Any = None,
     /,
     *,
-    since: int | None = None,
-    until: int | None = None,
+    since: int | str | None = None,
+    until: int | str | None = None,
     despite: str | tuple[str, ...] = (),
 ) -> Any:
     """Add arguments to the one call of a name in the function; the body is such a call.
@@ -240,7 +278,7 @@ def arguments(
     return _itself(function)
 
 
-def entries(display: T, /, *, since: int | None = None, until: int | None = None) -> T:
+def entries(display: T, /, *, since: int | str | None = None, until: int | str | None = None) -> T:
     """Add entries to the tuple, list, set or dict that the name is assigned."""
     return display
 

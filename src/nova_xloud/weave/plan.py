@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nova_xloud.ground.errors import AnchorError, ChangeError
-from nova_xloud.weave import anchors, snippets
+from nova_xloud.weave import anchors, limits, snippets
 from nova_xloud.weave.anchors import IMPORTS, Body, Import, Place, UnfitError
 from nova_xloud.weave.source import (
     DEFINITIONS,
@@ -62,15 +62,15 @@ class Directive(NamedTuple):
     kind: str
 
 
-def plan(change: Source, source: Source, series: int, release: str) -> list[Insertion]:
+def plan(change: Source, source: Source, version: tuple[int, ...], release: str) -> list[Insertion]:
     """Return what a change inserts into a Nova file of some release.
 
-    :param series: Nova's major version, as ``since=`` and ``until=`` count it
+    :param version: the release, as ``since=`` and ``until=`` count it
     :param release: what messages call the release
     :raises AnchorError: if a place is missing, doubled or unfit
     :raises ChangeError: if the change is not written in the change language
     """
-    return _Planner(change, source, series, release).plan()
+    return _Planner(change, source, version, release).plan()
 
 
 def splice(source: Source, insertions: Sequence[Insertion]) -> tuple[list[str], dict[int, str]]:
@@ -95,10 +95,12 @@ def splice(source: Source, insertions: Sequence[Insertion]) -> tuple[list[str], 
 class _Planner:
     """The comparison of one change file with one Nova file."""
 
-    def __init__(self, change: Source, source: Source, series: int, release: str) -> None:
+    def __init__(
+        self, change: Source, source: Source, version: tuple[int, ...], release: str
+    ) -> None:
         self.change = change
         self.source = source
-        self.series = series
+        self.version = version
         self.release = release
         self.insertions: list[Insertion] = []
         self.names_used: set[str] = set()
@@ -124,19 +126,10 @@ class _Planner:
         for node in self.change.module.body:
             if _assigned_name(node) == "RELEASES" and isinstance(node, ast.Assign):
                 try:
-                    return self.in_range(ast.literal_eval(node.value))
+                    return limits.include(ast.literal_eval(node.value), self.version)
                 except (AttributeError, TypeError, ValueError):
-                    raise self.wrong(node, 'RELEASES is not like {"since": 31}') from None
+                    raise self.wrong(node, 'RELEASES is not like {"since": "31.2"}') from None
         return True
-
-    def in_range(self, limits: dict[str, int]) -> bool:
-        """Say whether the release lies within ``since`` and ``until``.
-
-        :raises ValueError: if there are other limits than those
-        """
-        if not set(limits) <= {"since", "until"}:
-            raise ValueError
-        return limits.get("since", self.series) <= self.series <= limits.get("until", self.series)
 
     def compare(
         self,
@@ -395,11 +388,12 @@ class _Planner:
 
     def applies(self, node: ast.stmt, options: Mapping[str, Any]) -> bool:
         """Say whether the limits that a directive is given include the release."""
-        limits = {key: value for key, value in options.items() if key not in {"despite", "kind"}}
+        given = {key: value for key, value in options.items() if key not in {"despite", "kind"}}
         try:
-            return self.in_range(limits)
-        except (TypeError, ValueError):
-            raise self.wrong(node, "since= and until= take the number of a series") from None
+            return limits.include(given, self.version)
+        except ValueError:
+            reason = 'since= and until= take a series, 27, or a point release, "27.2"'
+            raise self.wrong(node, reason) from None
 
     @contextlib.contextmanager
     def at(self, anchor: str) -> Iterator[None]:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from nova_xloud.ground.errors import AnchorError, ChangeError, WeaveError
-from nova_xloud.weave import marks
+from nova_xloud.weave import limits, marks
 
 _RST_BEGIN = ".. xloud begin"
 _RST_END = ".. xloud end"
-_LIMIT = re.compile(r"\b(since|until)\s+(\d+)")
+_LIMIT = re.compile(r"\b(since|until)\s+(\S+)")
 _WEAVE = re.compile(r"^(?:#|\.\.) weave:(.*)$")
 _SECTION = re.compile(r'(before|after) section "([^"]+)"')
 _UNDERLINE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*$")
@@ -26,12 +26,14 @@ class _Job(NamedTuple):
     """One file to weave into.
 
     :ivar path: its path in the tree
+    :ivar version: the release, as ``since`` and ``until`` count it
     :ivar release: what errors call the release
     :ivar base: its lines
     :ivar change: the change file's lines
     """
 
     path: str
+    version: tuple[int, ...]
     release: str
     base: list[str]
     change: list[str]
@@ -42,20 +44,30 @@ class _Job(NamedTuple):
     def wrong(self, index: int, reason: str) -> ChangeError:
         return ChangeError(self.path, index + 1, reason)
 
+    def applies(self, index: int) -> bool:
+        """Say whether limits such as ``since 31 until 33.0`` in a line include the release."""
+        given = dict(_LIMIT.findall(_SECTION.sub("", self.change[index])))
+        try:
+            return limits.include(given, self.version)
+        except ValueError as error:
+            raise self.wrong(index, str(error)) from None
+
 
 def knows(path: str) -> bool:
     """Say whether a file is one of the kinds that are woven here."""
     return _kind(path) is not None
 
 
-def weave(base: bytes, change: bytes, *, path: str, series: int, release: str) -> bytes:
+def weave(base: bytes, change: bytes, *, path: str, version: Sequence[int], release: str) -> bytes:
     """Insert what a change file says; see nova_xloud.weave.weave."""
-    job = _Job(path, release, base.decode().split("\n"), change.decode().split("\n"))
+    job = _Job(
+        path, tuple(version), release, base.decode().split("\n"), change.decode().split("\n")
+    )
     first = _WEAVE.match(job.change[0])
-    if first and not _SECTION.search(first[1]) and not _applies(first[1], series):
+    if first and not _SECTION.search(first[1]) and not job.applies(0):
         return base
     weaver = {"cfg": _weave_cfg, "toml": _weave_toml, "rst": _weave_rst}[_kind(path) or ""]
-    return "\n".join(weaver(job, series)).encode()
+    return "\n".join(weaver(job)).encode()
 
 
 def marked(content: bytes, *, path: str) -> list[tuple[int, str]]:
@@ -79,17 +91,11 @@ def _kind(path: str) -> str | None:
     return suffix if suffix in {"cfg", "toml", "rst"} else None
 
 
-def _applies(text: str, series: int) -> bool:
-    """Say whether limits such as ``since 31 until 33`` include a series."""
-    limits = dict(_LIMIT.findall(text))
-    return int(limits.get("since", series)) <= series <= int(limits.get("until", series))
-
-
 # -- setup.cfg ---------------------------------------------------------------------------------
 # Knows no comments behind a value: a line ``# xloud`` stands above each line of ours.
 
 
-def _weave_cfg(job: _Job, series: int) -> list[str]:
+def _weave_cfg(job: _Job) -> list[str]:
     lines = list(job.base)
     section = key = ""
     for index, line in enumerate(job.change):
@@ -213,7 +219,7 @@ def _entry_names(lines: Sequence[str]) -> set[str]:
 # -- pyproject.toml ----------------------------------------------------------------------------
 
 
-def _weave_toml(job: _Job, series: int) -> list[str]:
+def _weave_toml(job: _Job) -> list[str]:
     lines = list(job.base)
     table = ""
     for index, line in enumerate(job.change):
@@ -280,7 +286,7 @@ def _add_to_table(job: _Job, table: dict[str, Any], more: dict[str, Any], name: 
 # A block stands between comments, and brings one blank line that keeps it from its neighbour.
 
 
-def _weave_rst(job: _Job, series: int) -> list[str]:
+def _weave_rst(job: _Job) -> list[str]:
     starts = [index for index, line in enumerate(job.change) if _WEAVE.match(line)]
     if not any(_SECTION.search(job.change[start]) for start in starts):
         raise job.wrong(0, 'has no line like: .. weave: before section "Title"')
@@ -291,7 +297,7 @@ def _weave_rst(job: _Job, series: int) -> list[str]:
             if start:
                 raise job.wrong(start, 'says neither before nor after section "..."')
             continue
-        if not _applies(job.change[start], series):
+        if not job.applies(start):
             continue
         body = [line.rstrip() for line in job.change[start + 1 : end]]
         while body and not body[-1]:

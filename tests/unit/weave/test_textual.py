@@ -5,6 +5,7 @@ import configparser
 import pytest
 from conftest import check_noop, check_woven, weave
 
+from nova_xloud import weave as engine
 from nova_xloud.ground.errors import AnchorError, ChangeError, MarkedLineError, WeaveError
 
 CFG = """\
@@ -213,6 +214,36 @@ def test_a_file_may_have_blocks_for_several_places_and_releases() -> None:
     assert "New." in weave(RST, change, path="doc/a.rst")
     assert "Old." not in weave(RST, change, path="doc/a.rst")
     assert "Old." in weave(RST, change, path="doc/a.rst", series=33)
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "change"),
+    [
+        ("setup.cfg", CFG, "# weave: {}\n[metadata]\nx = 1\n"),
+        ("pyproject.toml", TOML, "# weave: {}\n[project]\nx = 1\n"),
+        ("a.rst", RST, '.. weave: {}\n.. weave: before section "Second"\nx\n'),
+        ("a.rst", RST, '.. weave: before section "Second" {}\nx\n'),
+    ],
+)
+def test_limits_take_point_releases(path: str, base: str, change: str) -> None:
+    def changes(limits: str, *point: int) -> bool:
+        told = change.format(limits).encode()
+        given = engine.weave(base.encode(), told, path=path, series=27, point=point)
+        return given != base.encode()
+
+    assert changes("since 27.2", 2, 0)
+    assert changes("since 27.2")
+    assert not changes("since 27.2", 1, 0)
+    assert changes("since 27 until 27.1", 1, 0)
+    assert not changes("since 27 until 27.1", 2, 0)
+    assert not changes("until 27.1")
+    with pytest.raises(ChangeError, match="line 1: 'soon' is neither a series such as 27 nor"):
+        changes("since soon")
+
+
+def test_a_section_may_be_called_as_a_limit_is() -> None:
+    change = '.. weave: before section "Sized since soon"\nx\n'
+    assert "\nx\n" in weave("Sized since soon\n================\n", change, path="a.rst")
 
 
 @pytest.mark.parametrize(

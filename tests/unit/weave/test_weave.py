@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -798,8 +799,9 @@ def test_a_file_is_limited_by_its_releases() -> None:
         ("@decorate\n@x\ndef g():\n    a()\n", 4, "the body of a decorated definition"),
         ("@after\ndef g():\n    a()\n", 3, "after and before take a dotted name"),
         ("@append('x')\ndef g():\n    a()\n", 3, "after and before take a dotted name"),
-        ("@append(for_ever=1)\ndef g():\n    a()\n", 3, "since= and until= take the number"),
-        ("@append(since='34')\ndef g():\n    a()\n", 3, "since= and until= take the number"),
+        ("@append(for_ever=1)\ndef g():\n    a()\n", 3, "since= and until= take a series"),
+        ("@append(since=34.1)\ndef g():\n    a()\n", 3, "since= and until= take a series"),
+        ("@append(until='34.x')\ndef g():\n    a()\n", 3, "since= and until= take a series"),
         ("RELEASES = 34\n", 2, "RELEASES is not like"),
         ("RELEASES = {'from': 34}\n", 2, "RELEASES is not like"),
         ("import a, b\nX = a\n", 2, "import one name a line"),
@@ -867,6 +869,57 @@ def test_lines_that_only_speak_of_xloud_stay() -> None:
 def test_text_that_cannot_be_given_back_is_refused(base: bytes, reason: str, path: str) -> None:
     with pytest.raises(AnchorError, match=f"{path}: {reason}.*Nova 34"):
         engine.weave(base, b'"""Why."""\nB = 2\n', path=path, series=34)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "reason"),
+    [
+        (b'"""Why."""\r\nB = 2\r\n', 1, "has a carriage return"),
+        (b'\xef\xbb\xbf"""Why."""\nB = 2\n', 1, "begins with a byte order mark"),
+        (b'"""Why."""\nB = "\xe9"\n', 2, "is not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("path", ["nova/a.py", "setup.cfg", "pyproject.toml", "a.rst"])
+def test_a_change_file_that_cannot_be_read_is_refused(
+    change: bytes, line: int, reason: str, path: str
+) -> None:
+    with pytest.raises(ChangeError, match=f"change of {path}, line {line}: {reason}"):
+        engine.weave(b"A = 1\n", change, path=path, series=34)
+
+
+@pytest.mark.parametrize(
+    ("limits", "version", "woven"),
+    [
+        ('since="27.2"', (27, 1, 0), False),
+        ('since="27.2"', (27, 2, 0), True),
+        ('since="27.2"', (27, 10, 0), True),
+        ('since="27.2"', (26, 3, 0), False),
+        ('since="27.2"', (28, 0, 0), True),
+        ('since="27.2"', (27,), True),
+        ('since="27.2.1"', (27, 2, 0), False),
+        ("since=27", (27, 0, 0), True),
+        ('until="27.1"', (27, 1, 9), True),
+        ('until="27.1"', (27, 2, 0), False),
+        ('until="27.1"', (27,), False),
+        ("until=27", (27, 5, 1), True),
+        ('since="27.1", until="27.2"', (27, 1, 0), True),
+        ('since="27.1", until="27.2"', (27, 3, 0), False),
+    ],
+)
+def test_limits_take_point_releases(limits: str, version: tuple[int, ...], woven: bool) -> None:
+    base = b"def f():\n    a()\n"
+    series, point = version[0], version[1:]
+    kinds = {
+        "nova/a.py": f'"""Why."""\n@append({limits})\ndef f():\n    b()\n',
+        "nova/b.py": f'"""Why."""\nRELEASES = dict({limits})\nB = 2\n',
+    }
+    kinds["nova/b.py"] = kinds["nova/b.py"].replace("dict(", "{").replace(")\nB", "}\nB")
+    kinds["nova/b.py"] = re.sub(r"(since|until)=", r'"\1": ', kinds["nova/b.py"])
+    for path, change in kinds.items():
+        given = engine.weave(base, change.encode(), path=path, series=series, point=point)
+        assert (given != base) == woven, path
+        back = engine.unweave(given, change.encode(), path=path, series=series, point=point)
+        assert back == base
 
 
 def test_blank_lines_that_could_not_be_told_apart_are_refused() -> None:

@@ -45,6 +45,6 @@ class API:
         current_flavor = xloud_hooks.held(instance, current_flavor)
         new_flavor = xloud_hooks.held(instance, new_flavor)
 
-    @after("memory_mb", since=27)
+    @after("memory_mb", since="27.2")
     def _check_quota_unshelve_offloaded(instance, vcpus, memory_mb):
         vcpus, memory_mb = xloud_hooks.held_size(instance)
