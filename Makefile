@@ -18,7 +18,7 @@ BUILD_PACKAGES := \
 	apt ca-certificates debian-archive-keyring apt-utils dpkg-dev gnupg gpgv patch \
 	createrepo-c rpm \
 	mmdebstrap systemd-container
-TEST_PACKAGES := iproute2 piuparts shellcheck
+TEST_PACKAGES := git iproute2 piuparts shellcheck
 
 # `make test` leaves out the tests that are marked slow; `make test-all` runs them too.
 MARKS := -m "not slow"
@@ -93,7 +93,7 @@ test-fast: lint test-unit ## what to run first and often: lint, unit tests, the 
 test-unit: setup ## the builder's own tests: no network (root)
 	$(BIN)/python -m pytest $(MARKS) tests/unit
 
-test-bases: setup ## the real bases: every anchor holds in all thirteen; a fuzz of the weaver; our modules can be imported (root)
+test-bases: setup ## the real bases: every anchor holds in each of them; sources that users have; a fuzz of the weaver; our modules can be imported (root)
 	$(BIN)/python -m pytest $(MARKS) tests/bases
 	$(BIN)/python -m tests.nova.imports $(IMPORTS)
 

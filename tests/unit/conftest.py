@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,3 +142,27 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("nova_xloud.trees.tree.sources", lambda: top)
     monkeypatch.setattr("nova_xloud.trees.tree.REQUIRED", (PATH, ("setup.cfg", "pyproject.toml")))
     return top
+
+
+def git(top: Path, *words: str) -> str:
+    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    done = subprocess.run(
+        ["git", "-C", str(top), *author, *words],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
+        | {f"GIT_{who}_DATE": "1234567890 +0000" for who in ("AUTHOR", "COMMITTER")},
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def checkout(nova: Path) -> Path:
+    """A repository with a commit of Nova, as upstream's: without the metadata of an sdist."""
+    (nova / "PKG-INFO").unlink()
+    (nova / ".gitreview").write_text("[gerrit]\nproject=openstack/nova.git\n")
+    git(nova, "init", "-q", "-b", "master")
+    git(nova, "add", "-A")
+    git(nova, "commit", "-q", "-m", "Nova")
+    return nova

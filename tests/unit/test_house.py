@@ -17,11 +17,11 @@ UNIT = Path(__file__).parent
 #: Modules without a test module of their own, and the module whose tests cover them.
 THROUGH = {
     "bases/base": "bases",
-    "bases/directories": "bases",
     "bases/distributions": "apt",
     "bases/releases": "bases",
     "cli/report": "outdated",
     "weave/anchors": "weave",
+    "weave/limits": "weave",
     "weave/plan": "weave",
     "weave/snippets": "weave",
     "weave/source": "weave",

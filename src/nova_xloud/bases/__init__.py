@@ -1,4 +1,4 @@
-"""The bases: an upstream release, a distribution's nova, or a directory.
+"""The bases: an upstream release, a distribution's nova, or a source that the user has.
 
 pip fetches releases as sdists, whose hash releases.toml pins.  apt fetches a distribution's nova
 and checks the archive's signature.  Both are cached, and verified at every use.
@@ -6,26 +6,34 @@ and checks the archive's signature.  Both are cached, and verified at every use.
 The base of a distribution is the nova that its hosts install.  Where the archive does not serve the
 source of that version, the base is the nearest source with the library of the binary package laid
 over it; the difference is a patch of its own.
+
+A source of the user's is a directory (a git checkout, an unpacked sdist or source package) or an
+sdist.  Its files are read where they are, and are not changed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from nova_xloud.bases import apt, distributions, releases, sdists
-from nova_xloud.bases.base import Base
+from nova_xloud.bases import apt, directories, distributions, releases, sdists
+from nova_xloud.bases.base import DISTRIBUTION, GIT, SDIST, Base
 from nova_xloud.bases.directories import describe
 from nova_xloud.bases.releases import Known, known
 from nova_xloud.ground import cache
 from nova_xloud.ground.errors import HashError, NetworkError, UnservedError
 
 __all__ = [
+    "DISTRIBUTION",
+    "GIT",
+    "SDIST",
     "Base",
     "Known",
+    "as_in_git",
     "cached",
     "describe",
     "fetch",
@@ -123,25 +131,73 @@ def unpack(
         else:
             sdists.unpack(files[0], into, None if distribution else only)
         if distribution:
-            return distributions.laid_over(name, distribution, files, into)
+            found = distributions.laid_over(name, distribution, files, into)
+            return found._replace(form=DISTRIBUTION)
     return describe(into)._replace(name=name, files=files)
 
 
 @contextlib.contextmanager
 def opened(
-    name: str, *, refresh: bool = False, only: Collection[str] | None = None
+    name: str,
+    *,
+    refresh: bool = False,
+    only: Collection[str] | None = None,
+    version: str = "",
+    unsupported: bool = False,
 ) -> Iterator[tuple[Base, Path]]:
     """Yield a base and a directory that it is unpacked in.
 
-    :param name: a known base, or a directory with one, which is read where it is
+    :param name: a known base; or a directory with one, which is read where it is; or an sdist
     :param only: as in unpack
+    :param version: of a directory or an sdist, instead of the one that it tells
+    :param unsupported: accept a series that the changes are not made for
+    :raises UnsupportedReleaseError: if the base is of such a series
+    :raises XloudError: as unpack; and if a directory or an sdist is none of Nova
     """
-    if name not in releases.known() and Path(name).is_dir():
-        yield describe(Path(name)), Path(name)
+    path = Path(name)
+    own = name not in releases.known() and path.exists()
+    with contextlib.ExitStack() as stack:
+        if own and path.is_dir():
+            directory = path
+            base = describe(path, version)
+        else:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="nova-xloud-"))
+            directory = Path(scratch, "nova")
+            if own:
+                with cache.space_on(directory):
+                    directories.unpack(path, directory, None if only is None else tuple(only))
+                base = describe(directory, version)._replace(name=name, files=(path,))
+            else:
+                base = unpack(name, directory, refresh=refresh, only=only)
+        if not unsupported:
+            releases.check_supported(base.version, base.series)
+        if told := directories.notice(base, directory) if own else "":
+            _LOG.warning("note: %s", told)
+        yield base, directory
+
+
+@contextlib.contextmanager
+def as_in_git(base: Base, directory: Path, only: Collection[str]) -> Iterator[Path]:
+    """Yield a directory with files of a base as Nova's repository has them.
+
+    setup.cfg is the one file of an sdist that differs from the repository's.
+
+    :param only: the files that will be read
+    """
+    if base.form != SDIST:
+        yield directory
         return
     with tempfile.TemporaryDirectory(prefix="nova-xloud-") as scratch:
-        directory = Path(scratch, "nova")
-        yield unpack(name, directory, refresh=refresh, only=only), directory
+        top = Path(scratch)
+        with cache.space_on(top):
+            for path in only:
+                if (directory / path).is_file():
+                    (top / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(directory / path, top / path)
+            settings = top / "setup.cfg"
+            if settings.exists():
+                settings.write_bytes(sdists.as_in_git(settings.read_bytes()))
+        yield top
 
 
 def _cached(wanted: Known) -> tuple[Path, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
 import tomllib
 from typing import NamedTuple
 
 from nova_xloud.bases.sdists import Sdist
-from nova_xloud.ground.errors import UnknownBaseError
+from nova_xloud.ground.errors import UnknownBaseError, UnsupportedReleaseError
 
 
 class Known(NamedTuple):
@@ -65,12 +66,32 @@ def known() -> dict[str, Known]:
     return {each.name: each for each in [*releases, *suites]}
 
 
+def supported() -> range:
+    """Return the series that the changes are made for: those of the releases in the table."""
+    series = [int(each.name.partition(".")[0]) for each in known().values() if each.sha256]
+    return range(min(series), max(series) + 1)
+
+
+def check_supported(version: str, series: int) -> None:
+    """Refuse a base of a series that the changes are not made for.
+
+    :param version: of the base, for the message
+    :raises UnsupportedReleaseError: if the series is not supported
+    """
+    found = supported()
+    if series not in found:
+        raise UnsupportedReleaseError(version, found[0], found[-1])
+
+
 def find(name: str) -> Known:
     """Return a base of the table.
 
     :raises UnknownBaseError: if the table has none of this name
+    :raises UnsupportedReleaseError: if the name is the version of another series
     """
     try:
         return known()[name]
     except KeyError:
+        if version := re.fullmatch(r"(\d+)(\.\d+)+", name):
+            check_supported(name, int(version[1]))
         raise UnknownBaseError(name, list(known())) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import tarfile
 import tempfile
@@ -110,3 +111,16 @@ def unpack(file: Path, into: Path, only: Collection[str] | None = None) -> None:
             archive.extractall(scratch, wanted, filter="tar")
         (top,) = Path(scratch).iterdir()
         top.rename(into)
+
+
+def as_in_git(setup_cfg: bytes) -> bytes:
+    r"""Return the setup.cfg of an sdist with the text that the repository has, without comments.
+
+    setuptools writes it anew for an sdist: the lines of a value begin with a tab, and a blank
+    follows the ``=`` that ends a line.
+
+    >>> as_in_git(b"[entry_points]\nkey = \n\ta = b\n")
+    b'[entry_points]\nkey =\n    a = b\n'
+    """
+    lines = setup_cfg.split(b"\n")
+    return b"\n".join(re.sub(rb"^\t", b"    ", line.removesuffix(b" ")) for line in lines)

@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nova_xloud.bases.base import Base
+from nova_xloud.bases import releases
+from nova_xloud.bases.base import DISTRIBUTION, Base
 from nova_xloud.ground import cache, root
 from nova_xloud.ground.commands import answer
 from nova_xloud.ground.errors import SourceRpmError
@@ -200,17 +201,20 @@ def _read(source: SourceRpm, area: Path, scratch: Path) -> tuple[Base, Path]:
         patches.append(Patch("distribution/prep.patch", rest))
     # the tree as it is patched: anything else of %prep is of no consequence to a package
     version = source.version.partition(":")[2].rpartition("-")[0]
+    series = int(version.partition(".")[0])
+    releases.check_supported(version, series)
     kept = scratch / tarball.name
     shutil.copyfile(tarball, kept)
     base = Base(
         source.file.name,
         version,
-        int(version.partition(".")[0]),
+        series,
         source.date,
         (source.file, kept),
         patches=tuple(patches),
         release=own_release(source.version),
         changelog=source.changelog,
+        form=DISTRIBUTION,
     )
     return base, tree
 

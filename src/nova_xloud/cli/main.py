@@ -29,7 +29,7 @@ from nova_xloud.cli import outdated as cli_outdated
 from nova_xloud.cli import tables
 from nova_xloud.ground import archive, cache, disk
 from nova_xloud.ground.errors import NoSpaceError, XloudError
-from nova_xloud.trees import quilt, tree
+from nova_xloud.trees import mails, quilt, tree
 
 out = Console(markup=False, highlight=False, soft_wrap=True)
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
@@ -81,7 +81,7 @@ def main(archive_file: str | None) -> None:
     """Nova with servers that grow and shrink while they run: sources, patches, packages.
 
     BASE is an upstream release (29.4.0), a distribution's source package (debian:trixie), or a
-    directory with Nova's source.
+    source of Nova that you have: an sdist, or a directory such as a git checkout.
     """
     progress = logging.getLogger("nova_xloud")
     progress.handlers = [_Terminal(logging.INFO)]
@@ -117,6 +117,23 @@ _refresh = click.option(
 )
 
 
+_version = click.option(
+    "--version",
+    metavar="X.Y.Z",
+    default="",
+    help="Which Nova a directory or an sdist has, where nothing in it tells the true version.",
+)
+_unsupported = click.option(
+    "--unsupported", is_flag=True, help="Accept a Nova older or newer than the supported ones."
+)
+
+
+def _check_version(names: Sequence[str], version: str) -> None:
+    """Refuse a version for a base that has one."""
+    if version and (len(names) != 1 or names[0] in bases.known()):
+        raise click.UsageError("--version is for one base, which is a directory or an sdist")
+
+
 def _complete_base(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     """Return the bases that a shell may complete a word to."""
     return [name for name in bases.known() if name.startswith(begun)]
@@ -126,12 +143,22 @@ def _complete_base(_ctx: click.Context, _param: click.Parameter, begun: str) -> 
 @click.argument("base", shell_complete=_complete_base)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @_refresh
+@_version
+@_unsupported
 @click.option(
-    "--keep-going", is_flag=True, help="Write what fits, even if not all does: to work on changes."
+    "--keep-going",
+    is_flag=True,
+    help="Write the files that fit, even if not all do: to work on changes.",
 )
-def make_tree(base: str, directory: Path, refresh: bool, keep_going: bool) -> None:
+def make_tree(
+    base: str, directory: Path, refresh: bool, version: str, unsupported: bool, keep_going: bool
+) -> None:
     """Write the complete modified Nova into DIRECTORY."""
-    with bases.opened(base, refresh=refresh) as (found, unpacked):
+    _check_version([base], version)
+    with bases.opened(base, refresh=refresh, version=version, unsupported=unsupported) as (
+        found,
+        unpacked,
+    ):
         files, failures = tree.compose(found, unpacked)
         if failures and not keep_going:
             _tell_all(failures[:-1])
@@ -155,17 +182,80 @@ def make_tree(base: str, directory: Path, refresh: bool, keep_going: bool) -> No
 @main.command("diff")
 @click.argument("base", shell_complete=_complete_base)
 @_refresh
-def show_diff(base: str, refresh: bool) -> None:
-    """Print what is ours as a quilt series; `patch -p1` applies it to the base."""
-    with bases.opened(base, refresh=refresh, only=tree.paths()) as (found, unpacked):
-        files, failures = tree.compose(found, unpacked)
+@_version
+@_unsupported
+@click.option(
+    "--for",
+    "tool",
+    type=click.Choice(["quilt", "git"]),
+    default="quilt",
+    show_default=True,
+    help="quilt: patches for the very files of BASE. git: mails that `git am` applies to the tag "
+    "of the release, or to the commit of a checkout.",
+)
+def show_diff(base: str, refresh: bool, version: str, unsupported: bool, tool: str) -> None:
+    """Print what is ours as a series of patches.
+
+    `patch -p1` applies it to the base. With --for git, `git am` does.
+    """
+    _check_version([base], version)
+    paths = tree.paths()
+    with bases.opened(
+        base, refresh=refresh, only=paths, version=version, unsupported=unsupported
+    ) as (found, unpacked):
+        if tool == "git":
+            content = _mails(found, unpacked, paths)
+        else:
+            files = _composed(found, unpacked)
+            patches = [*found.patches, *quilt.series(files)]
+            content = b"".join(each.content for each in patches)
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+    _tell_notice(base)
+    if found.form == bases.SDIST and b"+++ b/setup.cfg" in content:
+        _tell_form(found, tool)
+
+
+def _mails(found: bases.Base, unpacked: Path, paths: Sequence[str]) -> bytes:
+    """Return the series of mails for a base."""
+    if found.form == bases.DISTRIBUTION:
+        raise click.UsageError(
+            f"{found.name} is the source package of a distribution: --for git is for a release, "
+            "an sdist or a git checkout"
+        )
+    with bases.as_in_git(found, unpacked, paths) as place:
+        files = _composed(found, place)
+        if found.form == bases.GIT:
+            mails.check_commit(unpacked, files)
+        return mails.series(found, place, files)
+
+
+def _composed(found: bases.Base, unpacked: Path) -> list[tree.Ours]:
+    """Return the files that are ours; tell all that do not fit.
+
+    :raises XloudError: if one does not
+    """
+    files, failures = tree.compose(found, unpacked)
     if failures:
         _tell_all(failures[:-1])
         raise failures[-1].error
-    for patch in quilt.series(files):
-        sys.stdout.buffer.write(patch.content)
-    sys.stdout.buffer.flush()
-    _tell_notice(base)
+    return files
+
+
+def _tell_form(found: bases.Base, tool: str) -> None:
+    """Say what the patch of setup.cfg is made for, whose text in an sdist is not git's."""
+    if tool == "git":
+        err.print(
+            f"Note: {found.name} is an sdist, whose setup.cfg setuptools has written anew. The "
+            "patch of setup.cfg is made for the text that Nova's repository should have. From a "
+            "checkout, `nova-xloud diff DIRECTORY --for git` makes it for the text that is there."
+        )
+    else:
+        err.print(
+            "Note: these patches fit the sdist. In Nova's repository, and in distributions' "
+            "source packages made from it, setup.cfg differs: name the directory that you have, "
+            "or give --for git."
+        )
 
 
 class Checked(NamedTuple):
@@ -194,11 +284,14 @@ def end_with_parent() -> None:
 @main.command("check")
 @click.argument("names", metavar="[BASE]...", nargs=-1, shell_complete=_complete_base)
 @click.option("--jobs", type=click.IntRange(min=1), help="How many at once; default: every core.")
-def check(names: tuple[str, ...], jobs: int | None) -> None:
+@_version
+@_unsupported
+def check(names: tuple[str, ...], jobs: int | None, version: str, unsupported: bool) -> None:
     """Try whether every change fits; without BASE, each that packages are built from.
 
     Exits 1 if one does not.
     """
+    _check_version(names, version)
     wanted = names or tuple(each.name for each in bases.known().values() if each.checked)
     failed = False
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -207,7 +300,9 @@ def check(names: tuple[str, ...], jobs: int | None) -> None:
         Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress,
     ):
         task = progress.add_task("checking", total=len(wanted))
-        for future in as_completed([pool.submit(check_base, name) for name in wanted]):
+        for future in as_completed(
+            [pool.submit(check_base, name, version, unsupported) for name in wanted]
+        ):
             found = future.result()
             progress.advance(task)
             failed = failed or bool(found.failures)
@@ -219,11 +314,18 @@ def check(names: tuple[str, ...], jobs: int | None) -> None:
     sys.exit(1 if failed else 0)
 
 
-def check_base(name: str) -> Checked:
-    """Compose one base, in a process of its own."""
+def check_base(name: str, version: str = "", unsupported: bool = False) -> Checked:
+    """Compose one base, in a process of its own.
+
+    :param version: of a directory or an sdist, instead of the one that it tells
+    :param unsupported: accept a series that the changes are not made for
+    """
     start = time.monotonic()
     try:
-        with bases.opened(name, only=tree.paths()) as (found, unpacked):
+        with bases.opened(name, only=tree.paths(), version=version, unsupported=unsupported) as (
+            found,
+            unpacked,
+        ):
             files, failures = tree.compose(found, unpacked)
     except XloudError as error:
         told = [f"{error.sentence}: {error}"]

@@ -132,6 +132,7 @@ def end_of(
     command: Sequence[str | Path],
     doing: str,
     *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
     stdout: int | IO[str] = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
     cwd: Path | None = None,
@@ -142,6 +143,7 @@ def end_of(
     """Run a command to its end, whether it succeeds or not.
 
     :param doing: what errors say was being done
+    :param stdin: a file that it reads
     :param stdout: a file that gets its output, which can be read too
     :param places: directories that it writes to, besides the cache and that of temporary files
     :param minutes: how long it may take; default: ``time_limit()``
@@ -159,7 +161,7 @@ def end_of(
             command,
             cwd=cwd,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             text=True,

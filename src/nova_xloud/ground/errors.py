@@ -135,6 +135,14 @@ class IncompleteError(XloudError):
         self.path = path
 
 
+class PatchError(XloudError):
+    """git could not write the series of patches."""
+
+    exit_code = 19
+    sentence = "the series of patches could not be written"
+    untouched = "no patch was printed"
+
+
 class NotRootError(XloudError):
     """A command that makes or enters a root was not started by root."""
 
@@ -215,8 +223,28 @@ class MirrorError(XloudError):
     untouched = "the mirror that was there is as it was"
 
 
+class UnsupportedReleaseError(XloudError):
+    """The changes are not made for a series of Nova.
+
+    :param version: of the base
+    :param first: the first series that is supported
+    :param last: the last one
+    """
+
+    exit_code = 18
+    sentence = "this Nova is not supported"
+
+    def __init__(self, version: str, first: int, last: int) -> None:
+        super().__init__(
+            f"Nova {version}: nova-xloud supports Nova {first} to {last}. `tree`, `diff` and "
+            "`check` try others with --unsupported; docs/changing-nova.md says how a newer one is "
+            "added"
+        )
+        self.version = version
+
+
 class UnknownBaseError(XloudError):
-    """A base was asked for that is neither known nor a directory.
+    """A base was asked for that is neither known nor a directory or sdist.
 
     :param name: what was asked for
     :param known: the names that are known
@@ -226,7 +254,9 @@ class UnknownBaseError(XloudError):
     sentence = "no such base"
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"{name}: known are {', '.join(known)}, and directories with Nova in them")
+        super().__init__(
+            f"{name}: known are {', '.join(known)}. A directory or an sdist of Nova is a base, too"
+        )
 
 
 class FetchError(XloudError):

@@ -6,8 +6,10 @@ The patches only add lines, apply with ``patch -F0 -p1`` and give the tree's ver
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from nova_xloud.ground.patches import Patch
 from nova_xloud.trees import tree
@@ -16,25 +18,45 @@ CONTEXT = 3
 _NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
+class Step(NamedTuple):
+    """A part of the series: files that one patch changes.
+
+    :ivar name: of the patch
+    :ivar told: the lines of its description, the first one a summary
+    """
+
+    name: str
+    told: list[str]
+    files: list[tree.Ours]
+
+
 def series(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Patch]:
     """Return the patches for files, in the order in which they apply.
 
     :param files: what tree.compose gave
     :param ours: our additions and changes, unless they are the package's own
     """
+    return [
+        Patch(each.name, (_header(each.told) + "".join(map(_difference, each.files))).encode())
+        for each in steps(files, ours)
+    ]
+
+
+def steps(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Step]:
+    """Return the parts of the series: all additions, then each file that is changed.
+
+    :param files: what tree.compose gave
+    :param ours: our additions and changes, unless they are the package's own
+    """
     ours = ours or tree.sources()
     additions = [each for each in files if each.base is None]
-    patches = []
-    if additions:
-        told = ["Files of nova-xloud", "Whole files; Nova has none of these names."]
-        text = "".join(map(_difference, additions))
-        patches.append(Patch("xloud/additions.patch", (_header(told) + text).encode()))
+    told = ["Files of nova-xloud", "Whole files; Nova has none of these names."]
+    found = [Step("xloud/additions.patch", told, additions)] if additions else []
     for each in files:
         if each.base is not None:
             name = f"xloud/{each.path.replace('/', '-')}.patch"
-            told = description(ours / "changes" / each.path)
-            patches.append(Patch(name, (_header(told) + _difference(each)).encode()))
-    return patches
+            found.append(Step(name, description(ours / "changes" / each.path), [each]))
+    return found
 
 
 def description(change: Path) -> list[str]:
@@ -47,7 +69,10 @@ def description(change: Path) -> list[str]:
         if not line.startswith(("#", "..")):
             break
         told = line.lstrip("#.").strip()
-        if told and not told.startswith("weave:"):
+        if told.startswith("weave:"):
+            if " section " in told:
+                break  # the text for that place follows
+        elif told:
             lines.append(told)
     return lines or [f"Entries of nova-xloud in {change.name}"]
 
@@ -62,10 +87,14 @@ def _header(told: Sequence[str]) -> str:
 
 def _difference(file: tree.Ours) -> str:
     """Return a unified diff of a file against its base."""
-    old = (file.base or b"").decode().splitlines(keepends=True)
-    new = file.content.decode().splitlines(keepends=True)
+    old, new = _lines(file.base or b""), _lines(file.content)
     before = "/dev/null" if file.base is None else f"a/{file.path}"
     return f"--- {before}\n+++ b/{file.path}\n" + "".join(_hunks(old, new))
+
+
+def _lines(content: bytes) -> list[str]:
+    """Return the lines of a file, with their newlines: a form feed ends no line."""
+    return re.findall(r"[^\n]*\n|[^\n]+", content.decode())
 
 
 def _hunks(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:

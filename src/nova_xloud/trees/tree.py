@@ -114,8 +114,7 @@ def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Comp
         if there.exists() and there.read_bytes() != addition.read_bytes():
             reason = "is there already, and is another than ours; see docs/hand-patched.md"
             failures.append(Failure(path, DirectoryError(there, reason)))
-        elif not addition.stat().st_size:
-            reason = "an addition must not be empty: a patch cannot make such a file"
+        elif reason := _unfit(addition.read_bytes()):
             failures.append(Failure(path, ChangeError(path, 1, reason)))
         else:
             files.append(Ours(path, None, addition.read_bytes()))
@@ -170,7 +169,9 @@ def _create(directory: Path, files: Sequence[Ours], target: Path, date: int) -> 
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=parent))
     try:
         beside.chmod(0o755)
-        shutil.copytree(directory, beside, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(
+            directory, beside, symlinks=True, dirs_exist_ok=True, ignore=_without_git_link
+        )
         for each in files:
             _put(beside / each.path, each.content)
         _set_dates(beside, files, date)
@@ -178,6 +179,11 @@ def _create(directory: Path, files: Sequence[Ours], target: Path, date: int) -> 
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+
+
+def _without_git_link(parent: str, names: list[str]) -> list[str]:
+    """Leave out the file .git of a linked worktree: the copy would change the worktree's index."""
+    return [name for name in names if name == ".git" and Path(parent, name).is_file()]
 
 
 def _put_in_place(beside: Path, target: Path) -> None:
@@ -193,6 +199,19 @@ def _put_in_place(beside: Path, target: Path) -> None:
         raise DirectoryError(target, "was made by someone else meanwhile") from error
 
 
+def _unfit(addition: bytes) -> str:
+    """Return why a file cannot be an addition; "" if it can."""
+    if not addition:
+        return "an addition must not be empty: a patch cannot make such a file"
+    try:
+        addition.decode()
+    except UnicodeDecodeError:
+        return "an addition must be UTF-8"
+    if addition.startswith(b"\xef\xbb\xbf") or b"\r" in addition:
+        return "an addition must have no byte order mark and no carriage return"
+    return ""
+
+
 def _weave_file(base: bases.Base, file: Path, change: bytes, path: str) -> Ours | None:
     """Return the woven file; None if the change is not for this release."""
     if not file.exists():
@@ -200,10 +219,11 @@ def _weave_file(base: bases.Base, file: Path, change: bytes, path: str) -> Ours 
             return None
         raise DirectoryError(file, f"Nova {base.version} has no such file")
     content = file.read_bytes()
-    woven = weave(content, change, path=path, series=base.series, release=base.version)
+    series, point, release = base.series, base.point, base.version
+    woven = weave(content, change, path=path, series=series, point=point, release=release)
     pristine = content
     if woven == content:
-        pristine = unweave(content, change, path=path, series=base.series, release=base.version)
+        pristine = unweave(content, change, path=path, series=series, point=point, release=release)
     return Ours(path, pristine, woven) if woven != pristine else None
 
 
@@ -223,9 +243,7 @@ def _update(files: Sequence[Ours], target: Path, date: int) -> list[str]:
         raise DirectoryError(target, "is not empty, and has nothing of ours")
     for each in files:
         file = target / each.path
-        if each.base is not None and (
-            not file.exists() or without_marked(file.read_bytes(), path=each.path) != each.base
-        ):
+        if each.base is not None and not _is_of(file, each):
             raise DirectoryError(target, f"is not empty, and {each.path} in it is not this base's")
     different = [
         each
@@ -236,6 +254,14 @@ def _update(files: Sequence[Ours], target: Path, date: int) -> list[str]:
         _put(target / each.path, each.content)
         os.utime(target / each.path, (date, date))
     return [each.path for each in different]
+
+
+def _is_of(file: Path, ours: Ours) -> bool:
+    """Say whether a file is that of the base, apart from marked lines."""
+    try:
+        return without_marked(file.read_bytes(), path=ours.path) == ours.base
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
 
 
 def _put(file: Path, content: bytes) -> None:

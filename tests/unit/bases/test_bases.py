@@ -16,7 +16,6 @@ from nova_xloud import bases
 from nova_xloud.bases import releases
 from nova_xloud.ground import cache
 from nova_xloud.ground.errors import (
-    DirectoryError,
     HashError,
     MissingToolError,
     NetworkError,
@@ -204,26 +203,6 @@ def test_a_directory_is_a_base(nova: Path) -> None:
     with bases.opened(str(nova)) as (base, directory):
         assert directory == nova
     assert base[:3] == (str(nova), "34.9.0", 34)
-
-
-def test_a_debian_directory_tells_the_version_of_the_package(nova: Path) -> None:
-    (nova / "debian").mkdir()
-    (nova / "debian" / "changelog").write_text(
-        "nova (2:31.0.0-6+deb13u2) trixie-security; urgency=high\n\n  * Fix.\n\n"
-        " -- A B <a@b.example>  Fri, 06 Feb 2026 09:34:57 +0000\n\n"
-        "nova (2:30.0.0-1) unstable; urgency=low\n\n -- A <a@b.example>  Mon, 01 Jan 2024"
-        " 00:00:00 +0000\n"
-    )
-    base = bases.describe(nova)
-    assert base[1:4] == ("2:31.0.0-6+deb13u2", 31, 1770370497)
-
-
-@pytest.mark.parametrize("text", [None, "Name: neutron\nVersion: 1.0\n"])
-def test_another_directory_is_none(tmp_path: Path, text: str | None) -> None:
-    if text:
-        (tmp_path / "PKG-INFO").write_text(text)
-    with pytest.raises(DirectoryError, match="no source of Nova"):
-        bases.describe(tmp_path)
 
 
 def test_the_bases_that_are_checked_are_the_releases_and_all_debians() -> None:

@@ -96,15 +96,99 @@ def test_check_of_what_fits_exits_0(nova: Path, ours: Path) -> None:
 
 
 def test_check_counts_a_base_that_cannot_be_had(ours: Path) -> None:
-    result = run("check", "0.0.0")
+    result = run("check", "29.9.9")
     assert result.exit_code == 1
-    assert "0.0.0: no such base: 0.0.0: known are" in result.output
+    assert "29.9.9: no such base: 29.9.9: known are" in result.output
 
 
 def test_an_unknown_base_has_its_own_exit_code(tmp_path: Path) -> None:
-    result = run("tree", "0.0.0", tmp_path / "out")
+    result = run("tree", "29.9.9", tmp_path / "out")
     assert result.exit_code == errors.UnknownBaseError.exit_code
-    assert "nova-xloud: no such base: 0.0.0: known are 26.2.2" in result.output
+    assert "nova-xloud: no such base: 29.9.9: known are 26.2.2" in result.output
+    assert "A directory or an sdist of Nova is a base, too" in result.output
+
+
+@pytest.mark.parametrize("version", ["25.3.0", "35.0.0", "12.0.0"])
+def test_an_unsupported_nova_is_refused_by_name_and_by_directory_alike(
+    nova: Path, ours: Path, tmp_path: Path, version: str
+) -> None:
+    (nova / "PKG-INFO").write_text(f"Name: nova\nVersion: {version}\n")
+    told = f"this Nova is not supported: Nova {version}: nova-xloud supports Nova 26 to 34."
+    for base in (version, nova):
+        for words in (["tree", base, tmp_path / "out"], ["diff", base]):
+            result = run(*words)
+            assert result.exit_code == errors.UnsupportedReleaseError.exit_code
+            assert told in result.stderr
+            assert result.stdout == ""
+        result = run("check", base)
+        assert result.exit_code == 1
+        assert told in result.output
+    assert not (tmp_path / "out").exists()
+    assert run("check", nova, "--unsupported").exit_code == 0
+    assert run("tree", nova, tmp_path / "out", "--unsupported").exit_code == 0
+
+
+def test_a_version_is_for_one_source_of_the_users(nova: Path, ours: Path) -> None:
+    for words in (["29.4.0"], [nova, nova], []):
+        result = run("check", *words, "--version", "29.4.0")
+        assert result.exit_code == 2
+        assert "--version is for one base, which is a directory or an sdist" in result.output
+    (nova / "PKG-INFO").unlink()
+    result = run("check", nova)
+    assert "nothing in it tells the version of Nova: give --version X.Y.Z" in result.output
+    result = run("check", nova, "--version", "34.9.0")
+    assert result.exit_code == 0
+    assert f"{nova} (Nova 34.9.0): 3 files, all fit" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (NOVA_FILE.replace("\n", "\r\n").encode(), "line 1: has a carriage return"),
+        (b"\xef\xbb\xbf" + NOVA_FILE.encode(), "line 1: begins with a byte order mark"),
+        (NOVA_FILE.replace("Manages", "G\u00e8re").encode("latin-1"), "line 7: is not UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    nova: Path, ours: Path, tmp_path: Path, content: bytes, told: str
+) -> None:
+    (nova / PATH).write_bytes(content)
+    for words in (["tree", nova, tmp_path / "out"], ["diff", nova], ["diff", nova, "--for", "git"]):
+        result = run(*words)
+        assert result.exit_code == errors.AnchorError.exit_code
+        assert f"{PATH}: {told}" in result.stderr
+        assert "(Nova 34.9.0)" in result.stderr
+    assert (nova / PATH).read_bytes() == content
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_series_of_an_sdist_says_what_it_is_for(nova: Path, ours: Path) -> None:
+    assert "Note: these patches fit the sdist." in run("diff", nova).stderr
+    assert "Nova's repository should have" in run("diff", nova, "--for", "git").stderr
+
+
+def test_the_source_of_a_distribution_has_no_series_for_git(nova: Path, ours: Path) -> None:
+    (nova / "debian").mkdir()
+    (nova / "debian/changelog").write_text(
+        "nova (2:34.9.0-1) sid; urgency=low\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n"
+    )
+    assert run("diff", nova).exit_code == 0
+    result = run("diff", nova, "--for", "git")
+    assert result.exit_code == 2
+    assert "is the source package of a distribution" in result.stderr
+
+
+def test_patches_that_may_not_be_applied_are_told(nova: Path, ours: Path) -> None:
+    (nova / "PKG-INFO").unlink()
+    (nova / "debian/patches").mkdir(parents=True)
+    (nova / "debian/changelog").write_text(
+        "nova (2:34.9.0-1) sid; urgency=low\n\n -- A <a@b.c>  Mon, 01 Jan 2024 00:00:00 +0000\n"
+    )
+    (nova / "debian/patches/series").write_text("# first\n\nb.patch # second\nc.patch\n")
+    assert "series names 2 patches, and nothing tells" in run("diff", nova).stderr
+    (nova / ".pc").mkdir()
+    (nova / ".pc/applied-patches").write_text("b.patch\nc.patch\n")
+    assert run("diff", nova).stderr == ""
 
 
 def test_a_place_that_cannot_be_written_to_is_named(nova: Path, ours: Path) -> None:

@@ -79,6 +79,21 @@ def test_a_patch_is_described_by_its_change_file(nova: Path, ours: Path) -> None
     assert setup.content.startswith(b"Description: Our validators.\nAuthor")
 
 
+def test_the_text_for_a_section_is_no_description(tmp_path: Path) -> None:
+    change = tmp_path / "index.rst"
+    change.write_text('.. weave: after section "Title"\n.. toctree::\n\n   page\n')
+    assert quilt.description(change) == ["Entries of nova-xloud in index.rst"]
+    change.write_text(".. Says why.\n" + change.read_text())
+    assert quilt.description(change) == ["Says why."]
+
+
+def test_a_form_feed_ends_no_line(nova: Path, ours: Path) -> None:
+    (nova / PATH).write_text(NOVA_FILE.replace("import os\n", "import os\n\f\n# \x1c \u2028\n"))
+    files, patches = series(nova)
+    apply(patches, nova)
+    assert (nova / PATH).read_bytes() == files[0].content
+
+
 def test_the_series_is_the_same_every_time(nova: Path, ours: Path) -> None:
     assert series(nova) == series(nova)
 
