@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 TARGETS ?= debian-13 el9 29.4.0-wheel
-DEEP_RELEASES ?= 29.4.0 31.3.1 34.0.0
+# Releases, or a part that src/nova_xloud/bases/releases.toml gives to some.
+DEEP_RELEASES ?= deep
 SEEDS ?= 1-20
 # Python makes no virtualenv below a directory with a colon in its name.
 VENV := $(if $(findstring :,$(CURDIR)),$(HOME)/.cache/nova-xloud/venv-$(firstword $(shell pwd | sha256sum)),.venv)
@@ -29,7 +30,7 @@ SHOWN := -vv --durations=15 --durations-min=5
 
 .PHONY: help setup packages mirror test test-fast lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
 	test-nova-ours test-nova-walks test-nova-without test-nova-docs \
-	test-packages test-rpm-wheel test-packages-all test-system test-system-core lint bench bench-system clean
+	test-packages test-rpm-wheel test-packages-all test-system test-system-core lint new-base bench bench-system clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
@@ -88,7 +89,7 @@ test-all: IMPORTS := --all-pinned
 test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
 
 test-fast: lint test-unit ## what to run first and often: lint, unit tests, the weave of one base (root; 90 seconds)
-	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k 29.4.0
+	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k $$($(BIN)/python -m tests.nova.releases main)
 
 test-unit: setup ## the builder's own tests: no network (root)
 	$(BIN)/python -m pytest $(MARKS) tests/unit
@@ -97,22 +98,22 @@ test-bases: setup ## the real bases: every anchor holds in each of them; sources
 	$(BIN)/python -m pytest $(MARKS) tests/bases
 	$(BIN)/python -m tests.nova.imports $(IMPORTS)
 
-test-nova: setup ## our tests on 29.4.0 and 34.0.0, Nova's of what we touch, style, servers without a floor, coverage (root)
-	$(BIN)/python -m tests.nova.style --release 34.0.0
-	$(BIN)/python -m tests.nova.run --release 29.4.0 --against-base
-	$(BIN)/python -m tests.nova.run --release 34.0.0 --suite ours --against-base
-	$(BIN)/python -m tests.nova.pristine --release 29.4.0
-	$(BIN)/python -m tests.nova.settle --release 29.4.0
+test-nova: setup ## our tests on the main and the newest release, Nova's of what we touch, style, servers without a floor, coverage (root)
+	$(BIN)/python -m tests.nova.style --release newest
+	$(BIN)/python -m tests.nova.run --release main --against-base
+	$(BIN)/python -m tests.nova.run --release newest --suite ours --against-base
+	$(BIN)/python -m tests.nova.pristine --release main
+	$(BIN)/python -m tests.nova.settle --release main
 	$(BIN)/python -m tests.nova.covered
 
-test-nova-ours: setup ## our tests on all nine releases, with native threads where Nova can, style on 29.4.0 too (root)
+test-nova-ours: setup ## our tests on all releases, with native threads where Nova can, style on the main one too (root)
 	$(BIN)/python -m tests.nova.style
 	$(BIN)/python -m tests.nova.run --suite ours --all-pinned --against-base
-	$(BIN)/python -m tests.nova.run --suite ours --release 33.0.2 --release 34.0.0 --threading --against-base
+	$(BIN)/python -m tests.nova.run --suite ours --all-pinned --threading --against-base
 	$(BIN)/python -m tests.nova.settle
 
-test-nova-walks: setup ## random walks of operations and faults on 29.4.0, one for each of SEEDS (root)
-	NOVA_XLOUD_SEEDS=$(SEEDS) $(BIN)/python -m tests.nova.run --release 29.4.0 \
+test-nova-walks: setup ## random walks of operations and faults on the main release, one for each of SEEDS (root)
+	NOVA_XLOUD_SEEDS=$(SEEDS) $(BIN)/python -m tests.nova.run --release main \
 	    --test nova.tests.functional.libvirt.test_vcpu_current_chaos
 
 test-nova-without: setup ## each change, taken out alone, makes a test fail (root)
@@ -160,6 +161,9 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 	    -o -type f -print0 | \
 	    xargs -0 awk 'FNR == 1 && /^#! *\/(usr\/)?bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' | \
 	    xargs -d '\n' shellcheck
+
+new-base: setup ## a new release of Nova, VERSION=X.Y.Z: its hash, its libraries, the check, our tests; says what broke (root)
+	$(BIN)/python -m tests.nova.new_base $(VERSION) $(if $(CODENAME),--codename "$(CODENAME)")
 
 bench: setup ## build time and size, cold, warm and unchanged, as ratios against Debian's own nova and stdeb (root)
 	$(BIN)/python -m tests.bench $(TARGETS)

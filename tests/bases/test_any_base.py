@@ -20,8 +20,9 @@ import pytest
 from nova_xloud import bases
 from nova_xloud.bases import distributions
 from nova_xloud.trees import tree
+from tests.nova.releases import of
 
-MAIN = "29.4.0"
+(MAIN,) = of("main")
 #: The files that pbr adds to an sdist.
 OF_AN_SDIST = ("AUTHORS", "ChangeLog", "PKG-INFO", "nova.egg-info")
 

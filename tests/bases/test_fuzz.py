@@ -13,9 +13,10 @@ from nova_xloud.trees import tree
 from tests.fuzz import textual
 from tests.fuzz.fuzz import Base, Outcome, fuzz, fuzz_texts
 from tests.fuzz.mutation import KINDS
+from tests.nova.releases import of
 
 #: The ends of the range, and the release that most tests run on.
-RELEASES = ("26.3.0", "29.4.0", "34.0.0")
+RELEASES = of("oldest", "main", "newest")
 SEEDS = os.environ.get("NOVA_XLOUD_FUZZ_SEEDS", "1")
 COUNT = int(os.environ.get("NOVA_XLOUD_FUZZ_COUNT", "400"))
 

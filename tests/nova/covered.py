@@ -13,6 +13,7 @@ import click
 
 from nova_xloud.trees import tree as trees
 from tests.nova.environment import NovaEnvironment
+from tests.nova.releases import of
 from tests.nova.runs import BrokenTreeError, loadable, make_metadata, suites, weave_tree
 from tests.nova.workplace import workplace
 
@@ -66,7 +67,7 @@ def shares(told: str, paths: list[str]) -> dict[str, float]:
 
 
 @click.command()
-@click.option("--release", default="29.4.0", show_default=True)
+@click.option("--release", default=of("main")[0], show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the tree and logs there")
 def main(release: str, keep: Path | None) -> None:
     """Measure the branch coverage of our modules; exit 1 if that of one is less than 95 %."""

@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 
 from nova_xloud.trees import tree as trees
+from tests.nova import releases as releases_
 from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
 from tests.nova.workplace import workplace
 
-RELEASES = ("29.4.0", "34.0.0")
 # Where the documents are -> what must be in which of the pages that are built.
 EXPECTED = {
     "doc": {
@@ -84,7 +84,7 @@ def prepare(environment: NovaEnvironment, tree: Path, log: Path) -> None:
 
 
 @click.command()
-@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
+@releases_.option("main", "newest")
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(releases: tuple[str, ...], keep: Path | None) -> None:
     """Build the documents of woven trees; exit 1 if there is a warning, or ours are not there."""

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nova_xloud.ground import cache, root
+from tests.nova.releases import newest_of, series_of
 
 HERE = Path(__file__).resolve().parent
 PINS = HERE / "pins"
@@ -60,9 +61,8 @@ class NoEnvironmentError(Exception):
 
 
 def pinned_releases(place: Path = PINS) -> list[str]:
-    """Return the releases that have a pinned environment, oldest first."""
-    names = (path.stem for path in place.glob("*.txt"))
-    return sorted(names, key=lambda name: [int(part) for part in name.split(".")])
+    """Return the releases that have a pinned environment, oldest first: one of each series."""
+    return [name for series, name in newest_of().items() if (place / f"{series}.txt").exists()]
 
 
 def requirements(pins: Path) -> list[str]:
@@ -96,7 +96,7 @@ class NovaEnvironment:
             self.variables["OS_NOVA_DISABLE_EVENTLET_PATCHING"] = "True"
         self.recipe = DOCUMENTS_RECIPE if documents else RECIPE
         place = PINS / "docs" if documents else PINS
-        self.pins = place / f"{release}.txt"
+        self.pins = place / f"{self._series}.txt"
         if not self.pins.exists():
             known = ", ".join(pinned_releases(place))
             raise NoEnvironmentError(f"no pinned environment for {release}; there are: {known}")
@@ -107,7 +107,7 @@ class NovaEnvironment:
 
     @property
     def _series(self) -> int:
-        return int(self.release.partition(".")[0])
+        return series_of(self.release)
 
     def can_run(self, pattern: str) -> bool:
         """Say whether Nova has an environment of this kind for tests of a name."""
@@ -147,7 +147,7 @@ class NovaEnvironment:
             f"{{ {there}/bin/python -m compileall -q {there}/lib || true; }}"
         )
         (made / "venv").mkdir()
-        command = [*self._nspawn(), "--resolv-conf=copy-host", *_client_settings()]
+        command = [*self._nspawn(), "--resolv-conf=copy-host", *client_settings()]
         command += [root.bind(made / "venv", there), root.bind(PINS, "/pins", "--bind-ro")]
         with log.open("w") as out:
             done = subprocess.run(
@@ -181,7 +181,7 @@ class NovaEnvironment:
         """
         there = f"/venv/{self.key}"
         words = [f"{there}/bin/python" if word == "python" else word for word in argv]
-        network = ["--resolv-conf=copy-host", *_client_settings()]
+        network = ["--resolv-conf=copy-host", *client_settings()]
         arguments = [*self._nspawn(), *(network if online else ["--private-network"])]
         arguments += [root.bind(tree, "/tree"), root.bind(venv or self.venv, there)]
         setting = {**self.variables, **(variables or {})}
@@ -195,16 +195,20 @@ class NovaEnvironment:
             ).returncode
 
     def _nspawn(self) -> list[str]:
-        """Return the command that enters the root; all that it writes there is thrown away.
-
-        For systemd-nspawn the root is read-only then: several commands can be in it at a time. The
-        container ends with this process, also when this process is killed.
-        """
-        options = ["--volatile=overlay", "--as-pid2", "--console=pipe"]
-        return [*root.TIED, *root.NSPAWN, f"--directory={self.root}", *options]
+        return entering(self.root)
 
 
-def _client_settings() -> list[str]:
+def entering(directory: Path) -> list[str]:
+    """Return the command that enters a root; all that it writes there is thrown away.
+
+    For systemd-nspawn the root is read-only then: several commands can be in it at a time. The
+    container ends with this process, also when this process is killed.
+    """
+    options = ["--volatile=overlay", "--as-pid2", "--console=pipe"]
+    return [*root.TIED, *root.NSPAWN, f"--directory={directory}", *options]
+
+
+def client_settings() -> list[str]:
     """Carry the host's package-client settings (proxy, certificates) into the root."""
     wanted = {name: os.environ[name] for name in _PROXIES if name in os.environ}
     wanted |= {

@@ -12,12 +12,11 @@ from pathlib import Path
 import click
 
 from nova_xloud.trees import tree as trees
+from tests.nova import releases as releases_
 from tests.nova.environment import HERE, NovaEnvironment, pinned_releases
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
 from tests.nova.workplace import workplace
 
-#: The releases whose environments `make test-nova` needs anyway.
-RELEASES = ("29.4.0", "34.0.0")
 #: Where the modules are that belong to no package of Nova's.
 TOOLS = "tools/xloud/"
 #: Nova's tests change the process when they are imported: they come last.
@@ -73,7 +72,8 @@ def check(release: str, work: Path) -> int:
 
 
 @click.command()
-@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
+# The releases whose environments `make test-nova` needs anyway.
+@releases_.option("main", "newest")
 @click.option("--all-pinned", is_flag=True, help="every release that has a pinned environment")
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(releases: tuple[str, ...], all_pinned: bool, keep: Path | None) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 import click
 
 from nova_xloud import bases
+from tests.nova import releases as releases_
 from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
 from tests.nova.workplace import workplace
 
-RELEASES = ("29.4.0", "34.0.0")
 FUNCTIONAL = "nova/tests/functional"
 # What the tests need on the base: they import nothing of ours.
 FILES = (
@@ -90,7 +90,7 @@ def compare(release: str, work: Path) -> int:
 
 
 @click.command()
-@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
+@releases_.option("main", "newest")
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(releases: tuple[str, ...], keep: Path | None) -> None:
     """Compare servers without a floor with pristine Nova's; exit 1 if anything differs."""

@@ -15,11 +15,12 @@ from pathlib import Path
 import click
 
 from nova_xloud import bases
-from tests.nova.environment import NovaEnvironment, pinned_releases
+from tests.nova import releases as releases_
+from tests.nova.environment import THREADING_SINCE, NovaEnvironment, pinned_releases
+from tests.nova.releases import series_of
 from tests.nova.runs import PARTS, Outcome, passes_alone, run_suite, suites, weave_tree
 from tests.nova.workplace import workplace
 
-RELEASES = ("29.4.0", "34.0.0")
 DEFAULT = ("ours", "touched")
 
 
@@ -133,8 +134,8 @@ def has_test(tree: Path, test: str) -> bool:
 @click.option(
     "--test", "tests", multiple=True, metavar="REGEX", help="what a test's id begins with, no suite"
 )
-@click.option("--release", "releases", multiple=True, help=f"default: {', '.join(RELEASES)}")
-@click.option("--all-pinned", is_flag=True, help="every release that has a pinned environment")
+@releases_.option("main", "newest")
+@click.option("--all-pinned", is_flag=True, help="one release of each series")
 @click.option("--against-base", is_flag=True, help="look whether what fails does on the base too")
 @click.option("--threading", is_flag=True, help="native threads instead of eventlet (33 and later)")
 @click.option("--workers", default=2, show_default=True, help="stestr processes")
@@ -152,7 +153,10 @@ def main(
     """Run suites of Nova's test tree on woven trees; exit 1 if a test fails."""
     patterns = chosen_patterns(names, tests)
     ours = suites()["ours"]
-    wanted = tuple(pinned_releases()) if all_pinned else releases or RELEASES
+    wanted = releases
+    if all_pinned:
+        first = THREADING_SINCE if threading else 0
+        wanted = tuple(each for each in pinned_releases() if series_of(each) >= first)
     passed = failed = skipped = 0
     broken = False
     with workplace("tests", keep) as work:

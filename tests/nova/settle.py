@@ -13,11 +13,11 @@ import click
 
 from nova_xloud import bases
 from nova_xloud.trees import tree as trees
+from tests.nova import releases as releases_
 from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import run_suite
 from tests.nova.workplace import workplace
 
-RELEASES = ("26.3.0", "29.4.0", "34.0.0")
 COMMAND = "tools/xloud"
 TEST = "nova/tests/functional/test_xloud_settle.py"
 
@@ -46,7 +46,7 @@ def failures(release: str, work: Path, workers: int) -> int:
 
 
 @click.command()
-@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
+@releases_.option("oldest", "main", "newest")
 @click.option("--workers", default=2, show_default=True)
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")
 def main(releases: tuple[str, ...], workers: int, keep: Path | None) -> None:

@@ -13,11 +13,11 @@ import click
 
 from nova_xloud import bases
 from nova_xloud.trees import tree as trees
+from tests.nova import releases as releases_
 from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, weave_tree
 from tests.nova.workplace import workplace
 
-RELEASES = ("29.4.0", "34.0.0")
 # Nova does not let it check these (.pre-commit-config.yaml).
 _OTHER = ("doc/", "releasenotes/", "tools/")
 _FORMAT = "%(path)s\t%(row)d\t%(code)s %(text)s"
@@ -67,7 +67,7 @@ def check(release: str, work: Path) -> int:
 
 
 @click.command()
-@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
+@releases_.option("main", "newest")
 def main(releases: tuple[str, ...]) -> None:
     """Check the style of woven trees as Nova does; exit 1 if there is anything new."""
     with workplace("style") as work:

@@ -19,7 +19,7 @@ from tests.packages import labs
 from tests.packages.container import Container
 
 TARGET = "el9"
-BASE = "29.4.0"
+BASE = targets.get(TARGET).base
 #: Installs what is in /srv/mirror where no service runs, and checks that all is well.
 OFFLINE = (
     "rpm --import /srv/mirror/RPM-GPG-KEY-nova-xloud && dnf -y install --allowerasing "
@@ -27,7 +27,7 @@ OFFLINE = (
 )
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
-PINS = REPOSITORY / f"tests/nova/pins/{BASE}.txt"
+PINS = REPOSITORY / f"tests/nova/pins/{BASE.partition('.')[0]}.txt"
 MACROS = REPOSITORY / "rpm/el9.macros"
 #: What configures the lab, in the container.
 SCRIPTS = (
