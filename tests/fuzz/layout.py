@@ -304,7 +304,12 @@ def formatted(woven: Woven, site: Site, rng: random.Random) -> Mutation | None:
     for name, value in settings.items():
         command += ["--config", f"{name}={value}"]
     done = subprocess.run(command, input=woven.base, check=True, capture_output=True, text=True)
-    either = tabs or any(each.kind == "elements" for each in woven.sites)
+    # Our lines may get too long at a deeper place.
+    either = (
+        tabs
+        or settings["indent-width"] == 8
+        or any(each.kind == "elements" for each in woven.sites)
+    )
     verdict = Verdict.EITHER if either else Verdict.WOVEN
     return Mutation(woven.text, verdict, done.stdout.encode())
 

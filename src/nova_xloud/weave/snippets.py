@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from nova_xloud.ground.errors import ChangeError
+from nova_xloud.weave.anchors import UnfitError
 from nova_xloud.weave.marks import indent_of, mark
 from nova_xloud.weave.source import DEFINITIONS, Display, Function, Source, is_docstring
 
@@ -105,6 +106,8 @@ def _shifted(change: Source, text: Sequence[str], start: int, shift: int) -> lis
     """Return lines moved right (or left) and marked, once they are fit for Nova.
 
     :param start: the number of the first, for messages
+    :raises ChangeError: if a line cannot go into Nova
+    :raises UnfitError: if a line gets too long at this place
     """
     shifted = []
     for number, line in enumerate(text, start):
@@ -118,11 +121,15 @@ def _shifted(change: Source, text: Sequence[str], start: int, shift: int) -> lis
             raise ChangeError(change.path, number, "a backslash at the end could not be marked")
         if indent_of(line) + shift < 0:
             raise ChangeError(change.path, number, "a continued line starts left of its statement")
-        line = mark(" " * (indent_of(line) + shift) + line.strip())
-        if len(line) > LONGEST_LINE:
-            reason = f"woven it is {len(line)} columns wide, {LONGEST_LINE} at most"
+        woven = mark(" " * (indent_of(line) + shift) + line.strip())
+        if len(woven) > LONGEST_LINE:
+            reason = f"woven it is {len(woven)} columns wide, {LONGEST_LINE} at most"
+            if len(mark(line.rstrip())) <= LONGEST_LINE:
+                raise UnfitError(
+                    f"is so deep that line {number} of the change is too long: {reason}"
+                )
             raise ChangeError(change.path, number, reason)
-        shifted.append(line)
+        shifted.append(woven)
     return shifted
 
 

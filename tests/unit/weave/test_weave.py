@@ -777,6 +777,17 @@ def test_a_file_is_limited_by_its_releases() -> None:
     check_woven("a = 1\n", change, "a = 1\nB = 2  # xloud\n", series=31)
 
 
+# -- places that are deep ----------------------------------------------------------------------
+
+
+def test_a_line_that_gets_too_long_at_its_place_is_refused_with_the_anchor() -> None:
+    change = f"@before('g')\ndef f(a):\n    a('{'x' * 50}')\n"
+    assert weave("def f(a):\n    g()\n", change)
+    reason = "f: is so deep that line 4 of the change is too long: woven it is 84 columns wide"
+    with pytest.raises(AnchorError, match=reason):
+        weave(f"def f(a):\n    if a:\n{' ' * 20}g()\n", change)
+
+
 # -- what the language does not have -----------------------------------------------------------
 
 
