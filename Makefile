@@ -29,7 +29,7 @@ IMPORTS :=
 SHOWN := -vv --durations=15 --durations-min=5
 
 .PHONY: help setup packages mirror test test-fast lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
-	test-nova-ours test-nova-walks test-nova-without test-nova-docs \
+	test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-floors \
 	test-packages test-rpm-wheel test-packages-all test-system test-system-core lint new-base bench bench-system clean
 
 help: ## this list
@@ -86,7 +86,7 @@ lane-containers lane-processor:
 
 test-all: MARKS :=
 test-all: IMPORTS := --all-pinned
-test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-all ## every test there is, those marked slow too (root; half a day)
+test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-all test-nova-floors ## every test there is, those marked slow too (root; half a day)
 
 test-fast: lint test-unit ## what to run first and often: lint, unit tests, the weave of one base (root; 90 seconds)
 	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k $$($(BIN)/python -m tests.nova.releases main)
@@ -127,9 +127,7 @@ test-nova-all: setup ## the wide run: whole packages, and servers without a floo
 	    $(DEEP_RELEASES:%=--release %)
 	$(BIN)/python -m tests.nova.pristine $(DEEP_RELEASES:%=--release %)
 
-.PHONY: test-nova-floors
-test-all: test-nova-floors
-test-nova-floors: setup ## Nova's functional tests with a floor on every flavor, on 29.4.0 and 34.0.0 (root; an hour each)
+test-nova-floors: setup ## Nova's functional tests with a floor on every flavor, on the main and the newest release (root; an hour each)
 	$(BIN)/python -m tests.nova.floors
 
 test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers (root)

@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import click
 
+from tests.nova import releases as releases_
 from tests.nova.environment import HERE, NovaEnvironment
 from tests.nova.run import chosen_patterns, describe, say_idle, wrong_of
 from tests.nova.runs import BrokenTreeError, run_suite, suites, weave_tree
 from tests.nova.workplace import workplace
 
-RELEASES = ("29.4.0", "34.0.0")
 SUITE = "floors"
 MODULE = "nova/tests/xloud_every_floor.py"
 CALLED_BY = "nova/tests/functional/__init__.py"
@@ -137,7 +137,7 @@ def failures(release: str, work: Path, workers: int, tests: tuple[str, ...]) -> 
 
 
 @click.command()
-@click.option("--release", "releases", multiple=True, default=RELEASES, show_default=True)
+@releases_.option("main", "newest")
 @click.option("--test", "tests", multiple=True, metavar="REGEX", help="the beginning of test ids")
 @click.option("--workers", default=2, show_default=True, help="stestr processes")
 @click.option("--keep", type=click.Path(path_type=Path), help="keep the trees and logs there")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nova_xloud import tree as trees
+from nova_xloud.trees import tree as trees
 from tests.nova import environment, floors, run, runs
 from tests.nova.floors import Notes
 
