@@ -17,8 +17,6 @@ UNIT = Path(__file__).parent
 #: Modules without a test module of their own, and the module whose tests cover them.
 THROUGH = {
     "bases/base": "bases",
-    "bases/distributions": "apt",
-    "bases/releases": "bases",
     "cli/report": "outdated",
     "weave/anchors": "weave",
     "weave/limits": "weave",
