@@ -88,7 +88,7 @@ test-all: MARKS :=
 test-all: IMPORTS := --all-pinned
 test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-all test-nova-floors ## every test there is, those marked slow too (root; half a day)
 
-test-fast: lint test-unit ## what to run first and often: lint, unit tests, the weave of one base (root; 90 seconds)
+test-fast: lint test-unit ## what to run first and often: lint, unit tests, the weave of one base (root; three minutes)
 	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k $$($(BIN)/python -m tests.nova.releases main)
 
 test-unit: setup ## the builder's own tests: no network (root)
