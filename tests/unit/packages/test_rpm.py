@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tarfile
@@ -14,6 +15,7 @@ from nova_xloud.ground.patches import Patch
 from nova_xloud.packages import builds, rpm, targets
 
 PACKAGING = Path(__file__).parents[3] / "rpm"
+TREE = PACKAGING.parent / "src/nova_tree"
 TARGET = targets.get("el9")
 DATE = 1761576201
 REQUIRES = """\
@@ -76,6 +78,25 @@ def test_the_spec_names_what_lies_among_the_sources(spec: Path) -> None:
     named = re.findall(r"^(?:Source|Patch)\d+: +(.*)$", spec.read_text(), re.MULTILINE)
     assert sorted(named) == sorted(each.name for each in (spec.parents[1] / "SOURCES").iterdir())
     assert {"nova.tar.gz", "el9.macros", "10-xloud.yaml", "restart-services"} < set(named)
+
+
+def words(text: str) -> str:
+    """Return a text without its lines, and without the marks of comments."""
+    return " ".join(re.sub("^# ?", "", text, flags=re.MULTILINE).split())
+
+
+def test_the_policy_file_says_what_the_policies_in_the_tree_say() -> None:
+    module = TREE / "additions/nova/policies/xloud_adjust.py"
+    descriptions = [
+        keyword.value.value
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "description" and isinstance(keyword.value, ast.Constant)
+    ]
+    shipped = words((PACKAGING / rpm.POLICY).read_text())
+    assert len(descriptions) == shipped.count('"os_compute_api:xloud:')
+    assert [each for each in descriptions if words(str(each)) not in shipped] == []
 
 
 def test_patches_keep_their_order(spec: Path) -> None:
