@@ -149,14 +149,7 @@ class NovaEnvironment:
         (made / "venv").mkdir()
         command = [*self._nspawn(), "--resolv-conf=copy-host", *client_settings()]
         command += [root.bind(made / "venv", there), root.bind(PINS, "/pins", "--bind-ro")]
-        with log.open("w") as out:
-            done = subprocess.run(
-                [*command, "sh", "-c", script],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-        if done.returncode:
+        if run_script(command, script, log):
             raise NoEnvironmentError(f"installing the libraries of {self.release}: see {log}")
 
     def run(
@@ -206,6 +199,21 @@ def entering(directory: Path) -> list[str]:
     """
     options = ["--volatile=overlay", "--as-pid2", "--console=pipe"]
     return [*root.TIED, *root.NSPAWN, f"--directory={directory}", *options]
+
+
+def run_script(command: Sequence[str], script: str, log: Path) -> int:
+    """Run a shell script in a root; return its exit code.
+
+    :param command: enters the root
+    :param log: a file that is written anew with the output
+    """
+    with log.open("w") as out:
+        return subprocess.run(
+            [*command, "sh", "-c", script],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        ).returncode
 
 
 def client_settings() -> list[str]:

@@ -55,7 +55,7 @@ def failures(environment: NovaEnvironment, tree: Path, log: Path) -> dict[str, s
 
 
 def check(release: str, work: Path) -> int:
-    """Import what is ours in one release; print and count what fails."""
+    """Import our modules and the changed ones in one release; print and count the failures."""
     environment = NovaEnvironment(release)
     click.echo(f"{release}: preparing the environment")
     environment.prepare()

@@ -20,8 +20,9 @@ import click
 from nova_xloud.bases import sdists
 from nova_xloud.ground import cache
 from nova_xloud.ground.errors import XloudError
+from nova_xloud.ground.files import put
 from tests.nova import pinning
-from tests.nova.releases import TABLE, series_of
+from tests.nova.releases import TABLE, numbers, series_of
 from tests.nova.workplace import workplace
 
 REPORTS = Path("dist/reports")
@@ -47,7 +48,7 @@ class Row(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step, and what came of it.
+    """A step, and its result.
 
     :ivar broke: why it failed; "" if it did not
     """
@@ -71,7 +72,7 @@ def with_release(text: str, row: Row) -> str:
             raise ValueError(f"releases.toml pins another hash of {row.version}")
         return text
     siblings = [each for each in table if series_of(each) == series_of(row.version)]
-    newest = max([row.version, *siblings], key=_numbers)
+    newest = max([row.version, *siblings], key=numbers)
     line = (
         f'"{row.version}" = {{ codename = "{row.codename}", python = "{row.python}", '
         f'sha256 = "{row.sha256}"{"" if newest == row.version else ", checked = false"} }}'
@@ -82,14 +83,14 @@ def with_release(text: str, row: Row) -> str:
         found = _ROW.match(each)
         if found is None:
             continue
-        if not last or _numbers(found[1]) < _numbers(row.version):
-            last = index + (_numbers(found[1]) < _numbers(row.version))
+        if not last or numbers(found[1]) < numbers(row.version):
+            last = index + (numbers(found[1]) < numbers(row.version))
         if found[1] in siblings and newest == row.version and "checked" not in found[2]:
             lines[index] = each.removesuffix(" }") + ", checked = false }"
     lines.insert(last, line)
     made = "\n".join(lines)
     there = tomllib.loads(made)["releases"]
-    if list(there) != sorted(there, key=_numbers) or row.version not in there:
+    if list(there) != sorted(there, key=numbers) or row.version not in there:
         raise ValueError(f"releases.toml has no place for {row.version}: add its line by hand")
     return made
 
@@ -131,7 +132,7 @@ def older_bases(version: str, targets: str) -> list[str]:
         for name, row in tomllib.loads(targets).items()
         if re.fullmatch(r"[\d.]+", row["base"])
         and series_of(row["base"]) == series_of(version)
-        and _numbers(row["base"]) < _numbers(version)
+        and numbers(row["base"]) < numbers(version)
     ]
 
 
@@ -214,10 +215,6 @@ def is_checked(version: str, table: str) -> bool:
     return bool(tomllib.loads(table)["releases"][version].get("checked", True))
 
 
-def _numbers(version: str) -> list[int]:
-    return [int(each) for each in version.split(".")]
-
-
 @click.command()
 @click.argument("version", metavar="X.Y.Z")
 @click.option("--codename", default="", help="Of a new series: 2027.1 indri.")
@@ -238,9 +235,7 @@ def main(version: str, codename: str) -> None:
             made = with_release(text, row)
         except (ValueError, XloudError) as error:
             raise click.ClickException(f"{error}; nothing was changed") from error
-        part = TABLE.with_suffix(".part")
-        part.write_text(made)
-        part.rename(TABLE)
+        put(TABLE, made.encode())
         click.echo(f"{TABLE.name}: {row.version}, {row.codename}, Python {row.python}")
         done = [libraries(row, made, source, logs / "pins.log")]
     done += steps(version, logs)

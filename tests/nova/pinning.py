@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from nova_xloud.ground import root
-from tests.nova.environment import PINS, RECIPE, client_settings, entering, requirements
+from nova_xloud.ground.files import put
+from tests.nova.environment import PINS, RECIPE, client_settings, entering, requirements, run_script
 from tests.nova.releases import series_of
 
 #: The files of Nova that name the libraries of its tests.
@@ -113,19 +113,13 @@ def pin(release: str, source: Path, python: str, log: Path, place: Path = PINS) 
         (work / "start.txt").write_text("\n".join(start) + "\n")
         command = [*entering(root.make(RECIPE)), "--resolv-conf=copy-host", *client_settings()]
         command += [root.bind(work, "/work"), f"--setenv=PYTHON_WANTED={python}"]
-        with log.open("w") as out:
-            done = subprocess.run(
-                [*command, "sh", "-c", _SCRIPT],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-        if done.returncode:
+        if run_script(command, _SCRIPT, log):
             raise UnpinnedError(f"{last_line(log)}: see {log}")
         found = _locked((work / "found.txt").read_text())
     told = changes(start, found)
     if told or not file.exists():
-        _write(file, _HEAD + "".join(f"{each}\n" for each in found))
+        text = _HEAD + "".join(f"{each}\n" for each in found)
+        put(file, text.encode())
     return Pinned(file, told)
 
 
@@ -156,10 +150,3 @@ def _nearest(series: int, place: Path) -> Path:
     """Return the pins of the nearest series that has some."""
     files = {int(each.stem): each for each in place.glob("*.txt")}
     return files[min(files, key=lambda each: (abs(each - series), -each))]
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    part = file.with_suffix(".part")
-    part.write_text(text)
-    part.rename(file)

@@ -24,11 +24,16 @@ def series_of(release: str) -> int:
     return int(release.partition(".")[0])
 
 
+def numbers(name: str) -> list[int]:
+    """Return the numbers of a release, which releases are ordered by: [29, 4, 0] of 29.4.0."""
+    return [int(each) for each in name.split(".")]
+
+
 @functools.cache
 def newest_of() -> dict[int, str]:
     """Return the release of each series that is checked, oldest first."""
     checked = [each.name for each in known().values() if each.sha256 and each.checked]
-    return {series_of(name): name for name in sorted(checked, key=_numbers)}
+    return {series_of(name): name for name in sorted(checked, key=numbers)}
 
 
 def parts() -> dict[str, tuple[str, ...]]:
@@ -89,10 +94,6 @@ def option(*default: str) -> Any:
 def main(part: str) -> None:
     """Print the releases that play a part."""
     click.echo(" ".join(parts()[part]))
-
-
-def _numbers(name: str) -> list[int]:
-    return [int(each) for each in name.split(".")]
 
 
 if __name__ == "__main__":

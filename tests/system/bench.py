@@ -203,23 +203,37 @@ def test_many_adjusts_at_once(cloud: Cloud, report: Report) -> None:
 
 
 @contextmanager
+def changed(cloud: Cloud, file: str, change: str, restart: Callable[[], object]) -> Iterator[None]:
+    """Have a service run with another text of its configuration file for a while.
+
+    :param change: a shell command that changes the file
+    :param restart: starts the service anew, and waits for it
+    """
+    cloud.sh(f"cp -p {file} {file}.kept && {change}")
+    restart()
+    try:
+        yield
+    finally:
+        cloud.sh(f"mv {file}.kept {file}")
+        restart()
+
+
+@contextmanager
 def api_processes(cloud: Cloud, number: int) -> Iterator[None]:
     """Have nova-api work with so many processes for a while."""
     ini = "/etc/lab/nova-api.ini"
 
-    def restart(change: str) -> None:
-        cloud.sh(f"{change} && systemctl restart nova-api")
+    def restart() -> None:
+        cloud.sh("systemctl restart nova-api")
         wait_for(
             "an answer of nova-api",
             lambda: cloud.sh(f"curl -s -o /dev/null {settings.url('nova')}/ && echo yes || true"),
             60,
         )
 
-    restart(f"cp {ini} {ini}.kept && sed -i 's/^processes = .*/processes = {number}/' {ini}")
-    try:
+    change = f"sed -i 's/^processes = .*/processes = {number}/' {ini}"
+    with changed(cloud, ini, change, restart):
         yield
-    finally:
-        restart(f"mv {ini}.kept {ini}")
 
 
 def test_status_against_server_show(cloud: Cloud, servers: Servers, report: Report) -> None:
@@ -368,15 +382,9 @@ def test_a_random_walk(servers: Servers, report: Report) -> None:
 def patient(cloud: Cloud, seconds: int) -> Iterator[None]:
     """Have nova-compute wait so long for a guest that keeps its vCPUs."""
     conf = "/etc/nova/nova.conf"
-    cloud.sh(
-        f"cp -p {conf} {conf}.kept && printf '[xloud]\\nunplug_timeout = {seconds}\\n' >>{conf}"
-    )
-    cloud.restart_compute()
-    try:
+    change = f"printf '[xloud]\\nunplug_timeout = {seconds}\\n' >>{conf}"
+    with changed(cloud, conf, change, cloud.restart_compute):
         yield
-    finally:
-        cloud.sh(f"mv {conf}.kept {conf}")
-        cloud.restart_compute()
 
 
 @pytest.fixture(scope="module")

@@ -160,9 +160,8 @@ def make_tree(
         unpacked,
     ):
         files, failures = tree.compose(found, unpacked)
-        if failures and not keep_going:
-            _tell_all(failures[:-1])
-            raise failures[-1].error
+        if not keep_going:
+            _refuse(failures)
         _tell_all(failures)
         written = tree.write(found, unpacked, files, directory)
     added = sum(each.base is None for each in files)
@@ -194,7 +193,7 @@ def make_tree(
     "of the release, or to the commit of a checkout.",
 )
 def show_diff(base: str, refresh: bool, version: str, unsupported: bool, tool: str) -> None:
-    """Print what is ours as a series of patches.
+    """Print our additions and changes as a series of patches.
 
     `patch -p1` applies it to the base. With --for git, `git am` does.
     """
@@ -236,9 +235,7 @@ def _composed(found: bases.Base, unpacked: Path) -> list[tree.Ours]:
     :raises XloudError: if one does not
     """
     files, failures = tree.compose(found, unpacked)
-    if failures:
-        _tell_all(failures[:-1])
-        raise failures[-1].error
+    _refuse(failures)
     return files
 
 
@@ -338,6 +335,16 @@ def _tell_notice(base: str) -> None:
     """Say what is unusual about a base."""
     if told := bases.notice(base):
         err.print(f"Note: {told}")
+
+
+def _refuse(failures: Sequence[tree.Failure]) -> None:
+    """Tell all files that do not fit, the last one by its error.
+
+    :raises XloudError: if there is one
+    """
+    if failures:
+        _tell_all(failures[:-1])
+        raise failures[-1].error
 
 
 def _tell_all(failures: Sequence[tree.Failure]) -> None:

@@ -1,4 +1,4 @@
-"""Locks and replacements of directories that builders and mirrors write."""
+"""Locks, and replacements of files and directories, for all that write."""
 
 from __future__ import annotations
 
@@ -63,6 +63,16 @@ def locked(lock: Path, waiting: str | None = None) -> Iterator[None]:
                 _LOG.info(waiting)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def put(file: Path, content: bytes) -> None:
+    """Write a file, under its name only when it is whole, with the mode it had."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
+    part = file.with_name(f".{file.name}.xloud-part")
+    part.write_bytes(content)
+    part.chmod(mode)
+    part.rename(file)
 
 
 def replace_directory(place: Path, new: Path) -> None:

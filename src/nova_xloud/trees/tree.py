@@ -19,6 +19,7 @@ from typing import NamedTuple
 from nova_xloud import bases
 from nova_xloud.ground import cache
 from nova_xloud.ground.errors import ChangeError, DirectoryError, IncompleteError, XloudError
+from nova_xloud.ground.files import put
 from nova_xloud.weave import unweave, weave, without_marked
 
 #: What must be in every tree; a tuple stands for "one of these".
@@ -173,7 +174,7 @@ def _create(directory: Path, files: Sequence[Ours], target: Path, date: int) -> 
             directory, beside, symlinks=True, dirs_exist_ok=True, ignore=_without_git_link
         )
         for each in files:
-            _put(beside / each.path, each.content)
+            put(beside / each.path, each.content)
         _set_dates(beside, files, date)
         _put_in_place(beside, target)
     except BaseException:
@@ -251,7 +252,7 @@ def _update(files: Sequence[Ours], target: Path, date: int) -> list[str]:
         if not (target / each.path).exists() or (target / each.path).read_bytes() != each.content
     ]
     for each in different:
-        _put(target / each.path, each.content)
+        put(target / each.path, each.content)
         os.utime(target / each.path, (date, date))
     return [each.path for each in different]
 
@@ -262,16 +263,6 @@ def _is_of(file: Path, ours: Ours) -> bool:
         return without_marked(file.read_bytes(), path=ours.path) == ours.base
     except (FileNotFoundError, UnicodeDecodeError):
         return False
-
-
-def _put(file: Path, content: bytes) -> None:
-    """Write a file, under its name only when it is whole, with the mode it had."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
-    part = file.with_name(f".{file.name}.xloud-part")
-    part.write_bytes(content)
-    part.chmod(mode)
-    part.rename(file)
 
 
 def _set_dates(top: Path, files: Sequence[Ours], date: int) -> None:
