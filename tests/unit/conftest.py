@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from nova_xloud import weave as engine
-from tests.archives import Key
+from nova_xloud.mirrors.signing import Signer, signing_key
+from tests.archives import Archive, Key
 
 PATH = "nova/compute/manager.py"
 TOP = '"""What changes, and why."""\n'
@@ -23,6 +24,14 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]:
     made = Key(tmp_path_factory.mktemp("gnupg") / "home")
     yield made
     made.end()
+
+
+@pytest.fixture(scope="module")
+def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
+    """A signing key in a GnuPG directory of its own."""
+    home = tmp_path_factory.mktemp("gnupg") / "home"
+    yield Signer(home, signing_key(home))
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
 def weave(before: str, change: str, *, path: str = PATH, series: int = 34) -> str:
@@ -98,6 +107,22 @@ class ComputeManager:
     def adjust(self, instance):
         return size.live(instance)
 '''
+#: The version and the files of a library that a distribution has.
+VERSION = "2:31.0.0-6"
+INFO = "nova-31.0.0.egg-info"
+STOCK = {
+    "nova/__init__.py": b"",
+    PATH: NOVA_FILE.encode(),
+    "nova/locale/de/LC_MESSAGES/nova.mo": b"\xde\x12\x04\x95",
+    f"{INFO}/requires.txt": b"oslo.config\n",
+    f"{INFO}/entry_points.txt": b"[console_scripts]\nnova-api = nova.cmd.api:main\n",
+}
+
+
+def package(tmp_path: Path, files: Mapping[str, bytes], name: str = "theirs") -> Path:
+    """Make a binary package."""
+    return Archive(tmp_path / name, Key.__new__(Key), "x").add_binary(VERSION, files)
+
 
 SETUP_CFG = """\
 [metadata]

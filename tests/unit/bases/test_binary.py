@@ -7,26 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import NOVA_FILE, PATH
+from conftest import STOCK, VERSION, package
 
 from nova_xloud.bases import binary
 from nova_xloud.ground.errors import PackageError, UnservedError
-from tests.archives import Archive, Key
-
-VERSION = "2:31.0.0-6"
-INFO = "nova-31.0.0.egg-info"
-STOCK = {
-    "nova/__init__.py": b"",
-    PATH: NOVA_FILE.encode(),
-    "nova/locale/de/LC_MESSAGES/nova.mo": b"\xde\x12\x04\x95",
-    f"{INFO}/requires.txt": b"oslo.config\n",
-    f"{INFO}/entry_points.txt": b"[console_scripts]\nnova-api = nova.cmd.api:main\n",
-}
-
-
-def package(tmp_path: Path, files: Mapping[str, bytes], name: str = "theirs") -> Path:
-    """Make a binary package."""
-    return Archive(tmp_path / name, Key.__new__(Key), "x").add_binary(VERSION, files)
 
 
 def source(tmp_path: Path, files: Mapping[str, bytes]) -> Path:

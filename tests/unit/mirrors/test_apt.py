@@ -5,24 +5,14 @@ from __future__ import annotations
 import hashlib
 import lzma
 import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nova_xloud.ground.errors import MirrorError
 from nova_xloud.mirrors import apt as apt_repository
-from nova_xloud.mirrors.signing import Signer, signing_key
+from nova_xloud.mirrors.signing import Signer
 from tests.tiny import make_deb
-
-
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
-    """A key in a GnuPG directory of its own."""
-    home = tmp_path_factory.mktemp("gnupg") / "home"
-    yield Signer(home, signing_key(home))
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
 @pytest.fixture

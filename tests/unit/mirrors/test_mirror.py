@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,14 +23,6 @@ from tests.tiny import make_deb, make_rpms
 
 TRIXIE = Repository("deb", "trixie")
 EL9 = Repository("rpm", "el9")
-
-
-@pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
-    """A signing key."""
-    home = tmp_path_factory.mktemp("gnupg") / "home"
-    yield Signer(home, signing_key(home))
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a wheel is made of, and that one without what is ours is refused."""
+"""The sources of a wheel; a wheel that lacks a part of ours is refused."""
 
 from __future__ import annotations
 

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import CHANGE_FILE, NOVA_FILE, PATH
+from conftest import CHANGE_FILE, INFO, NOVA_FILE, PATH, STOCK, package
 
 from nova_xloud import weave
 from nova_xloud.trees import comparison
-from tests.archives import Archive, Key
 
-VERSION = "2:31.0.0-6"
-INFO = "nova-31.0.0.egg-info"
-STOCK = {
-    "nova/__init__.py": b"",
-    PATH: NOVA_FILE.encode(),
-    "nova/locale/de/LC_MESSAGES/nova.mo": b"\xde\x12\x04\x95",
-    f"{INFO}/requires.txt": b"oslo.config\n",
-    f"{INFO}/entry_points.txt": b"[console_scripts]\nnova-api = nova.cmd.api:main\n",
-}
 WOVEN = weave.weave(NOVA_FILE.encode(), CHANGE_FILE.encode(), path=PATH, series=31)
 ADDED = {"nova/xloud/size.py"}
 OURS = {
@@ -30,11 +19,6 @@ OURS = {
     "nova/locale/de/LC_MESSAGES/nova.mo": b"another date",
     f"{INFO}/entry_points.txt": b"[a]\nb=c:d\n[console_scripts]\nnova-api=nova.cmd.api:main\n",
 }
-
-
-def package(tmp_path: Path, files: Mapping[str, bytes], name: str = "theirs") -> Path:
-    """Make a binary package."""
-    return Archive(tmp_path / name, Key.__new__(Key), "x").add_binary(VERSION, files)
 
 
 def test_ours_is_the_distributions_apart_from_our_lines(tmp_path: Path) -> None:
