@@ -1,4 +1,4 @@
-"""Mutates real Nova files by a seed, weaves each, and tells what came of it."""
+"""Mutates real Nova files by a seed, weaves each, and tells the verdicts."""
 
 from __future__ import annotations
 

@@ -291,7 +291,7 @@ def the_end_of_the_file(woven: Woven, site: Site, rng: random.Random) -> Mutatio
 
 @mutation()
 def formatted(woven: Woven, site: Site, rng: random.Random) -> Mutation | None:
-    """The whole file goes through a formatter; what it means, and so the weave, stays."""
+    """The whole file goes through a formatter; its meaning, and so the weave, stays."""
     tabs = rng.random() < 0.2
     settings = {
         "line-length": rng.choice([40, 60, 79, 100, 200]),

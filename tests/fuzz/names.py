@@ -415,7 +415,7 @@ def an_import_comes_late(woven: Woven, site: Site, rng: random.Random) -> Mutati
         elif way == "if":
             edits.append((first, last, ["if True:", *("    " + line for line in lines)]))
     if late:
-        # Behind the code of Nova's: what we add at the end of a module comes after it.
+        # Behind Nova's code: our lines at the end of a module come after it.
         theirs = [node for node in woven.tree.body if node.lineno not in woven.ours]
         last = span(theirs[-1])[1]
         edits.append((last + 1, last, late))

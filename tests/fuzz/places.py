@@ -298,7 +298,7 @@ WRAPPERS: tuple[tuple[str, str, Verdict], ...] = (
 
 @mutation("statements")
 def a_place_is_wrapped(woven: Woven, site: Site, rng: random.Random) -> Mutation | None:
-    """A statement and what of ours belongs to it move into another statement."""
+    """A statement, and our lines that belong to it, move into another statement."""
     node = site.landmark
     if node is None or isinstance(site.suite[0], FUNCTIONS):
         return None

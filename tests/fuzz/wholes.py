@@ -1,4 +1,4 @@
-"""Mutations of whole files: what is no file of Nova's is refused."""
+"""Mutations of whole files: a file that is not like Nova's is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way the builder can fail: its class, exit code, sentence, and what it leaves untouched.
+"""Every way the builder can fail: its class, exit code, sentence, and the things left untouched.
 
 Raise the narrowest class. Only the command line turns one into words and an exit code.
 """

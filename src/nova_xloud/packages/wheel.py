@@ -102,7 +102,9 @@ def build(sources: Sources, room: builds.Room) -> list[Path]:
     )
     (made,) = (room.area / "out").glob("*.whl")
     if lacking := missing(made):
-        raise PackageError(f"the wheel lacks what is ours, see {room.log}: {', '.join(lacking)}")
+        raise PackageError(
+            f"the wheel lacks files or entry points of ours, see {room.log}: {', '.join(lacking)}"
+        )
     return [made]
 
 
