@@ -25,6 +25,8 @@ TEST_PACKAGES := git iproute2 piuparts shellcheck
 MARKS := -m "not slow"
 # The environments that our modules are imported in: those of `make test-nova`, or all nine.
 IMPORTS :=
+# Unit tests wait for servers, locks and limits: four processes keep two cores busy.
+WORKERS := -n 4 --dist worksteal
 # A line per test: a container test takes minutes. The slowest are listed at the end.
 SHOWN := -vv --durations=15 --durations-min=5
 
@@ -92,7 +94,7 @@ test-fast: lint test-unit ## what to run first and often: lint, unit tests, the 
 	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k $$($(BIN)/python -m tests.nova.releases main)
 
 test-unit: setup ## the builder's own tests: no network (root)
-	$(BIN)/python -m pytest $(MARKS) tests/unit
+	$(BIN)/python -m pytest $(MARKS) $(WORKERS) tests/unit
 
 test-bases: setup ## the real bases: every anchor holds in each of them; sources that users have; a fuzz of the weaver; our modules can be imported (root)
 	$(BIN)/python -m pytest $(MARKS) tests/bases

@@ -12,6 +12,7 @@ import io
 import os
 import subprocess
 import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -102,7 +103,9 @@ class Archive:
 
         handler = functools.partial(Handler, directory=str(self.top))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        # a server that is told to stop looks that often
+        serve = functools.partial(self._server.serve_forever, poll_interval=0.01)
+        threading.Thread(target=serve, daemon=True).start()
         self.describe()
         return self
 
@@ -145,33 +148,10 @@ class Archive:
 
         :param patches: of the distribution, by name, in their order
         """
-        upstream, _, _ = version.split(":")[-1].rpartition("-")
-        work = self._scratch / f"source-{version}"
-        tree = work / f"nova-{upstream}"
-        _write(tree, files)
         pool = self._pool(suite)
-        orig = work / f"nova_{upstream}.orig.tar.gz"
-        with (
-            gzip.GzipFile(orig, "wb", mtime=0) as stream,
-            tarfile.open(fileobj=stream, mode="w") as tar,
-        ):
-            for name, content in sorted(files.items()):
-                member = tarfile.TarInfo(f"{tree.name}/{name}")
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
-        debian = {
-            "control": _CONTROL,
-            "changelog": _CHANGELOG.format(version=version, date=DATE),
-            "source/format": "3.0 (quilt)\n",
-            "rules": "#!/usr/bin/make -f\n",
-        }
-        _write(tree, {f"debian/{name}": text.encode() for name, text in debian.items()})
-        if patches:
-            series = "".join(f"{name}\n" for name in patches).encode()
-            _write(tree / "debian/patches", {"series": series, **patches})
-        subprocess.run(["dpkg-source", "-b", tree.name], cwd=work, check=True, capture_output=True)
-        for file in work.glob("nova_*"):
-            (pool / file.name).write_bytes(file.read_bytes())
+        made = _source(version, tuple(files.items()), tuple((patches or {}).items()))
+        for name, content in made.items():
+            (pool / name).write_bytes(content)
 
     def add_binary(
         self,
@@ -236,6 +216,38 @@ class Archive:
         pool = self.top / "pool" / (suite or self.suites[0])
         pool.mkdir(parents=True, exist_ok=True)
         return pool
+
+
+@functools.cache
+def _source(
+    version: str, files: tuple[tuple[str, bytes], ...], patches: tuple[tuple[str, bytes], ...]
+) -> dict[str, bytes]:
+    """Return the files of a source package by their names; a process makes each package once."""
+    upstream, _, _ = version.split(":")[-1].rpartition("-")
+    with tempfile.TemporaryDirectory(prefix="nova-xloud-source-") as scratch:
+        work = Path(scratch)
+        tree = work / f"nova-{upstream}"
+        _write(tree, dict(files))
+        with (
+            gzip.GzipFile(work / f"nova_{upstream}.orig.tar.gz", "wb", mtime=0) as stream,
+            tarfile.open(fileobj=stream, mode="w") as tar,
+        ):
+            for name, content in sorted(files):
+                member = tarfile.TarInfo(f"{tree.name}/{name}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        debian = {
+            "control": _CONTROL,
+            "changelog": _CHANGELOG.format(version=version, date=DATE),
+            "source/format": "3.0 (quilt)\n",
+            "rules": "#!/usr/bin/make -f\n",
+        }
+        _write(tree, {f"debian/{name}": text.encode() for name, text in debian.items()})
+        if patches:
+            series = "".join(f"{name}\n" for name, _ in patches).encode()
+            _write(tree / "debian/patches", {"series": series, **dict(patches)})
+        subprocess.run(["dpkg-source", "-b", tree.name], cwd=work, check=True, capture_output=True)
+        return {file.name: file.read_bytes() for file in work.glob("nova_*")}
 
 
 def _write(top: Path, files: Mapping[str, bytes]) -> None:

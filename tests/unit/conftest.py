@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from nova_xloud import weave as engine
-from nova_xloud.mirrors.signing import Signer, signing_key
+from nova_xloud.mirrors.signing import KEY_USER, Signer
 from tests.archives import Archive, Key
 
 PATH = "nova/compute/manager.py"
@@ -26,12 +29,69 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]:
     made.end()
 
 
+class Made(NamedTuple):
+    """Signing keys that are made once for all tests: GnuPG takes a second for each.
+
+    :ivar place: a directory with GnuPG directories, each called by the number of its keys
+    :ivar fingerprints: of two keys, in the order in which they were made
+    """
+
+    place: Path
+    fingerprints: tuple[str, str]
+
+    def put(self, home: Path, count: int = 1) -> tuple[str, ...]:
+        """Put the first of the keys into a GnuPG directory; return their fingerprints."""
+        _copy(self.place / str(count), home)
+        return self.fingerprints[:count]
+
+
+@pytest.fixture(scope="session")
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Two signing keys; the processes of pytest-xdist share them."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "keys"
+    place.mkdir(exist_ok=True)
+    record = place / "fingerprints"
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not record.exists():
+            shutil.rmtree(place / "1", ignore_errors=True)
+            shutil.rmtree(place / "2", ignore_errors=True)
+            first = _small_key(place / "1")
+            _copy(place / "1", place / "2")
+            second = _small_key(place / "2")
+            record.write_text(f"{first} {second}")
+    first, second = record.read_text().split()
+    return Made(place, (first, second))
+
+
+def _copy(home: Path, into: Path) -> None:
+    """Copy a GnuPG directory without the sockets of its agent."""
+    shutil.copytree(home, into, ignore=shutil.ignore_patterns("S.*"), dirs_exist_ok=True)
+
+
+def _small_key(home: Path) -> str:
+    """Make a key as ``make_key`` does, but of 2048 bits, which takes a fourth of the time."""
+    home.mkdir(mode=0o700, exist_ok=True)
+    command = ["gpg", "--homedir", str(home), "--batch", "--yes", "--status-fd=1"]
+    make = ["--passphrase", "", "--quick-generate-key", KEY_USER, "rsa2048", "sign", "never"]
+    told = subprocess.run([*command, *make], check=True, capture_output=True, text=True).stdout
+    end_agent(home)
+    (made,) = (line.split()[3] for line in told.splitlines() if " KEY_CREATED " in line)
+    return made
+
+
+def end_agent(home: Path) -> None:
+    """End GnuPG's agent of a directory."""
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+
+
 @pytest.fixture(scope="module")
-def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
+def signer(tmp_path_factory: pytest.TempPathFactory, made_keys: Made) -> Iterator[Signer]:
     """A signing key in a GnuPG directory of its own."""
     home = tmp_path_factory.mktemp("gnupg") / "home"
-    yield Signer(home, signing_key(home))
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+    yield Signer(home, *made_keys.put(home))
+    end_agent(home)
 
 
 def weave(before: str, change: str, *, path: str = PATH, series: int = 34) -> str:

@@ -86,9 +86,10 @@ def test_no_other_file_names_the_releases_that_tests_run_on() -> None:
     for folder in ("nova", "bases", "fuzz"):
         files += (top / "tests" / folder).rglob("*.py")
     assert len(files) > 10
+    known = list(rows(TABLE))
     for file in files:
         for line in file.read_text().splitlines():
-            for release in rows(TABLE):
+            for release in known:
                 assert f'"{release}"' not in line, file
                 assert f"--release {release}" not in line, file
                 assert f"-k {release}" not in line, file

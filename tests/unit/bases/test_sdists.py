@@ -10,6 +10,7 @@ import pytest
 
 from nova_xloud.bases import sdists
 from nova_xloud.bases.sdists import Sdist
+from nova_xloud.ground import cache
 from nova_xloud.ground.errors import FetchError, HashError
 
 SETUP = "from setuptools import setup\nsetup(name='some.thing', version='1.2')\n"
@@ -47,11 +48,14 @@ def test_a_release_is_fetched_once(wanted: Sdist, monkeypatch: pytest.MonkeyPatc
 def test_another_hash_is_refused_and_nothing_is_kept(wanted: Sdist) -> None:
     with pytest.raises(HashError):
         sdists.fetch(wanted._replace(sha256="0" * 64))
-    assert sdists.cached(wanted, sdists.fetch(wanted).parent)
+    assert sdists.cached(wanted, cache.directory() / "sdists") is None
+    assert not list(cache.directory().rglob("*.tar.gz"))
 
 
 def test_a_damaged_file_is_not_used(wanted: Sdist) -> None:
-    sdists.fetch(wanted).write_bytes(b"damaged")
+    place = cache.directory() / "sdists"
+    place.mkdir(parents=True)
+    (place / wanted.file).write_bytes(b"damaged")
     with pytest.raises(HashError, match="damaged"):
         sdists.fetch(wanted)
 

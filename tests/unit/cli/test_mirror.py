@@ -14,14 +14,18 @@ from nova_xloud.cli import main as cli
 from nova_xloud.ground import errors
 from nova_xloud.packages import builds, targets
 from tests.tiny import make_deb
+from tests.unit.conftest import Made
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """nova-xloud's own GnuPG directory."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    yield tmp_path / "data/nova-xloud/gnupg"
-    subprocess.run(["gpgconf", "--homedir", tmp_path / "data/nova-xloud/gnupg", "--kill", "all"])
+def home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """nova-xloud's own GnuPG directory, without a key."""
+    data = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("XDG_DATA_HOME", str(data))
+    yield data / "nova-xloud/gnupg"
+    subprocess.run(["gpgconf", "--homedir", data / "nova-xloud/gnupg", "--kill", "all"])
 
 
 @pytest.fixture
@@ -63,7 +67,8 @@ def test_a_key_is_made_listed_used_and_prolonged(dist: Path, home: Path, tmp_pat
     assert f"signed by {key} and {other}\n" in run("sign", tmp_path / "mirror").output
 
 
-def test_bad_words_change_nothing(dist: Path, home: Path, tmp_path: Path) -> None:
+def test_bad_words_change_nothing(dist: Path, home: Path, made_keys: Made, tmp_path: Path) -> None:
+    made_keys.put(home)
     place = tmp_path / "mirror"
     assert run("mirror", place, "--dist", dist).exit_code == 0
     before = (place / "dists/trixie/InRelease").read_bytes()
@@ -80,7 +85,10 @@ def test_bad_words_change_nothing(dist: Path, home: Path, tmp_path: Path) -> Non
     assert (place / "dists/trixie/InRelease").read_bytes() == before
 
 
-def test_prune_says_what_stays_and_how_it_goes(dist: Path, tmp_path: Path) -> None:
+def test_prune_says_what_stays_and_how_it_goes(
+    dist: Path, home: Path, made_keys: Made, tmp_path: Path
+) -> None:
+    made_keys.put(home)
     place = tmp_path / "mirror"
     run("mirror", place, "--dist", dist)
     build(dist, "2.0")

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from nova_xloud.cli import main as cli
 from nova_xloud.ground import archive
 from nova_xloud.mirrors import mirror
-from nova_xloud.mirrors.signing import Signer, signing_key
+from nova_xloud.mirrors.signing import Signer
 from nova_xloud.packages import builds, targets
 from tests.archives import Archive, Key
 from tests.tiny import make_deb
@@ -95,11 +95,15 @@ def test_a_newer_library_in_any_suite_is_40(debian: Archive, dist: Path, suite: 
     debian.add_binary("2:31.0.0-6+deb13u3", FILES, suite)
     debian.publish()
     assert states("--dist", dist) == (40, {"debian-13": "outdated", "29.4.0-wheel": "up to date"})
-    assert states("--dist", dist, "29.4.0-wheel") == (0, {"29.4.0-wheel": "up to date"})
-    done = ask("--dist", dist)
+    done = ask("--dist", dist, "debian-13")
     assert done.exit_code == 40
     assert "2:31.0.0-6+deb13u2  2:31.0.0-6+deb13u3" in done.output
     assert "Next: `nova-xloud build --refresh debian-13`" in done.output
+
+
+def test_one_that_is_named_is_asked_for_alone(debian: Archive, dist: Path) -> None:
+    debian.stop()
+    assert states("--dist", dist, "29.4.0-wheel") == (0, {"29.4.0-wheel": "up to date"})
 
 
 def test_a_newer_point_release_of_the_series_is_40(
@@ -123,7 +127,7 @@ def test_a_build_of_an_earlier_version_has_to_be_built_again(debian: Archive, di
     del told["base"]
     for text in (json.dumps(told), "{"):
         record.write_text(text)
-        assert states("--dist", dist)[1]["debian-13"] == "outdated"
+        assert states("--dist", dist, "debian-13")[1]["debian-13"] == "outdated"
 
 
 def test_the_base_that_a_build_was_made_of_is_asked_not_the_tables(
@@ -146,10 +150,11 @@ def test_no_answer_is_41_unless_another_is_outdated(
     debian: Archive, dist: Path, index: Path
 ) -> None:
     debian.stop()
-    done = ask("--dist", dist)
+    done = ask("--dist", dist, "--json")
     assert done.exit_code == 41
     assert "no network" in done.stderr
-    assert states("--dist", dist)[1] == {"debian-13": "not asked", "29.4.0-wheel": "up to date"}
+    told = {each["target"]: each["state"] for each in json.loads(done.stdout)}
+    assert told == {"debian-13": "not asked", "29.4.0-wheel": "up to date"}
     release(index, "29.4.1")
     assert states("--dist", dist)[0] == 40
 
@@ -173,28 +178,26 @@ def test_an_index_without_the_series_could_not_be_asked(
 
 
 def test_the_mirror_is_compared_by_its_last_builds(
-    debian: Archive, dist: Path, tmp_path: Path
+    debian: Archive, dist: Path, tmp_path: Path, signer: Signer
 ) -> None:
-    home = tmp_path / "gnupg"
-    signer = Signer(home, signing_key(home))
     place = tmp_path / "mirror"
     mirror.write(place, {TRIXIE: [dist / "debian-13"]}, signer)
-    assert ask("--dist", dist, "--mirror", place).exit_code == 0
+    both = ("--dist", dist, "--mirror", place, "debian-13")
+    assert ask(*both).exit_code == 0
     debian.add_binary("2:31.0.0-6+deb13u3", FILES)
     debian.publish()
     built(dist, "debian-13", "2:31.0.0-6+deb13u3")
     # it is built, and clients do not have it yet
-    done = ask("--dist", dist, "--mirror", place, "--json")
+    done = ask(*both, "--json")
     assert done.exit_code == 40
     told = {each["place"]: each["state"] for each in json.loads(done.stdout)}
     assert told[str(dist / "debian-13")] == "up to date"
     assert told[str(place)] == "outdated"
     mirror.write(place, {TRIXIE: [dist / "debian-13"]}, signer)
     mirror.sign(place, signer)
-    assert ask("--dist", dist, "--mirror", place).exit_code == 0
+    assert ask(*both).exit_code == 0
     # the mirror's own machine has no dist/
     assert ask("--dist", tmp_path / "none", "--mirror", place).exit_code == 0
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
 
 def test_nothing_to_compare_is_an_error(dist: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from nova_xloud.mirrors import mirror, publishing, signing
 from nova_xloud.mirrors.mirror import Repository
 from nova_xloud.mirrors.signing import Signer, signing_key
 from tests.tiny import make_deb, make_rpms
+from tests.unit.conftest import Made
 
 TRIXIE = Repository("deb", "trixie")
 EL9 = Repository("rpm", "el9")
@@ -95,9 +96,12 @@ def test_a_mirror_may_be_a_file_system_of_its_own(tmp_path: Path, signer: Signer
         subprocess.run(["umount", place], check=True)
 
 
-def test_a_key_in_any_directory_signs_and_a_colon_is_refused(tmp_path: Path) -> None:
-    home = tmp_path / "a b,c\\d \u00e9" / "gnupg"
-    key = Signer(home, signing_key(home))
+def test_a_key_in_any_directory_signs_and_a_colon_is_refused(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, made_keys: Made
+) -> None:
+    # the path of the agent's socket has at most 108 bytes
+    home = tmp_path_factory.mktemp("any") / "a b,c\\d \u00e9"
+    key = Signer(home, *made_keys.put(home))
     mirror.write(tmp_path / "mirror", {TRIXIE: [make_deb(tmp_path / "packages", "1.0")]}, key)
     subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
     with pytest.raises(MirrorError, match="no directory with a colon"):
@@ -115,7 +119,7 @@ def test_a_key_whose_passphrase_nobody_gives_is_told(
     asks.chmod(0o755)
     (home / "gpg-agent.conf").write_text(f"pinentry-program {asks}\n")
     gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--pinentry-mode=loopback"]
-    make = ["--passphrase", "secret", "--quick-generate-key", "locked", "rsa2048", "sign", "never"]
+    make = ["--passphrase", "secret", "--quick-generate-key", "locked", "ed25519", "sign", "never"]
     subprocess.run([*gpg, *make], check=True)
     forget = ["gpgconf", "--homedir", home, "--kill", "all"]
     subprocess.run(forget, check=True)
@@ -240,9 +244,9 @@ def state_of(place: Path) -> dict[Path, bytes]:
 
 
 @pytest.fixture(scope="module")
-def second(signer: Signer) -> str:
+def second(signer: Signer, made_keys: Made) -> str:
     """The fingerprint of another key beside the signer's."""
-    return signing.make_key(signer.home)
+    return made_keys.put(signer.home, 2)[-1]
 
 
 @pytest.fixture
@@ -386,10 +390,14 @@ mirror.sign(Path(sys.argv[1]), signing.Signer(Path(sys.argv[2]), sys.argv[3]))
 """
 
 
-@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(0.3, marks=pytest.mark.slow), 0.6, pytest.param(0.9, marks=pytest.mark.slow)],
+)
 def test_killed_while_it_signs_again_the_next_run_completes_it(
     both_formats: Path, signer: Signer, second: str, part: float
 ) -> None:
+    """Two more moments are slow tests: they repeat the proof."""
     place, home = both_formats, signer.home
     command = [sys.executable, "-c", SIGN, place, home]
     start = time.monotonic()

@@ -12,6 +12,7 @@ import pytest
 from nova_xloud.ground.errors import MirrorError
 from nova_xloud.mirrors import signing
 from nova_xloud.mirrors.signing import Signer
+from tests.unit.conftest import Made, end_agent
 
 YEAR = 365 * 24 * 3600
 
@@ -48,8 +49,10 @@ def test_a_key_ends_when_it_was_said_and_is_prolonged(home: Path) -> None:
             signing.prolong(home, key, wrong)
 
 
-def test_two_keys_sign_and_are_exported_together(home: Path, tmp_path: Path) -> None:
-    old, new = signing.make_key(home), signing.make_key(home)
+def test_two_keys_sign_and_are_exported_together(
+    home: Path, made_keys: Made, tmp_path: Path
+) -> None:
+    old, new = made_keys.put(home, 2)
     assert old != new
     with pytest.raises(MirrorError, match=f"several keys, say by --key .*{old}, {new}"):
         signing.signing_key(home)
@@ -70,8 +73,8 @@ def test_two_keys_sign_and_are_exported_together(home: Path, tmp_path: Path) -> 
     assert signing.ready(Signer(home, old[-16:].lower(), (old,))).keys == (old,)
 
 
-def test_who_names_no_key_signs_with_the_recorded_ones(home: Path) -> None:
-    old, new = signing.make_key(home), signing.make_key(home)
+def test_who_names_no_key_signs_with_the_recorded_ones(home: Path, made_keys: Made) -> None:
+    old, new = made_keys.put(home, 2)
     assert signing.ready(Signer(home, ""), [new, old]).keys == (new, old)
     assert signing.ready(Signer(home, old), [new]).keys == (old,)
     gpg(home, "--yes", "--delete-secret-keys", new)
@@ -80,28 +83,29 @@ def test_who_names_no_key_signs_with_the_recorded_ones(home: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["0" * 40, "nobody@example.org", "no such key"])
-def test_a_key_that_is_not_there_is_refused(home: Path, key: str) -> None:
-    signing.make_key(home)
+def test_a_key_that_is_not_there_is_refused(home: Path, made_keys: Made, key: str) -> None:
+    made_keys.put(home)
     with pytest.raises(MirrorError, match=f"has no secret key {key}"):
         signing.ready(Signer(home, key))
 
 
-def test_a_name_of_several_keys_is_refused(home: Path) -> None:
-    signing.make_key(home)
-    signing.make_key(home)
+def test_a_name_of_several_keys_is_refused(home: Path, made_keys: Made) -> None:
+    made_keys.put(home, 2)
     with pytest.raises(MirrorError, match=r"has 2 secret keys .*give the fingerprint"):
         signing.ready(Signer(home, signing.KEY_USER))
 
 
-def test_a_key_without_its_secret_part_is_refused(home: Path, tmp_path: Path) -> None:
-    key = signing.make_key(home)
+def test_a_key_without_its_secret_part_is_refused(
+    home: Path, made_keys: Made, tmp_path: Path
+) -> None:
+    _, key = made_keys.put(home, 2)
     Signer(home, key).export(tmp_path / "public", armor=False)
     other = tmp_path / "other"
-    signing.make_key(other)
+    made_keys.put(other)
     gpg(other, "--import", tmp_path / "public")
     with pytest.raises(MirrorError, match=f"has no secret key {key}"):
         signing.ready(Signer(other, key))
-    subprocess.run(["gpgconf", "--homedir", other, "--kill", "all"], check=True)
+    end_agent(other)
     # GnuPG's directory still lists it, and its file has gone
     for secret in home.glob("private-keys-v1.d/*.key"):
         secret.unlink()
@@ -112,7 +116,7 @@ def test_a_key_without_its_secret_part_is_refused(home: Path, tmp_path: Path) ->
 def test_an_expired_key_is_refused_until_it_is_prolonged(home: Path) -> None:
     home.mkdir(mode=0o700)
     then = ("--faked-system-time", "20200101T000000", "--passphrase", "")
-    gpg(home, *then, "--quick-generate-key", "late", "rsa3072", "sign", "1y")
+    gpg(home, *then, "--quick-generate-key", "late", "ed25519", "sign", "1y")
     (late,) = signing.keys(home)
     with pytest.raises(MirrorError, match=f"{late.fingerprint} signs nothing: it has expired"):
         signing.ready(Signer(home, late.fingerprint))
@@ -124,8 +128,8 @@ def test_a_locked_key_is_refused_at_once(home: Path) -> None:
     home.mkdir(mode=0o700)
     (home / "gpg-agent.conf").write_text("pinentry-program /bin/false\n")
     loopback = ("--pinentry-mode", "loopback", "--passphrase", "secret")
-    gpg(home, *loopback, "--quick-generate-key", "locked", "rsa3072", "sign", "never")
-    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+    gpg(home, *loopback, "--quick-generate-key", "locked", "ed25519", "sign", "never")
+    end_agent(home)
     (locked,) = signing.keys(home)
     with pytest.raises(MirrorError, match=r"does not sign.*passphrase"):
         signing.ready(Signer(home, locked.fingerprint))
