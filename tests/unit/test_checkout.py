@@ -18,6 +18,8 @@ OURS = {"nova_xloud", "nova_tree"}
 BUILDER = REPOSITORY / "src/nova_xloud"
 #: The weaving engine, and the one module of the builder's that it uses.
 ENGINE = (*sorted(BUILDER.glob("weave/*.py")), BUILDER / "ground/errors.py")
+#: What the one file for installed trees has: it runs in the Python of any Nova.
+TRAVELS = (*ENGINE, *sorted(BUILDER.glob("installed/*.py")), BUILDER / "cli/installed.py")
 
 
 def pins(name: str) -> set[str]:
@@ -61,12 +63,14 @@ def test_the_builder_imports_nothing_else_than_it_requires() -> None:
     assert found - set(sys.stdlib_module_names) - OURS == names(PROJECT["dependencies"])
 
 
-def test_the_weaving_engine_needs_python_3_8_and_its_standard_library() -> None:
-    assert len(ENGINE) > 5
-    for module in ENGINE:
+def test_what_travels_needs_python_3_8_and_its_standard_library() -> None:
+    assert len(TRAVELS) > 15
+    for module in TRAVELS:
         for node in ast.walk(ast.parse(module.read_text(), feature_version=(3, 8))):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("nova_xloud"):
-                assert re.match(r"nova_xloud\.(weave|ground\.errors)\b", str(node.module)), module
+                assert re.match(
+                    r"nova_xloud\.(weave|installed|ground\.errors)\b", str(node.module)
+                ), module
         assert imported(module) - {"nova_xloud"} <= set(sys.stdlib_module_names)
 
 

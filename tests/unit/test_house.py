@@ -18,6 +18,8 @@ UNIT = Path(__file__).parent
 THROUGH = {
     "bases/base": "bases",
     "cli/report": "outdated",
+    "installed/composition": "work",
+    "installed/journal": "work",
     "weave/anchors": "weave",
     "weave/limits": "weave",
     "weave/plan": "weave",

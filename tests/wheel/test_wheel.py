@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import shutil
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nova_xloud.cli.main import main
-from nova_xloud.ground import root
 from nova_xloud.ground.cache import sha256
 from nova_xloud.packages import builds, targets
 from tests.nova.environment import NovaEnvironment
 from tests.printed import commands
+from tests.wheel.environment import Environment
 
 TARGET = targets.get("29.4.0-wheel")
 BUILT = Path(__file__).parents[2] / "dist" / TARGET.name
@@ -49,14 +47,6 @@ def wheel() -> Path:
     return found
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory that goes at the end."""
-    made = Path(tempfile.mkdtemp(prefix="nova-xloud-wheel-", dir="/var/tmp"))
-    yield made
-    root.remove_tree(made)
-
-
 def test_two_builds_give_the_same_bytes(wheel: Path, place: Path) -> None:
     revision = wheel.name.split("-")[2].removesuffix("xloud")
     command = ["build", TARGET.name, "--revision", revision, "--dist", str(place)]
@@ -74,62 +64,11 @@ def test_it_is_the_release_with_ours_in_it(wheel: Path, place: Path) -> None:
     assert failed == 0, log.read_text()
 
 
-class Environment:
-    """A virtual environment that has the release, installed by pip with its pinned libraries."""
-
-    def __init__(self, environment: NovaEnvironment, venv: Path, place: Path) -> None:
-        self.venv = venv
-        self._environment = environment
-        self._place = place
-        self._said = place / "said"
-
-    def __call__(self, command: str) -> tuple[int, str]:
-        """Run a shell command with the environment first in PATH; return exit code and output."""
-        # systemd-nspawn says things of its own in the log
-        bin_ = f"/venv/{self._environment.key}/bin"
-        code = self._environment.run(
-            ["bash", "-c", f'PATH={bin_}:$PATH; eval "$1" >said 2>&1', "bash", command],
-            self._place,
-            self._place.with_name("log"),
-            {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""},
-            venv=self.venv,
-            online=True,
-        )
-        return code, self._said.read_text()
-
-    def succeeds(self, command: str) -> str:
-        """Run a command that must succeed; return its output."""
-        code, said = self(command)
-        assert code == 0, f"{command}: exit {code}\n{said}"
-        return said
-
-    def fails(self, command: str) -> str:
-        """Run a command that must fail; return its output."""
-        code, said = self(command)
-        assert code != 0, f"{command}: succeeded\n{said}"
-        return said
-
-    def content(self) -> dict[str, str]:
-        """Return the hash of every file; of byte code, which has dates in it, the name only."""
-        return {
-            str(each.relative_to(self.venv)): "" if each.suffix == ".pyc" else sha256(each)
-            for each in self.venv.rglob("*")
-            if each.is_file() and "site-packages/pip" not in str(each)
-        }
-
-
 @pytest.fixture
-def installed(wheel: Path, place: Path) -> Iterator[Environment]:
+def installed(installed: Environment, wheel: Path) -> Environment:
     """An environment with the release, beside it the wheel."""
-    environment = NovaEnvironment(TARGET.base)
-    environment.prepare()
-    tree = place / "tree"
-    tree.mkdir()
-    shutil.copy(wheel, tree)
-    with root.overlay([environment.venv], place) as venv:
-        made = Environment(environment, venv, tree)
-        made.succeeds(f"pip install -q --no-deps nova=={TARGET.base}")
-        yield made
+    shutil.copy(wheel, installed.beside)
+    return installed
 
 
 def test_the_documented_way_there_and_back_restores_the_release(

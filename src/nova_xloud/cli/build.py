@@ -18,7 +18,7 @@ from nova_xloud.cli import tables
 from nova_xloud.cli.directories import Directory
 from nova_xloud.ground import root
 from nova_xloud.ground.errors import NetworkError, TargetsError, XloudError
-from nova_xloud.packages import builds, checkout, formats, hosts, targets
+from nova_xloud.packages import builds, checkout, formats, hosts, targets, zipapp
 from nova_xloud.trees import patched, tree
 
 _LOG = logging.getLogger(__name__)
@@ -113,7 +113,24 @@ def build(
         click.echo(following)
 
 
-commands: list[click.Command] = [build]
+@click.command("zipapp")
+@click.argument(
+    "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("dist", zipapp.NAME)
+)
+def make_zipapp(file: Path) -> None:
+    """Write the one file that changes an installed Nova.
+
+    Default: dist/nova-xloud-tree.pyz. It runs in the Python of that Nova, and needs nothing else.
+    """
+    zipapp.build(file)
+    click.echo(f"{file}: {file.stat().st_size / 1000:.0f} kB")
+    click.echo(
+        f"Next, on a host or in a container: `python3 {file.name} check`, by the Python that Nova "
+        "runs in; see docs/installed-trees.md."
+    )
+
+
+commands: list[click.Command] = [build, make_zipapp]
 
 
 def _list_targets(as_json: bool) -> None:

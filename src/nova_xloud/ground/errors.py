@@ -385,3 +385,71 @@ class TargetsError(XloudError):
         lines = [f"  {name}: {error.sentence}: {error}" for name, error in failures]
         super().__init__("\n".join([f"{len(failures)} of {wanted} failed:", *lines]))
         self.failures = failures
+
+
+class OwnedError(XloudError):
+    """An installed Nova belongs to a package of the distribution.
+
+    :param place: the directory of its code
+    :param package: the package
+    :param command: replaces that package by ours
+    """
+
+    exit_code = 40
+    sentence = "this Nova belongs to a package of the distribution"
+    untouched = "nothing in it was changed"
+
+    def __init__(self, place: Path, package: str, command: str) -> None:
+        super().__init__(f"{place} is of the package {package}: use `{command}`")
+
+
+class BusyTreeError(XloudError):
+    """Another run works on the same installed Nova.
+
+    :param place: the directory of its code
+    """
+
+    exit_code = 41
+    sentence = "another run of nova-xloud works on this Nova"
+    untouched = "this run has changed nothing"
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(f"{place}: wait until it has ended, and start again")
+
+
+class ForeignTreeError(XloudError):
+    """Somebody else has changed files of an installed Nova since our changes were applied.
+
+    :param place: the directory of its code
+    :param paths: the files
+    """
+
+    exit_code = 42
+    sentence = "this Nova has been changed since nova-xloud was applied"
+    untouched = "nothing in it was changed"
+
+    def __init__(self, place: Path, paths: Sequence[str]) -> None:
+        named = "".join(f"\n  {each}" for each in paths[:20])
+        more = f"\n  and {len(paths) - 20} more" if len(paths) > 20 else ""
+        super().__init__(
+            f"in {place} these files are neither Nova's nor ours:{named}{more}\nInstall the "
+            "release anew (`pip install --force-reinstall --no-deps nova==X.Y.Z`), then apply"
+        )
+
+
+class HalfTreeError(XloudError):
+    """An installed Nova was left between two states.
+
+    :param place: the directory of its code
+    :param reason: why
+    """
+
+    exit_code = 43
+    sentence = "this Nova is half changed"
+    untouched = "every file is whole, and either Nova's or ours"
+
+    def __init__(self, place: Path, reason: str) -> None:
+        super().__init__(
+            f"{place}: {reason}. Restart no service now. `apply` completes the changes, `rollback` "
+            "takes them out"
+        )

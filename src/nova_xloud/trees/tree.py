@@ -93,10 +93,13 @@ def sources() -> Path:
     raise DirectoryError(Path("nova_tree"), "is not installed beside nova_xloud")
 
 
-def paths(ours: Path | None = None) -> list[str]:
-    """Return the paths in the tree of everything that is ours, in any release."""
-    ours = ours or sources()
-    return [path for part in ("additions", "changes") for path, _ in _walk(ours / part)]
+def paths(*parts: str) -> list[str]:
+    """Return the paths in the tree of everything that is ours, in any release.
+
+    :param parts: ``additions`` or ``changes``; both unless given
+    """
+    ours = sources()
+    return [path for part in parts or ("additions", "changes") for path, _ in _walk(ours / part)]
 
 
 def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Composition:
