@@ -5,7 +5,9 @@ Each command says what happened, where the result is, and what to do next.
 
 from __future__ import annotations
 
+import csv
 import ctypes
+import hashlib
 import json
 import logging
 import os
@@ -213,6 +215,55 @@ def show_diff(base: str, refresh: bool, version: str, unsupported: bool, tool: s
     _tell_notice(base)
     if found.form == bases.SDIST and b"+++ b/setup.cfg" in content:
         _tell_form(found, tool)
+
+
+_FORMS = ("table", "csv", "json")
+_ADDED_MODE = 0o644
+
+
+@main.command("files")
+@click.argument("base", shell_complete=_complete_base)
+@_refresh
+@_version
+@_unsupported
+@click.option("--as", "form", type=click.Choice(_FORMS), default="table", show_default=True)
+def list_files(base: str, refresh: bool, version: str, unsupported: bool, form: str) -> None:
+    """List the files of the modified Nova that are ours, or have lines of ours.
+
+    For each: its path in the tree, whether it is added or changed, our source of it, and the size
+    in bytes, the mode and the SHA-256 that it has in the tree. `nova-xloud tree` writes them. The
+    table leaves source and mode out.
+    """
+    _check_version([base], version)
+    with bases.opened(
+        base, refresh=refresh, only=tree.paths(), version=version, unsupported=unsupported
+    ) as (found, unpacked):
+        files = _composed(found, unpacked)
+        modes = {
+            each.path: (unpacked / each.path).stat().st_mode & 0o7777 if each.base else _ADDED_MODE
+            for each in files
+        }
+    columns = ("path", "kind", "source", "bytes", "mode", "sha256")
+    rows = [
+        (
+            each.path,
+            "added" if each.base is None else "changed",
+            f"src/nova_tree/{'additions' if each.base is None else 'changes'}/{each.path}",
+            len(each.content),
+            f"{modes[each.path]:04o}",
+            hashlib.sha256(each.content).hexdigest(),
+        )
+        for each in files
+    ]
+    if form == "json":
+        click.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2))
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([columns, *rows])
+    else:
+        shown = ("path", "kind", "bytes", "sha256")
+        cells = [[str(row[columns.index(name)]) for name in shown] for row in rows]
+        click.echo(tables.text(shown, cells))
 
 
 def _mails(found: bases.Base, unpacked: Path, paths: Sequence[str]) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -70,6 +71,27 @@ def test_diff_prints_patches_that_patch_applies(nova: Path, ours: Path, tmp_path
     assert [(patched / each.path).read_bytes() for each in files] == [
         each.content for each in files
     ]
+
+
+def test_files_lists_what_tree_writes(nova: Path, ours: Path, tmp_path: Path) -> None:
+    run("tree", nova, tmp_path / "out")
+    result = run("files", nova, "--as", "json")
+    assert result.exit_code == 0
+    rows = json.loads(result.output)
+    assert {(row["path"], row["kind"]) for row in rows} >= {
+        (PATH, "changed"),
+        ("nova/xloud/size.py", "added"),
+    }
+    for row in rows:
+        written = tmp_path / "out" / row["path"]
+        assert row["sha256"] == hashlib.sha256(written.read_bytes()).hexdigest()
+        assert row["bytes"] == written.stat().st_size
+        assert f"{written.stat().st_mode & 0o7777:04o}" == row["mode"]
+        assert row["source"].endswith(f"s/{row['path']}")
+    csv_ = run("files", nova, "--as", "csv").output.splitlines()
+    assert csv_[0] == "path,kind,source,bytes,mode,sha256"
+    assert len(csv_) == len(rows) + 1
+    assert f"{PATH}  " in run("files", nova).output
 
 
 def test_diff_prints_no_half_series(nova: Path, ours: Path) -> None:
