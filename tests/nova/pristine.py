@@ -1,7 +1,7 @@
 """Servers of flavors without a floor, on the woven tree and on the pristine base.
 
 ``python -m tests.nova.pristine`` runs the tests that take down what Nova asks of databases, RPC
-and Placement, and the XML of guests, on both; it prints and counts every difference.
+and Placement, the XML of guests, and notifications, on both; it prints and counts every difference.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ FUNCTIONAL = "nova/tests/functional"
 FILES = (
     f"{FUNCTIONAL}/xloud_pristine.py",
     f"{FUNCTIONAL}/test_xloud_calls.py",
+    f"{FUNCTIONAL}/test_xloud_pristine_events.py",
     f"{FUNCTIONAL}/libvirt/test_xloud_pristine.py",
     f"{FUNCTIONAL}/libvirt/test_xloud_queued_reboots.py",
 )

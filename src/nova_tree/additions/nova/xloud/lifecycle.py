@@ -120,13 +120,15 @@ def is_of(instance, host, request_id):
             noted.request_id == request_id)
 
 
-def begin_event(context, instance, host):
+def begin_event(context, instance, host, notifier):
     """Tell that the host has begun; never raises.
 
     :param context: nova.context.RequestContext of the request
     :param instance: nova.objects.Instance
     :param host: name of the host
+    :param notifier: nova.xloud.notifications.Notifier of the host
     """
+    notifier.start(context, instance)
     try:
         objects.InstanceActionEvent.event_start(
             context, instance.uuid, HOST_EVENT, want_result=False, host=host)
@@ -159,7 +161,7 @@ def read_again(context, instance):
     :param context: nova.context.RequestContext of the request
     :param instance: nova.objects.Instance, which stays as it is
     :returns: nova.objects.Instance, for :func:`check_own` or
-        :func:`give_back_read`
+        :func:`end_read`
     """
     return objects.Instance.get_by_uuid(
         context, instance.uuid,
@@ -185,11 +187,12 @@ def settle(instance):
     _save(instance)
 
 
-def end(context, instance, request_id, name, host, error=None):
+def end(context, instance, request_id, name, host, notifier, error=None):
     """End an adjust: its server action first, then its task state.
 
     Until the task state is given up, a restart finds by it that the action
-    is still to be ended.
+    is still to be ended. The notification comes last: who gives the task
+    state up sends it, so an adjust that two have tried to end has one.
 
     :param context: nova.context.RequestContext, targeted at the server's cell
     :param instance: nova.objects.Instance without unsaved changes
@@ -197,11 +200,25 @@ def end(context, instance, request_id, name, host, error=None):
         an adjust that an earlier build has begun: the newest is meant then
     :param name: API_EVENT or HOST_EVENT, the event that ends
     :param host: name of the host that the event is of
+    :param notifier: nova.xloud.notifications.Notifier of that host
     :param error: exception, or text, why the adjust has failed; None if it
         has not
     """
     _end_action(context, instance, request_id, name, host, error)
-    give_back(instance, request_id)
+    notifier.end(context, instance, give_back(instance, request_id), error)
+
+
+def end_read(context, instance, request_id, notifier, error):
+    """End an adjust whose event has ended; the rest of :func:`end`.
+
+    :param context: nova.context.RequestContext of the request
+    :param instance: nova.objects.Instance that was just read
+    :param request_id: id of the request
+    :param notifier: nova.xloud.notifications.Notifier of the host
+    :param error: exception why the adjust has failed; None if it has not
+    """
+    notifier.end(
+        context, instance, _give_back_read(instance, request_id), error)
 
 
 def tell_end(context, instance, error):
@@ -248,34 +265,38 @@ def give_back(instance, request_id):
 
     :param instance: nova.objects.Instance without unsaved changes
     :param request_id: id of the request; None for whichever it is
+    :returns: nova.xloud.intent.Intent of the adjust that has ended by this;
+        None if there was none, or another has ended it
     """
     try:
         instance.refresh()
     except nova_exception.InstanceNotFound:
         LOG.info('The server was deleted while it was adjusted.',
                  instance=instance)
-    else:
-        give_back_read(instance, request_id)
+        return None
+    return _give_back_read(instance, request_id)
 
 
-def give_back_read(instance, request_id):
+def _give_back_read(instance, request_id):
     """Give a server back that was just read; see :func:`give_back`."""
     try:
         noted = xloud_intent.Intent.of(instance)
         if noted is None:
             if instance.task_state != task_states.XLOUD_ADJUSTING:
-                return
+                return None
         elif request_id is not None and noted.request_id != request_id:
             # This one has been ended by the host, and somebody has begun
             # another
-            return
+            return None
         xloud_intent.Intent.drop(instance)
         xloud_record.hold_for_quota(instance, xloud_record.held(instance))
         instance.task_state = None
         _save(instance)
+        return noted
     except nova_exception.InstanceNotFound:
         LOG.info('The server was deleted while it was adjusted.',
                  instance=instance)
+        return None
 
 
 def _save(instance):

@@ -1,8 +1,18 @@
-"""Notifications can tell that a server is being adjusted.
+"""Notifications can tell of an adjust: the task state, and the action.
 
-The state is not one of ALL: to be there would change the fingerprints of the
+Neither is one of ALL: to be there would change the fingerprints of the
 notifications' objects, and so their versions.
 """
+
+
+class NotificationAction:
+    XLOUD_ADJUST = 'xloud_adjust'
+
+    def coerce(self, obj, attr, value):
+        """Take an adjust too."""
+        if value == self.XLOUD_ADJUST:
+            return value
+        return super().coerce(obj, attr, value)
 
 
 class InstanceTaskState:

@@ -29,12 +29,14 @@ from nova.compute import vm_states
 import nova.conf
 from nova import exception as nova_exception
 from nova import objects
+from nova.objects import fields
 from nova import servicegroup
 from nova.xloud import accounting
 from nova.xloud.api import flavors
 from nova.xloud import exception
 from nova.xloud import intent as xloud_intent
 from nova.xloud import lifecycle
+from nova.xloud import notifications
 from nova.xloud import record as xloud_record
 from nova.xloud import rpcapi
 from nova.xloud import size as xloud_size
@@ -63,6 +65,8 @@ class API:
         self.rpcapi = compute_rpcapi.ComputeAPI().xloud()
         self.servicegroup_api = servicegroup.API()
         self.host = CONF.host
+        self.notifier = notifications.Notifier(
+            self.host, fields.NotificationSource.API)
 
     @compute_api.check_instance_lock
     @compute_api.check_instance_state(vm_state=rpcapi.STATES)
@@ -250,4 +254,4 @@ class API:
         :param error: the exception that it has failed with
         """
         lifecycle.end(context, instance, context.request_id,
-                      lifecycle.API_EVENT, self.host, error)
+                      lifecycle.API_EVENT, self.host, self.notifier, error)

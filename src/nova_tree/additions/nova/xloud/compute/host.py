@@ -14,12 +14,21 @@
 
 """The parts of nova-compute that adjust servers, put together."""
 
+import functools
+
+from nova.objects import fields
 from nova.xloud import accounting
 from nova.xloud.compute import endpoint
+from nova.xloud.compute import executors
 from nova.xloud.compute import looks
 from nova.xloud.compute import reconcile
 from nova.xloud.compute import running
 from nova.xloud.compute import work
+from nova.xloud import notifications
+
+# Notifications that wait for a bus that does not take them. One more is lost.
+# One thread sends them all: in order, and a bus that hangs holds up no adjust.
+_WAITING = 1000
 
 
 class Host:
@@ -45,8 +54,12 @@ class Host:
         self.running = running.Running()
         self.accounting = accounting.Accounting(name, tracker, reportclient)
         self.looks = looks.Looks(driver)
+        notifier = notifications.Notifier(
+            name, fields.NotificationSource.COMPUTE,
+            submit=functools.partial(executors.submit, executors.make(
+                'xloud notifications', 1, _WAITING)))
         self.adjuster = work.Adjuster(
-            name, driver, self.accounting, self.running)
+            name, driver, self.accounting, self.running, notifier)
         self.reconciler = reconcile.Reconciler(
-            name, driver, self.looks, self.accounting, self.running)
+            name, driver, self.looks, self.accounting, self.running, notifier)
         self.endpoint = endpoint.Endpoint(self.looks, self.adjuster)

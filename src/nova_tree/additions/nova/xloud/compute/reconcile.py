@@ -99,7 +99,7 @@ class _Drifts:
 class Reconciler:
     """Reconciles the servers with a floor on one compute host."""
 
-    def __init__(self, host, driver, looks, accounting, running):
+    def __init__(self, host, driver, looks, accounting, running, notifier):
         """Work for a compute host.
 
         :param host: name of the host
@@ -107,12 +107,14 @@ class Reconciler:
         :param looks: nova.xloud.compute.looks.Looks
         :param accounting: nova.xloud.accounting.Accounting
         :param running: nova.xloud.compute.running.Running
+        :param notifier: nova.xloud.notifications.Notifier
         """
         self._host = host
         self._driver = driver
         self._looks = looks
         self._accounting = accounting
         self._running = running
+        self._notifier = notifier
         self._drifts = _Drifts()
         self._helpers = executors.make('xloud reconciliation', _AT_ONCE)
         self._begun = {}
@@ -335,7 +337,7 @@ class Reconciler:
                        'server has %(vcpus)s vCPUs and %(memory_mb)s MiB now.'
                        ) % size._asdict()
         lifecycle.end(context, instance, request_id, lifecycle.HOST_EVENT,
-                      self._host, reason)
+                      self._host, self._notifier, reason)
         self._running.forget(instance.uuid)
 
     def _recover_guest(self, instance, intent):

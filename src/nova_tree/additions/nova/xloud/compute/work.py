@@ -56,18 +56,20 @@ _CALLS = 30
 class Adjuster:
     """Takes on the adjusts of one compute host."""
 
-    def __init__(self, host, driver, accounting, running):
+    def __init__(self, host, driver, accounting, running, notifier):
         """Work for a compute host.
 
         :param host: name of the host
         :param driver: nova.virt.driver.ComputeDriver
         :param accounting: nova.xloud.accounting.Accounting
         :param running: nova.xloud.compute.running.Running
+        :param notifier: nova.xloud.notifications.Notifier
         """
         self._host = host
         self._driver = driver
         self._accounting = accounting
         self._running = running
+        self._notifier = notifier
         self._work = executors.make('xloud adjusts', _AT_ONCE, _WAITING)
         self._calls = executors.make('xloud calls', _CALLS)
 
@@ -172,7 +174,8 @@ class Adjuster:
         for replies so rarely. The writes keep the order of lifecycle.LIFE.
         """
         begun = executors.submit(
-            self._calls, lifecycle.begin_event, ctxt, instance, self._host)
+            self._calls, lifecycle.begin_event, ctxt, instance, self._host,
+            self._notifier)
         try:
             settled, failure = self._adjust(ctxt, instance, intent)
             begun.result()
@@ -181,7 +184,8 @@ class Adjuster:
             read = self._read_beside(ctxt, settled)
             lifecycle.tell_end(ctxt, settled, failure)
             counted.result()
-            lifecycle.give_back_read(read.result(), intent.request_id)
+            lifecycle.end_read(ctxt, read.result(), intent.request_id,
+                               self._notifier, failure)
             self._running.forget(instance.uuid)
         except nova_exception.InstanceNotFound:
             LOG.info('The server was deleted while it was adjusted.',

@@ -175,6 +175,23 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
 
         self._wait_for_assert(find)
 
+    def _told(self):
+        """Return the phases of adjusts that the bus was told."""
+        name = 'instance.xloud_adjust.'
+        return [each['event_type'][len(name):] for each in
+                self.notifier.versioned_notifications
+                if each['event_type'].startswith(name)]
+
+    def _check_told(self, end):
+        """Check that the bus was told once how the adjust has ended.
+
+        One that was killed before its work began has no start.
+        """
+        told = self._told()
+        self.assertEqual(
+            [end], [each for each in told if each != 'start'])
+        self.assertLessEqual(told.count('start'), 1)
+
     def _die_at_each_step(self, before, after, persist=True):
         """Adjust from one size to another, killed once before each step.
 
@@ -182,14 +199,18 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
         """
         for number in itertools.count():
             self.death.restart()
+            self.notifier.reset()
             if self.guest_size(self.server) != before:
                 self.adjust(self.server, *before)
+                self._wait_for_assert(lambda: self._check_told('end'))
             self.assertSize(self.server, *before)
+            self.notifier.reset()
             self.death.restart(dies_before=number)
             self._post(*after, persist=persist)
             self._wait_for_end()
             if not self.death.is_dead:
                 self._check(before, after, persist)
+                self._wait_for_assert(lambda: self._check_told('end'))
                 return number
             steps = self.death.steps
             has_ended = self.instance(self.server).task_state is None
@@ -209,6 +230,8 @@ class KilledTest(test_vcpu_current.AdjustTestBase):
             if size == after:
                 self.assertIn('had %d vCPUs and %d MiB before' % before,
                               event['details'], steps)
+            self._wait_for_assert(lambda: self._check_told(
+                'end' if size == after else 'error'))
 
     def test_growth(self):
         # claim, memory, vCPUs, record, Placement, tracker beside event, task

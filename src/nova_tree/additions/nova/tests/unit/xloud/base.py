@@ -164,6 +164,8 @@ class HostTestCase(ServerTestCase):
     def setUp(self):
         super().setUp()
         self.assign = self.patch('nova.xloud.placement.assign')
+        # What is sent is in the tests of the notifications
+        self.patch('nova.xloud.notifications.Notifier._send')
         self.tracker = mock.Mock()
         self.tracker.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}
         self.tracker.tracked_migrations = {}

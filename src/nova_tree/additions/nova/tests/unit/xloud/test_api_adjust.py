@@ -44,6 +44,8 @@ class APITestCase(base.ServerTestCase):
             side_effect=self._begin_action)
         self.check_growth = self.patch('nova.xloud.quota.check_growth')
         self.check_again = self.patch('nova.xloud.quota.check_growth_again')
+        # What is sent is in the tests of the notifications
+        self.patch('nova.xloud.notifications.Notifier._send')
         self.rpc = self.patch(
             'nova.compute.rpcapi.ComputeAPI.xloud').return_value
         self.api = api.API()

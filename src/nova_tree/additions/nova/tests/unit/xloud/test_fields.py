@@ -38,3 +38,23 @@ class TaskStateFieldTestCase(test.NoDBTestCase):
         # ALL is in their fingerprints
         self.assertNotIn(
             task_states.XLOUD_ADJUSTING, fields.InstanceTaskState.ALL)
+
+
+class NotificationActionFieldTestCase(test.NoDBTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.field = fields.NotificationActionField()
+
+    def test_an_adjust_is_an_action(self):
+        for action in ('xloud_adjust', fields.NotificationAction.REBOOT):
+            self.assertEqual(
+                action, self.field.coerce(None, 'action', action))
+
+    def test_what_is_no_action_is_still_none(self):
+        self.assertRaises(
+            ValueError, self.field.coerce, None, 'action', 'adjust')
+
+    def test_the_objects_of_notifications_are_nova_s_own(self):
+        # ALL is in their fingerprints
+        self.assertNotIn('xloud_adjust', fields.NotificationAction.ALL)

@@ -30,9 +30,13 @@ REQUEST = 'req-of-the-adjust'
 
 class FinishTestCase(base.ServerTestCase):
 
+    def setUp(self):
+        super().setUp()
+        self.notifier = mock.Mock()
+
     def _finish(self, request_id=REQUEST, error='why', **kwargs):
         lifecycle.end(self.context, self.instance, request_id, 'event',
-                      'host', error, **kwargs)
+                      'host', self.notifier, error, **kwargs)
 
     def assertFinished(self, error, traceback):
         self.finished.assert_called_once_with(
@@ -95,10 +99,40 @@ class FinishTestCase(base.ServerTestCase):
         self.started.assert_not_called()
         self.assertFinished('why', 'why')
 
+    def test_who_ends_it_tells_it_once(self):
+        noted = intent.Intent(2, None, True, REQUEST, Size(1, 2048))
+        noted.write(self.instance)
+        for _again in range(2):
+            self._finish()
+        told = [call[0] for call in self.notifier.end.call_args_list]
+        self.assertEqual(
+            [(REQUEST, 'why'), (None, 'why')],
+            [(given and given.request_id, error)
+             for _context, _instance, given, error in told])
+        self.assertIsNone(intent.Intent.of(self.instance))
+
+    def test_of_another_request_nothing_is_told(self):
+        intent.Intent(2, None, True, 'req-x').write(self.instance)
+        self._finish()
+        self.notifier.end.assert_called_once_with(
+            self.context, self.instance, None, 'why')
+
+    def test_of_a_server_that_is_gone_nothing_is_told(self):
+        intent.Intent(2, None, True, REQUEST).write(self.instance)
+        gone = nova_exception.InstanceNotFound(instance_id='x')
+        self.save.side_effect = gone
+        self._finish()
+        self.refresh.side_effect = gone
+        self._finish()
+        self.assertEqual(
+            [None, None],
+            [call[0][2] for call in self.notifier.end.call_args_list])
+
     def _ends(self, name):
         """End the adjust by an event, and return the events that finish."""
         lifecycle.end(
-            self.context, self.instance, REQUEST, name, 'host', 'why')
+            self.context, self.instance, REQUEST, name, 'host',
+            self.notifier, 'why')
         return [call[0][2] for call in self.finished.call_args_list]
 
     def test_host_finishes_what_a_dead_nova_api_has_begun(self):
