@@ -34,6 +34,9 @@ class TestXloudAdjustNotificationSample(
         # before the compute service starts
         self.useFixture(xloud_fixtures.AdjustableFakeDriver())
         self.flags(bdms_in_notifications='True', group='notifications')
+        if 'shares' in xloud_adjust.InstanceXloudAdjustPayload.fields:
+            # since 31 (2025.1)
+            self.flags(include_share_mapping='True', group='notifications')
         super().setUp()
         self.neutron = self.useFixture(nova_fixtures.NeutronFixture(self))
         self.useFixture(nova_fixtures.CinderFixture(self))
