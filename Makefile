@@ -31,7 +31,7 @@ WORKERS := -n 4 --dist worksteal
 SHOWN := -vv --durations=15 --durations-min=5
 
 .PHONY: help setup packages mirror test test-fast lane-containers lane-processor test-all test-unit test-bases test-nova test-nova-all \
-	test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-floors \
+	test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-ceilometer test-nova-floors \
 	test-packages test-rpm-wheel test-packages-all test-system test-system-core lint new-base bench bench-system clean
 
 help: ## this list
@@ -88,7 +88,7 @@ lane-containers lane-processor:
 
 test-all: MARKS :=
 test-all: IMPORTS := --all-pinned
-test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-all test-nova-floors ## every test there is, those marked slow too (root; half a day)
+test-all: lint test-unit test-bases test-packages test-rpm-wheel test-packages-all test-system test-nova test-nova-ours test-nova-walks test-nova-without test-nova-docs test-nova-ceilometer test-nova-all test-nova-floors ## every test there is, those marked slow too (root; half a day)
 
 test-fast: lint test-unit ## what to run first and often: lint, unit tests, the weave of one base (root; three minutes)
 	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k $$($(BIN)/python -m tests.nova.releases main)
@@ -123,6 +123,9 @@ test-nova-without: setup ## each change, taken out alone, makes a test fail (roo
 
 test-nova-docs: setup ## Nova's documents with ours in them build without a warning (root)
 	$(BIN)/python -m tests.nova.documents
+
+test-nova-ceilometer: setup ## real Ceilometers read the notifications of adjusts (root)
+	$(BIN)/python -m tests.nova.ceilometer
 
 test-nova-all: setup ## the wide run: whole packages, and servers without a floor, on DEEP_RELEASES (root; an hour each)
 	$(BIN)/python -m tests.nova.run --suite ours --suite touched --suite deep --against-base \

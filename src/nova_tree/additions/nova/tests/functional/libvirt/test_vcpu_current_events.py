@@ -17,10 +17,12 @@
 Versioned and legacy notifications are compared, of one adjust after another.
 """
 
+import os
 import threading
 from unittest import mock
 
 import fixtures
+from oslo_serialization import jsonutils
 
 from nova.compute import utils as compute_utils
 from nova import context as nova_context
@@ -291,3 +293,42 @@ class NovasEventsTest(EventsTestBase):
         self.assertFigures('create', 2, 2048, server)
         self._exists(server)
         self.assertFigures('exists', 2, 2048, server)
+
+
+class LifeEventsTest(EventsTestBase):
+    """One server from its start to its end, for those who read the bus.
+
+    ``python -m tests.nova.ceilometer`` of nova-xloud has the legacy
+    notifications written down, and Ceilometer read them.
+    """
+
+    def test_a_life(self):
+        server = self.boot()
+        self.adjust(server, vcpus=3, memory_mb=2048)
+        self.adjust(server, memory_mb=1024, persist=False)
+        self.guests.unplugs = False
+        with mock.patch('nova.virt.libvirt.xloud._Patience.is_over',
+                        return_value=True):
+            self.adjust(server, vcpus=1, expected='Error')
+        compute_utils.notify_usage_exists(
+            self.host_of(server).manager.notifier,
+            nova_context.get_admin_context(), self.instance(server), 'one',
+            current_period=True)
+        self.wait(6)
+        self.assertEqual(
+            ['start', 'end', 'start', 'end', 'start', 'error'],
+            [each.event_type.rpartition('.')[2]
+             for each in self.legacy('xloud_adjust')])
+        self._write_down()
+
+    def _write_down(self):
+        """Write the notifications where the environment says, if it does."""
+        directory = os.environ.get('NOVA_XLOUD_NOTES')
+        if directory:
+            with open(os.path.join(directory, 'legacy.json'), 'w') as out:
+                jsonutils.dump([
+                    {'event_type': each.event_type,
+                     'priority': each.priority,
+                     'publisher_id': each.publisher_id,
+                     'payload': each.payload}
+                    for each in self.legacy('')], out)
