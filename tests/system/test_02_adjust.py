@@ -22,6 +22,7 @@ def test_a_server_boots_at_its_floor(shared: Server) -> None:
         "balloon_driver_active": True,
         "attached_dimms_mb": 0,
         "has_virtiomem": False,
+        "guest_online_vcpus": None,
     }
 
 

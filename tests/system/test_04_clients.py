@@ -60,4 +60,6 @@ def test_the_status_is_wrapped_and_has_all_their_names(cloud: Cloud, shared: Ser
             int,
         ),
         **dict.fromkeys(("balloon_driver_active", "has_virtiomem"), bool),
+        # no guest agent
+        "guest_online_vcpus": type(None),
     }

@@ -42,6 +42,36 @@ Possible values:
 * A number of seconds, at least 6.
 """),
     cfg.IntOpt(
+        'agent_timeout',
+        default=5,
+        min=1,
+        help="""
+How long the guest agent of a server may take to answer a question about the
+vCPUs that the guest uses. An agent that takes longer counts as none for the
+rest of the adjust: the guest is not asked.
+
+Before the question itself libvirt makes sure that the agent is there, for
+which it waits as long again, and at most five seconds. The time that libvirt
+waits for the agent in calls of others is put back to its default, which is
+for ever.
+
+Possible values:
+
+* A number of seconds, at least 1.
+"""),
+    cfg.IntOpt(
+        'guest_online_timeout',
+        default=15,
+        min=1,
+        help="""
+How long a guest whose agent answers may take to use the vCPUs that it was
+given. Afterwards the vCPUs are taken back, and the adjust has failed.
+
+Possible values:
+
+* A number of seconds, at least 1.
+"""),
+    cfg.IntOpt(
         'balloon_timeout',
         default=30,
         min=1,

@@ -172,6 +172,11 @@ class AdjustIncomplete(AdjustError):
                 "%(reason)s.")
 
 
+class AdjustUnused(AdjustIncomplete):
+    msg_fmt = _("The guest uses only %(used)s of the %(asked)s vCPUs that it "
+                "was given.")
+
+
 class AdjustRefused(AdjustError):
     msg_fmt = _("The hypervisor has not taken the change.")
 

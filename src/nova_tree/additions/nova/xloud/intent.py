@@ -43,7 +43,7 @@ class Intent:
     """What an adjust is to do: figures asked for, persist, and by whom."""
 
     def __init__(self, vcpus, memory_mb, persist, request_id=None,
-                 before=None):
+                 before=None, is_confirmed=None):
         """Take what was asked for.
 
         :param vcpus: number of vCPUs, or None to leave them alone
@@ -52,12 +52,15 @@ class Intent:
         :param request_id: of the request that the server action belongs to
         :param before: nova.xloud.size.Size that the server has before; None
             where nobody has noted it
+        :param is_confirmed: whether the guest has said that it uses the vCPUs
+            that it has got; None as long as it has got none
         """
         self.vcpus = vcpus
         self.memory_mb = memory_mb
         self.persist = persist
         self.request_id = request_id
         self.before = before
+        self.is_confirmed = is_confirmed
 
     @classmethod
     def of(cls, instance):
@@ -74,7 +77,8 @@ class Intent:
             return cls(figures.get('vcpus'), figures.get('memory_mb'),
                        figures.get('persist', True),
                        figures.get('request_id'),
-                       _to_size(figures.get('before')))
+                       _to_size(figures.get('before')),
+                       figures.get('is_confirmed'))
         except (ValueError, AttributeError):
             LOG.error('The intent of an adjust cannot be read: %s', saved,
                       instance=instance)
@@ -95,6 +99,11 @@ class Intent:
         if self.before is not None:
             words.append(_('It had %(vcpus)s vCPUs and %(memory_mb)s MiB '
                            'before.') % self.before._asdict())
+        if self.is_confirmed:
+            words.append(_('The guest says that it uses all of its vCPUs.'))
+        elif self.is_confirmed is not None:
+            words.append(_('The guest was not asked whether it uses its '
+                           'vCPUs: no guest agent answers.'))
         if not self.persist:
             words.append(_('Its next cold start will give it %(vcpus)s vCPUs '
                            'and %(memory_mb)s MiB.'
@@ -105,6 +114,18 @@ class Intent:
     def drop(instance):
         """Take any intent out of the instance, to be saved by the caller."""
         instance.system_metadata.pop(_KEY, None)
+
+    def confirm(self, instance, online_vcpus):
+        """Note whether the guest uses the vCPUs that it has got.
+
+        :param instance: nova.objects.Instance, to be saved by the caller
+        :param online_vcpus: number of vCPUs that it says that it uses; None
+            if it was not asked
+        """
+        before = self.before or xloud_record.live(instance)
+        if self.vcpus is not None and self.vcpus > before.vcpus:
+            self.is_confirmed = online_vcpus is not None
+            self.write(instance)
 
     def record(self, instance, now):
         """Write the outcome into the instance; the intent stays.

@@ -78,7 +78,8 @@ class XloudAPI:
         :param ctxt: nova.context.RequestContext, targeted at the cell
         :param instance: nova.objects.Instance
         :returns: dict of current_vcpus, current_memory_mb,
-            balloon_driver_active, attached_dimms_mb, has_virtiomem
+            balloon_driver_active, attached_dimms_mb, has_virtiomem,
+            guest_online_vcpus
         :raises: nova.xloud.exception.AdjustError as for :meth:`adjust`
         """
         return self._call(ctxt, instance, 'get_status',

@@ -27,10 +27,12 @@ Size = collections.namedtuple('Size', 'vcpus memory_mb')
 Bounds = collections.namedtuple(
     'Bounds', 'min_vcpus max_vcpus min_memory_mb max_memory_mb')
 
-# What a host sees of a running guest; see ComputeDriver.get_current_size.
+# What a host sees of a running guest; see ComputeDriver.get_current_size. The
+# guest itself tells how many vCPUs are online, None if it was not asked.
 GuestSize = collections.namedtuple(
     'GuestSize', 'vcpus memory_mb balloon_driver_active attached_dimms_mb '
-                 'has_virtiomem may_boot', defaults=(False,))
+                 'has_virtiomem may_boot online_vcpus',
+    defaults=(False, None))
 
 _FLOORS = Size('minimum_cpu', 'minimum_memory')
 

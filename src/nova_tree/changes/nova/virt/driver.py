@@ -18,8 +18,11 @@ class ComputeDriver:
         """Bring a running guest to a number of vCPUs, live."""
         # :param instance: nova.objects.Instance with a guest
         # :param vcpus: a number within the flavor's bounds
+        # :returns: the number that the guest says that it uses; None
+        #     if it was not asked
         # :raises: nova.xloud.exception.AdjustIncomplete if the guest
-        #     has another number afterwards
+        #     has another number afterwards; AdjustUnused if it was
+        #     given vCPUs that it does not use
         raise NotImplementedError()
 
     def set_current_memory_mb(self, instance, memory_mb):
@@ -36,6 +39,11 @@ class ComputeDriver:
         # :returns: nova.xloud.size.GuestSize, None without a running
         #     guest
         raise NotImplementedError()
+
+    def get_guest_vcpus(self, instance):
+        """Ask a running guest how many of its vCPUs it uses."""
+        # :param instance: nova.objects.Instance
+        # :returns: the number; None if the guest cannot be asked
 
     def check_can_adjust(self, instance, vcpus, memory_mb):
         """Check what only the host of a server knows; all is well."""

@@ -67,7 +67,8 @@ class DetailsTest(test_xloud_adjust.XloudAdjustTestBase):
         for request, expected in (
                 ({'current_vcpus': 3},
                  'The server has 3 vCPUs and 1024 MiB now. It had 1 vCPUs '
-                 'and 1024 MiB before.'),
+                 'and 1024 MiB before. The guest was not asked whether it '
+                 'uses its vCPUs: no guest agent answers.'),
                 ({'current_memory_mb': 2048, 'persist': False},
                  'The server has 3 vCPUs and 2048 MiB now. It had 3 vCPUs '
                  'and 1024 MiB before. Its next cold start will give it 3 '

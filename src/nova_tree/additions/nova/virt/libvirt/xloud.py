@@ -23,6 +23,7 @@ import time
 
 from lxml import etree
 from oslo_log import log as logging
+from oslo_utils import excutils
 from oslo_utils import units
 
 from nova.compute import power_state
@@ -30,6 +31,7 @@ import nova.conf
 from nova import exception as nova_exception
 from nova.i18n import _
 from nova.virt.libvirt import guest as libvirt_guest
+from nova.virt.libvirt import xloud_agent
 from nova.virt.libvirt import xloud_boots
 from nova.xloud import exception
 from nova.xloud import size as xloud_size
@@ -83,6 +85,24 @@ def get_size(host, instance):
         attached_dimms_mb=dimms,
         has_virtiomem=virtio_mem,
         may_boot=xloud_boots.may_boot(guest.uuid, CONF.xloud.boot_timeout))
+
+
+def get_guest_vcpus(host, instance):
+    """Ask the agent of a server's guest how many vCPUs the guest uses.
+
+    :param host: nova.virt.libvirt.host.Host
+    :param instance: nova.objects.Instance
+    :returns: the number; None where no agent answers
+    """
+    try:
+        guest = host.get_guest(instance)
+    except nova_exception.InstanceNotFound:
+        return None
+    return _agent(guest, host).online_vcpus()
+
+
+def _agent(guest, host):
+    return xloud_agent.Agent(guest, is_asked=not _stands_still(guest, host))
 
 
 def _to_mib(kib):
@@ -173,7 +193,52 @@ def _stands_still(guest, host):
 
 
 def set_vcpus(guest, host, vcpus):
-    """Bring a running guest to a number of vCPUs.
+    """Bring a running guest to a number of vCPUs that it uses.
+
+    A guest whose agent answers is asked to put vCPUs out of use before they
+    are unplugged, and to use those that were plugged. If it does not use
+    them, they are taken back.
+
+    :param guest: nova.virt.libvirt.guest.Guest
+    :param host: nova.virt.libvirt.host.Host
+    :param vcpus: number of vCPUs
+    :returns: number of vCPUs that the guest says that it uses; None where no
+        agent answers
+    :raises: AdjustIncomplete if the guest has another number afterwards
+    :raises: AdjustUnused if it has got vCPUs that it does not use
+    """
+    before = guest.get_current_vcpus()
+    agent = _agent(guest, host)
+    if vcpus < before:
+        agent.give_up(vcpus)
+    try:
+        _plug(guest, host, vcpus)
+    except exception.AdjustIncomplete:
+        with excutils.save_and_reraise_exception():
+            agent.use(guest.get_current_vcpus())
+    used = agent.use(vcpus)
+    if used is None or used >= vcpus or vcpus < before:
+        return used
+    if vcpus > before:
+        _take_back(guest, host, agent, before)
+    raise exception.AdjustUnused(asked=vcpus, used=used)
+
+
+def _take_back(guest, host, agent, vcpus):
+    """Unplug vCPUs again that a guest does not use.
+
+    :param vcpus: number of vCPUs of before
+    """
+    agent.give_up(vcpus)
+    try:
+        _plug(guest, host, vcpus)
+    except exception.AdjustIncomplete as error:
+        LOG.warning('Guest %(guest)s keeps vCPUs that it does not use: '
+                    '%(error)s', {'guest': guest.uuid, 'error': error})
+
+
+def _plug(guest, host, vcpus):
+    """Bring a running guest to a number of vCPUs, used or not.
 
     libvirt waits five seconds for a guest to give up a vCPU and then reports
     an error, although the guest may have done so, or do so later. To ask

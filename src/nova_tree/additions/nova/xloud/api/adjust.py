@@ -126,7 +126,7 @@ class API:
 
         :param context: nova.context.RequestContext
         :param instance: nova.objects.Instance
-        :returns: dict, the nine keys of ``xloud_status`` in the API
+        :returns: dict, the keys of ``xloud_status`` in the API
         """
         bounds = xloud_size.bounds(instance.flavor)
         current = (xloud_record.recorded(instance)
@@ -145,6 +145,7 @@ class API:
                 seen is not None and seen.balloon_driver_active),
             'attached_dimms_mb': 0 if seen is None else seen.attached_dimms_mb,
             'has_virtiomem': seen is not None and seen.has_virtiomem,
+            'guest_online_vcpus': None if seen is None else seen.online_vcpus,
         }
         # Answers of hosts take half a second where oslo.messaging (16 and 17)
         # looks for them so rarely, and dashboards ask again and again

@@ -91,4 +91,5 @@ class Endpoint:
             'balloon_driver_active': guest.balloon_driver_active,
             'attached_dimms_mb': guest.attached_dimms_mb,
             'has_virtiomem': guest.has_virtiomem,
+            'guest_online_vcpus': guest.online_vcpus,
         }

@@ -18,6 +18,8 @@ A change is all of what was asked for or, as far as the guest takes it back,
 nothing of it; what it keeps is told truly.
 """
 
+import collections
+
 from oslo_log import log as logging
 
 from nova.i18n import _
@@ -26,6 +28,11 @@ from nova.xloud import record as xloud_record
 from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
+
+# What comes of a change: the nova.xloud.size.Size that the guest has, why that
+# is not what was asked for, None if it is, and how many vCPUs the guest says
+# that it uses, None if it was not asked or its vCPUs were left alone
+Outcome = collections.namedtuple('Outcome', 'size reason online_vcpus')
 
 
 class _Step:
@@ -38,6 +45,7 @@ class _Step:
         self._instance = instance
         self._old = old
         self._new = new
+        self.answer = None
 
     def is_done(self, has):
         """Tell whether a guest has what it was to get.
@@ -54,7 +62,8 @@ class _Step:
         return self.name != 'memory_mb' or self.is_done(has)
 
     def take(self):
-        self._change(self._instance, self._new)
+        """Make the change; the driver's answer is kept."""
+        self.answer = self._change(self._instance, self._new)
 
     def take_back(self):
         """Take the change back; False if the guest keeps it."""
@@ -98,8 +107,7 @@ def change(driver, instance, vcpus, memory_mb):
     :param instance: nova.objects.Instance with the live size of before
     :param vcpus: number of vCPUs, or None to leave them alone
     :param memory_mb: memory in MiB, or None to leave it alone
-    :returns: tuple of nova.xloud.size.Size that the guest has afterwards and
-        the reason why that is not what was asked for, None if it is
+    :returns: Outcome
     """
     old = xloud_record.live(instance)
     taken = []
@@ -108,14 +116,18 @@ def change(driver, instance, vcpus, memory_mb):
             step.take()
         except Exception as error:
             step.log_refusal(error)
-            if step.is_done(size(driver, instance)):
+            if (not isinstance(error, exception.AdjustUnused) and
+                    step.is_done(size(driver, instance))):
                 # Whatever was said of it, by a libvirt that was restarted
                 taken.append(step)
                 continue
             kept = [step] + [each for each in taken if not each.take_back()]
-            return _left(driver, instance, old, kept), _reason(error)
+            return Outcome(
+                _left(driver, instance, old, kept), _reason(error), None)
         taken.append(step)
-    return xloud_size.replaced(old, vcpus, memory_mb), None
+    online = next(
+        (step.answer for step in taken if step.name == 'vcpus'), None)
+    return Outcome(xloud_size.replaced(old, vcpus, memory_mb), None, online)
 
 
 def take_back(driver, instance, vcpus, memory_mb):
@@ -128,32 +140,54 @@ def take_back(driver, instance, vcpus, memory_mb):
     :returns: nova.xloud.size.Size that the guest has then, if it refuses
     """
     old = xloud_record.live(instance)
-    has, _refusal = change(
+    return change(
         driver, instance, None if vcpus is None else old.vcpus,
-        None if memory_mb is None else old.memory_mb)
-    return has
+        None if memory_mb is None else old.memory_mb).size
 
 
-def end_unplug(driver, instance, vcpus):
-    """Ask a guest again for vCPUs that it was asked for before.
+def end_vcpus(driver, instance, vcpus):
+    """Ask a guest again for the number of vCPUs that it was asked for before.
 
-    It may have given them up when nobody listened any more, and the
-    hypervisor's own count may only follow the next request. What the guest
-    keeps is seen in its size.
+    It may have given vCPUs up when nobody listened any more, and the
+    hypervisor's own count may only follow the next request. Nobody has heard
+    whether it uses those that it was given. What it keeps is seen in its size.
 
     :param driver: nova.virt.driver.ComputeDriver
-    :param instance: nova.objects.Instance
-    :param vcpus: number of vCPUs that it was to keep, None if it was not
+    :param instance: nova.objects.Instance with the live size of before
+    :param vcpus: number of vCPUs that it was to have, None if it was not
         asked for any
+    :returns: tuple of a boolean, False if it does not use what it was given,
+        and the number of vCPUs that it says that it uses, None if it was not
+        asked
     """
     has = size(driver, instance)
-    if has is None or vcpus is None or has.vcpus <= vcpus:
-        return
+    if has is None or vcpus is None:
+        return True, None
+    was_given = has.vcpus == vcpus > xloud_record.live(instance).vcpus
+    if not was_given and has.vcpus <= vcpus:
+        return True, None
     step = _Step('vcpus', driver.set_current_vcpus, instance, has.vcpus, vcpus)
     try:
         step.take()
     except Exception as error:
         step.log_refusal(error)
+        return not isinstance(error, exception.AdjustUnused), None
+    return True, step.answer
+
+
+def online_vcpus(driver, instance):
+    """Ask a running guest how many of its vCPUs it uses.
+
+    :param driver: nova.virt.driver.ComputeDriver
+    :param instance: nova.objects.Instance
+    :returns: the number; None if the guest cannot be asked
+    """
+    try:
+        return driver.get_guest_vcpus(instance)
+    except Exception as error:
+        LOG.warning('The guest could not be asked for its vCPUs: %s',
+                    exception.in_words(error), instance=instance)
+        return None
 
 
 def _steps(driver, instance, old, vcpus, memory_mb):

@@ -345,19 +345,22 @@ class Reconciler:
 
         :returns: True if the guest has the size of the intent
         """
-        xloud_guest.end_unplug(self._driver, instance, intent.vcpus)
+        is_used, online_vcpus = xloud_guest.end_vcpus(
+            self._driver, instance, intent.vcpus)
         guest = xloud_guest.size(self._driver, instance)
         if guest is None:
             return False
         now = xloud_size.Size(guest.vcpus, guest.memory_mb)
         # Memory says nothing while the guest boots
-        is_done = (
+        is_done = is_used and (
             guest.balloon_driver_active or intent.memory_mb is None
         ) and now == xloud_size.replaced(now, intent.vcpus, intent.memory_mb)
         if not is_done:
             now = xloud_guest.take_back(
                 self._driver, instance, intent.vcpus, intent.memory_mb)
         lifecycle.read_own(instance, self._host, intent.request_id)
+        if intent.is_confirmed is None:
+            intent.confirm(instance, online_vcpus)
         intent.record(instance, now)
         return is_done
 

@@ -213,14 +213,19 @@ class Adjuster:
             LOG.exception('The end of the adjust could not be written.',
                           instance=instance)
 
-    def _settled(self, instance):
-        """Look at a guest that was adjusted; see nova.xloud.record.settled."""
+    def _settled(self, instance, online_vcpus):
+        """Look at a guest that was adjusted; see nova.xloud.record.settled.
+
+        :param online_vcpus: number of vCPUs that the guest says that it uses
+        """
         try:
             seen = guest.size(self._driver, instance)
         except Exception as error:
             LOG.info('The guest could not be looked at after the adjust: %s',
                      error, instance=instance)
             return None
+        if seen is not None:
+            seen = seen._replace(online_vcpus=online_vcpus)
         return xloud_record.settled(seen, xloud_record.live(instance))
 
     def _read_beside(self, ctxt, instance):
@@ -233,10 +238,11 @@ class Adjuster:
         :returns: tuple of the nova.objects.Instance with the outcome, and
             AdjustFailed if the guest has not followed, else None
         """
-        reason = None
+        reason = online_vcpus = None
         read = self._read_beside(ctxt, instance)
-        if guest.size(self._driver, instance) is not None:
-            outcome, reason = guest.change(
+        has_guest = guest.size(self._driver, instance) is not None
+        if has_guest:
+            outcome, reason, online_vcpus = guest.change(
                 self._driver, instance, intent.vcpus, intent.memory_mb)
             if read.done():
                 # Others may have saved the server since. An answer that is
@@ -251,9 +257,17 @@ class Adjuster:
             xloud_record.forget_live(instance)
             outcome = xloud_size.replaced(
                 xloud_record.live(instance), intent.vcpus, intent.memory_mb)
+        known = xloud_record.guest(instance)
+        if intent.vcpus is None and known is not None:
+            # Its vCPUs were left alone
+            online_vcpus = known.online_vcpus
+        elif has_guest:
+            # The saved one also has the size of before
+            xloud_intent.Intent.of(instance).confirm(instance, online_vcpus)
         intent.record(instance, outcome)
         if reason is None:
-            xloud_record.write_guest(instance, self._settled(instance))
+            xloud_record.write_guest(
+                instance, self._settled(instance, online_vcpus))
         lifecycle.settle(instance)
         self._accounting.settle_placement(ctxt, instance)
         if reason is None:

@@ -19,7 +19,7 @@ class LibvirtDriver:
     def set_current_vcpus(self, instance, vcpus):
         """Bring a running guest to a number of vCPUs."""
         guest = self._host.get_guest(instance)
-        xloud.set_vcpus(guest, self._host, vcpus)
+        return xloud.set_vcpus(guest, self._host, vcpus)
 
     def set_current_memory_mb(self, instance, memory_mb):
         """Bring a running guest to an amount of memory."""
@@ -30,6 +30,10 @@ class LibvirtDriver:
     def get_current_size(self, instance):
         """Tell the figures of a guest, None if it does not run."""
         return xloud.get_size(self._host, instance)
+
+    def get_guest_vcpus(self, instance):
+        """Tell the vCPUs that a guest uses; None without an agent."""
+        return xloud.get_guest_vcpus(self._host, instance)
 
     def check_can_adjust(self, instance, vcpus, memory_mb):
         """Check that the guest's memory is not pinned."""

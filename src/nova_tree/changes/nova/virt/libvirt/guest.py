@@ -1,5 +1,7 @@
 """A guest is asked for its vCPUs and memory in its configuration or live.
 
+Its agent is asked which of the vCPUs the guest uses.
+
 When a guest was started is noted: one that boots has no balloon driver yet.
 """
 from nova_xloud.weave import prepend
@@ -24,6 +26,20 @@ class Guest:
             flags = (libvirt.VIR_DOMAIN_AFFECT_CONFIG |
                      libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE)
         self._domain.setVcpusFlags(vcpus, flags)
+
+    def get_guest_vcpus(self):
+        """Ask the agent for the vCPUs of the guest, a dict."""
+        return self._domain.guestVcpus(0)
+
+    def set_guest_vcpus(self, vcpus):
+        """Have the agent bring vCPUs of the guest into use."""
+        self._domain.setVcpusFlags(
+            vcpus, (libvirt.VIR_DOMAIN_AFFECT_LIVE |
+                    libvirt.VIR_DOMAIN_VCPU_GUEST))
+
+    def set_agent_timeout(self, seconds):
+        """Have libvirt wait so long for answers of the agent."""
+        self._domain.agentSetResponseTimeout(seconds, 0)
 
     def get_memory_stats(self):
         """Tell the balloon's statistics, a dict of KiB."""

@@ -59,6 +59,7 @@ class XloudAdjustPolicyTest(base.BasePolicyTest):
                 'balloon_driver_active': True,
                 'attached_dimms_mb': 0,
                 'has_virtiomem': False,
+                'guest_online_vcpus': 2,
             }))
 
         if 'enforce_scope' in CONF.oslo_policy:

@@ -75,6 +75,9 @@ class FakeDriver:
     def get_current_size(self, instance):
         return self.guest
 
+    def get_guest_vcpus(self, instance):
+        pass
+
     def _set(self, name, value):
         self.calls.append((name, value))
         result = self.failing.get((name, value), value)

@@ -83,7 +83,7 @@ class AdjustTestCase(APITestCase):
             self.assertEqual({
                 'vcpus': 3, 'memory_mb': 3072, 'persist': False,
                 'request_id': self.context.request_id,
-                'before': Size(2, 2048),
+                'before': Size(2, 2048), 'is_confirmed': None,
             }, vars(intent.Intent.of(self.instance)))
             # the task state first, then what was read again with it
             self.assertEqual(
@@ -544,6 +544,7 @@ class StatusTestCase(APITestCase):
         'balloon_driver_active': False,
         'attached_dimms_mb': 0,
         'has_virtiomem': False,
+        'guest_online_vcpus': None,
     }
 
     def _status(self):
@@ -556,6 +557,7 @@ class StatusTestCase(APITestCase):
             'balloon_driver_active': True,
             'attached_dimms_mb': 512,
             'has_virtiomem': True,
+            'guest_online_vcpus': 2,
         }
         self.rpc.get_status.return_value = dict(guest, newer='unknown')
         for vm_state in (vm_states.ACTIVE, vm_states.PAUSED,
@@ -576,9 +578,11 @@ class StatusTestCase(APITestCase):
 
     def test_what_the_host_has_noted_is_not_asked_again(self):
         xloud_record.write_guest(
-            self.instance, GuestSize(2, 2048, True, 512, True))
+            self.instance,
+            GuestSize(2, 2048, True, 512, True, online_vcpus=1))
         noted = dict(self.RECORDED, balloon_driver_active=True,
-                     attached_dimms_mb=512, has_virtiomem=True)
+                     attached_dimms_mb=512, has_virtiomem=True,
+                     guest_online_vcpus=1)
         self.assertEqual(noted, self._status())
         self.rpc.get_status.assert_not_called()
         # Something may be on its way

@@ -50,11 +50,12 @@ class EndpointTestCase(test.NoDBTestCase):
             mock.sentinel.ctxt, mock.sentinel.instance, 1, 2, False)
 
     def test_status_is_the_guests(self):
-        self.looks.size.return_value = GuestSize(3, 2048, True, 512, True)
+        self.looks.size.return_value = GuestSize(
+            3, 2048, True, 512, True, online_vcpus=2)
         self.assertEqual(
             {'current_vcpus': 3, 'current_memory_mb': 2048,
              'balloon_driver_active': True, 'attached_dimms_mb': 512,
-             'has_virtiomem': True},
+             'has_virtiomem': True, 'guest_online_vcpus': 2},
             self.endpoint.get_status(
                 mock.sentinel.ctxt, base.make_instance()))
 
@@ -63,7 +64,7 @@ class EndpointTestCase(test.NoDBTestCase):
         self.assertEqual(
             {'current_vcpus': 2, 'current_memory_mb': 2048,
              'balloon_driver_active': False, 'attached_dimms_mb': 0,
-             'has_virtiomem': False},
+             'has_virtiomem': False, 'guest_online_vcpus': None},
             self.endpoint.get_status(
                 mock.sentinel.ctxt, base.make_instance(size=(2, 2048))))
 

@@ -57,6 +57,24 @@ class IntentTestCase(test.NoDBTestCase):
             self.assertEqual(expected, xloud_intent.Intent(
                 3, None, persist, 'req', before).tell_success(instance))
 
+    def test_success_says_whether_the_guest_was_asked(self):
+        instance = base.make_instance(size=(3, 2048))
+        for asked, online, expected in (
+                (3, 3, 'says that it uses all'),
+                (3, None, 'was not asked'),
+                (1, None, None), (None, None, None)):
+            intent = xloud_intent.Intent(
+                asked, None, True, 'req', Size(2, 2048))
+            intent.confirm(instance, online)
+            told = intent.tell_success(instance)
+            if expected is None:
+                self.assertNotIn('The guest', told)
+                continue
+            self.assertIn(expected, told)
+            # it is saved, so a restart tells the same
+            self.assertEqual(
+                told, xloud_intent.Intent.of(instance).tell_success(instance))
+
     def test_what_another_release_has_saved_is_read(self):
         for saved, expected in (
                 ('{"vcpus": 3, "memory_mb": null, "persist": false,'

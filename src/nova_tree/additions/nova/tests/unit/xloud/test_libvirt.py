@@ -53,6 +53,7 @@ class LibvirtTestCase(test.NoDBTestCase):
         self.guest = mock.Mock(spec=libvirt_guest.Guest, uuid='uuid')
         self.guest.get_power_state.return_value = power_state.RUNNING
         self.guest.is_active.return_value = True
+        self.guest.get_xml_desc.return_value = '<domain/>'
         self.host = mock.Mock()
         self.host.get_guest.return_value = self.guest
         self.useFixture(fixtures.MonkeyPatch(
@@ -167,6 +168,7 @@ class SetVcpusTestCase(LibvirtTestCase):
             now = [2]
             guest = mock.Mock(spec=libvirt_guest.Guest, uuid=str(me))
             guest.get_power_state.return_value = power_state.RUNNING
+            guest.get_xml_desc.return_value = '<domain/>'
             guest.get_current_vcpus.side_effect = lambda now=now: now[0]
             guest.set_current_vcpus.side_effect = functools.partial(
                 set_current_vcpus, me, now)
@@ -220,7 +222,6 @@ class SetVcpusTestCase(LibvirtTestCase):
         self.assertIn('hard reboot', self._refuses())
 
     def test_plug_that_fails_is_not_tried_again(self):
-        self.guest.get_xml_desc.return_value = '<domain/>'
         self.answers = [(0, 3, _libvirt_error('no memory'))]
         self.assertIn('not followed to 4 vCPUs', self._fails(4))
         self.assertEqual(0, self.now)
@@ -421,7 +422,7 @@ class GetSizeTestCase(LibvirtTestCase):
 
     def test_figures(self):
         self.assertEqual(
-            (3, 2048, False, 0, False, False),
+            (3, 2048, False, 0, False, False, None),
             xloud.get_size(self.host, self.instance))
 
     def test_balloon_driver_and_memory_devices(self):
@@ -429,7 +430,7 @@ class GetSizeTestCase(LibvirtTestCase):
         self.guest.get_xml_desc.return_value = (
             self.XML % "<memory model='virtio-mem'/>")
         self.assertEqual(
-            (3, 2048, True, 1024, True, False),
+            (3, 2048, True, 1024, True, False, None),
             xloud.get_size(self.host, self.instance))
         self.guest.get_xml_desc.return_value = self.XML % ''
         self.assertFalse(
@@ -527,6 +528,8 @@ class DriverTestCase(LibvirtTestCase):
                 ('set_current_memory_mb', (2048,), 'set_memory',
                  (self.guest, self.host, 2048, 1024)),
                 ('get_current_size', (), 'get_size',
+                 (self.host, self.instance)),
+                ('get_guest_vcpus', (), 'get_guest_vcpus',
                  (self.host, self.instance)),
                 ('check_can_adjust', (3, 2048), 'check_can_adjust',
                  (self.host, self.instance, 2048))):

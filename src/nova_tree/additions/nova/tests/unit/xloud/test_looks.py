@@ -16,6 +16,7 @@
 import threading
 from unittest import mock
 
+import fixtures
 from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova import test
@@ -35,6 +36,7 @@ class LooksTestCase(test.NoDBTestCase):
         self.size = GuestSize(2, 2048, True, 0, False)
         self.driver = mock.Mock()
         self.driver.get_current_size.return_value = self.size
+        self.driver.get_guest_vcpus.return_value = None
         self.looks = looks.Looks(self.driver)
 
     def look(self, instance=None, patience=PATIENCE, **kwargs):
@@ -113,3 +115,30 @@ class LooksTestCase(test.NoDBTestCase):
         answers.set()
         self.assertEqual(self.size, self.look(since=since))
         self.assertEqual(2, self.asks())
+
+    def test_the_guest_tells_how_many_vcpus_it_uses(self):
+        self.driver.get_guest_vcpus.return_value = 1
+        self.assertEqual(1, self.look().online_vcpus)
+
+    def test_an_agent_that_others_may_talk_with_is_not_asked(self):
+        self.instance.task_state = 'image_snapshot'
+        self.assertIsNone(self.look().online_vcpus)
+        self.driver.get_guest_vcpus.assert_not_called()
+
+    def test_without_a_guest_there_is_no_agent(self):
+        self.driver.get_current_size.return_value = None
+        self.assertIsNone(self.look())
+        self.driver.get_guest_vcpus.assert_not_called()
+
+    def test_an_agent_that_hangs_is_waited_for_once(self):
+        answers = threading.Event()
+        self.addCleanup(answers.set)
+        self.driver.get_guest_vcpus.side_effect = (
+            lambda instance: answers.wait(PATIENCE))
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.xloud.compute.looks._AGENT_PATIENCE', 0.1))
+        # the figures of the hypervisor are there all the same
+        self.assertEqual(self.size, self.look())
+        with mock.patch.object(looks.time, 'monotonic', return_value=1e9):
+            self.assertEqual(self.size, self.look(patience=1e9))
+        self.assertEqual(1, self.driver.get_guest_vcpus.call_count)

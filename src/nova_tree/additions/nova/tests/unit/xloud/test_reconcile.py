@@ -44,6 +44,7 @@ class ReconcileTestCase(base.HostTestCase):
         self.read = self.instance
         self.get_by_uuid.side_effect = lambda *args, **kwargs: self.read
         self.guest = GuestSize(2, 2048, True, 0, False)
+        self.driver.get_guest_vcpus.return_value = None
         self.driver.get_current_size.side_effect = (
             lambda instance: self.guest)
         record.write_guest(self.instance, self.guest)

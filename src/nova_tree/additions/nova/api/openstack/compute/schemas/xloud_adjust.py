@@ -61,6 +61,8 @@ status_response = {
                 'balloon_driver_active': {'type': 'boolean'},
                 'attached_dimms_mb': _figure,
                 'has_virtiomem': {'type': 'boolean'},
+                'guest_online_vcpus': {
+                    'type': ['integer', 'null'], 'minimum': 1},
             },
             'required': [
                 'current_vcpus',
@@ -72,6 +74,7 @@ status_response = {
                 'balloon_driver_active',
                 'attached_dimms_mb',
                 'has_virtiomem',
+                'guest_online_vcpus',
             ],
             'additionalProperties': False,
         },

@@ -38,6 +38,7 @@ STATUS = {
     'balloon_driver_active': True,
     'attached_dimms_mb': 0,
     'has_virtiomem': False,
+    'guest_online_vcpus': None,
 }
 
 
