@@ -2,6 +2,8 @@
 
 The pins of a series are the point that pip starts from.  A pin that the release does not accept, or
 that pip names when versions do not fit together, is let go: pip takes the newest version that fits.
+A new series starts from the pins of the nearest series, and takes the Placement of its own series:
+Nova names no version of it, and an older Placement does not run with newer libraries of Oslo.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from tests.nova.releases import series_of
 #: The files of Nova that name the libraries of its tests.
 ASKING = ("requirements.txt", "test-requirements.txt")
 _HEAD = "# What our own tests run with on this release (Python 3.11).\n"
-#: Runs in the root: /work has the files of Nova, and pins to start from.
+#: Placement, and how much its number is less than that of the Nova of the same series.
+_PLACEMENT, _YOUNGER = "openstack-placement", 18
+#: Runs in the root: /work has the files of Nova, pins to start from, and what else is asked for.
 _SCRIPT = """\
 set -e
 python3 -m venv /tmp/venv
@@ -56,7 +60,8 @@ for line in open("start.txt"):
 while True:
     open("kept.txt", "w").write("\\n".join(kept) + "\\n")
     command = [sys.executable, "-m", "pip", "install", "--progress-bar=off", "-r", "kept.txt"]
-    command += ["-r", "requirements.txt", "-r", "test-requirements.txt"]
+    for file in ("asked.txt", "requirements.txt", "test-requirements.txt"):
+        command += ["-r", file]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if not done.returncode:
         break
@@ -104,23 +109,35 @@ def pin(release: str, source: Path, python: str, log: Path, place: Path = PINS) 
     :raises UnpinnedError: if pip finds no versions that fit together
     :raises XloudError: if the root cannot be made
     """
-    file = place / f"{series_of(release)}.txt"
-    start = requirements(file if file.exists() else _nearest(series_of(release), place))
+    series = series_of(release)
+    file = place / f"{series}.txt"
+    before = requirements(file if file.exists() else _nearest(series, place))
+    start, asked = (before, []) if file.exists() else beginning(series, before)
     with tempfile.TemporaryDirectory(prefix="nova-xloud-") as scratch:
         work = Path(scratch)
         for name in ASKING:
             shutil.copyfile(source / name, work / name)
-        (work / "start.txt").write_text("\n".join(start) + "\n")
+        (work / "start.txt").write_text("".join(f"{each}\n" for each in start))
+        (work / "asked.txt").write_text("".join(f"{each}\n" for each in asked))
         command = [*entering(root.make(RECIPE)), "--resolv-conf=copy-host", *client_settings()]
         command += [root.bind(work, "/work"), f"--setenv=PYTHON_WANTED={python}"]
         if run_script(command, _SCRIPT, log):
             raise UnpinnedError(f"{last_line(log)}: see {log}")
         found = _locked((work / "found.txt").read_text())
-    told = changes(start, found)
+    told = changes(before, found)
     if told or not file.exists():
         text = _HEAD + "".join(f"{each}\n" for each in found)
         put(file, text.encode())
     return Pinned(file, told)
+
+
+def beginning(series: int, pins: list[str]) -> tuple[list[str], list[str]]:
+    """Return the pins that a new series starts from, and the requirement of its Placement.
+
+    :param pins: of another series
+    """
+    kept = [each for each in pins if not each.startswith(f"{_PLACEMENT}==")]
+    return kept, [f"{_PLACEMENT}<{series - _YOUNGER + 1}"]
 
 
 def changes(before: list[str], after: list[str]) -> list[str]:

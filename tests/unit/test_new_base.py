@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -117,6 +118,18 @@ def test_the_nearest_pins_are_the_start_of_a_new_series(tmp_path: Path) -> None:
         (tmp_path / f"{series}.txt").touch()
     assert pinning._nearest(35, tmp_path).name == "34.txt"
     assert pinning._nearest(25, tmp_path).name == "26.txt"
+
+
+def test_a_new_series_takes_the_placement_of_its_own_series() -> None:
+    start = pinning.beginning(34, ["nova-x==1", "openstack-placement==15.0.0", "oslo.policy==5"])
+    assert start == (["nova-x==1", "oslo.policy==5"], ["openstack-placement<17"])
+    # the pins that were found by hand say the same
+    of_its_own = {}
+    for file in environment.PINS.glob("[0-9]*.txt"):
+        if named := re.search(r"^openstack-placement==(\d+)", file.read_text(), re.MULTILINE):
+            of_its_own[int(file.stem)] = [f"openstack-placement<{int(named[1]) + 1}"]
+    assert len(of_its_own) > 3
+    assert of_its_own == {each: pinning.beginning(each, [])[1] for each in of_its_own}
 
 
 def test_the_reason_is_told_from_a_log(tmp_path: Path) -> None:
