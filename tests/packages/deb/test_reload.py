@@ -61,8 +61,8 @@ def serve(cloud: Cloud, options: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        SOCKET,
         TLS,
+        pytest.param(SOCKET, marks=pytest.mark.slow),
         pytest.param("--http-socket :8774", marks=pytest.mark.slow),
         pytest.param("--http-socket :8774 --logto2 /var/lib/nova/2.log", marks=pytest.mark.slow),
         pytest.param("--uwsgi-socket 127.0.0.1:8790", marks=pytest.mark.slow),
@@ -71,6 +71,7 @@ def serve(cloud: Cloud, options: str) -> None:
     ],
 )
 def test_the_api_is_asked_on_the_socket_that_it_has(only_the_api: Cloud, options: str) -> None:
+    """The quick proof is the socket that asks for most: IPv6 and TLS. The next test has HTTP."""
     cloud = only_the_api
     serve(cloud, options)
     before = workers(cloud)
