@@ -211,9 +211,9 @@ def _walrus(node: ast.stmt) -> Iterator[str]:
 
 def _stored(node: ast.stmt) -> set[str]:
     """Return the names that a statement itself binds."""
-    names = set(names_bound(node)) | set(_walrus(node))
+    names = set(names_bound(node))
     if isinstance(node, DEFINITIONS):
-        return names
+        return names.union(_walrus(node))
     for part in own_parts(node):
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
             names.add(part.id)
@@ -272,12 +272,16 @@ def _freed(node: ast.stmt) -> set[str]:
 
 
 def _globals_of(node: ast.stmt) -> set[str]:
-    return {
-        name
-        for part in ast.walk(node)
-        if isinstance(part, (ast.Global, ast.Nonlocal))
-        for name in part.names
-    }
+    """Return the names that a definition, or one in it, takes from outside by a statement."""
+    found: set[str] = set()
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, (ast.Global, ast.Nonlocal)):
+            found.update(current.names)
+        for suite in suites_of(current):
+            todo += suite
+    return found
 
 
 def _surely_bound(node: ast.stmt) -> set[str]:
@@ -332,6 +336,7 @@ def _attributes(node: ast.ClassDef, module: ast.Module, inserted: set[int]) -> I
     if node.lineno in inserted:
         return
     shown: set[str] = set()
+    used: list[ast.Attribute] = []
     classes = {each.name: each for each in module.body if isinstance(each, ast.ClassDef)}
     todo = [node]
     while todo:
@@ -342,11 +347,14 @@ def _attributes(node: ast.ClassDef, module: ast.Module, inserted: set[int]) -> I
             for name in map(dotted_name, current.bases)
             if name in classes and name != node.name
         ]
-        for part in _own_attributes(current):
+        named = list(_own_attributes(current))
+        if current is node:
+            used = [part for part in named if part.lineno in inserted]
+        for part in named:
             if part.lineno not in inserted or isinstance(part.ctx, ast.Store):
                 shown.add(part.attr)
-    for part in _own_attributes(node):
-        if part.lineno in inserted and part.attr not in shown:
+    for part in used:
+        if part.attr not in shown:
             yield Fault(part.lineno, f"the class {node.name} has no attribute {part.attr}")
 
 
