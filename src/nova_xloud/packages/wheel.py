@@ -72,9 +72,12 @@ def related(target: Target, *, refresh: bool) -> Target:
 
 
 def recipe(target: Target) -> root.Recipe:
-    """Return the recipe of the clean root: Python with what builds a wheel, a user."""
+    """Return the recipe of the clean root: Python with what builds a wheel, a user.
+
+    The wheels of a suite share it.
+    """
     needed = ("patch", "python3-pip", "python3-pbr", "python3-setuptools", "python3-wheel")
-    return builds.recipe(target, *needed)
+    return builds.recipe(target._replace(name=f"wheel-{target.suite}"), *needed)
 
 
 def prepare(tree: Tree, target: Target) -> Sources:

@@ -117,11 +117,13 @@ def others(name: str) -> list[str]:
 
 
 def assert_nothing_of_nova_changed(attempts: list[Attempt]) -> None:
-    """No library, no service: only our companion may have been upgraded."""
+    """No library, no service: only our companion, and backports, may have been upgraded."""
     for attempt in attempts:
         changed = attempt.changed()
         changed.pop("nova-xloud-common", None)
-        assert changed == {}, f"{attempt.command}\n{attempt.output}"
+        told = f"{attempt.command}\n{attempt.output}"
+        assert [name for name, (_, after) in changed.items() if not after] == [], told
+        assert [name for name in changed if "nova" in name] == [], told
         assert "Failed to fetch" not in attempt.output, attempt.output
 
 
@@ -197,7 +199,8 @@ def test_a_mirror_ahead_of_debian_takes_nothing_away(
         refused = host.attempt(*apt(target, f"install {OURS}"))
         either = host.attempt(*apt(target, *UPGRADES, "install nova-common"))
     assert_nothing_of_nova_changed([*refused, *either])
-    assert_refused(refused, here, ahead)
+    # apt 2.6 of Debian 12 names the version that it lacks, and not the one that is there
+    assert_refused(refused, ahead, *([] if target.suite == "bookworm" else [here]))
 
 
 @pytest.mark.slow
