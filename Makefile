@@ -64,9 +64,10 @@ $(VENV)/builder: pyproject.toml setup.py requirements.txt
 	done
 	touch $@
 
-$(VENV)/ready: $(VENV)/builder requirements-test.txt
+$(VENV)/ready: $(VENV)/builder requirements-test.txt client/setup.cfg client/debian/changelog
 	$(call install,$(TEST_PACKAGES))
 	$(BIN)/python -m pip install -q --require-hashes -r requirements-test.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e client
 	touch $@
 
 packages: $(VENV)/builder ## build the packages of TARGETS and the signed mirror of them: dist/
@@ -96,8 +97,10 @@ test-all: lint test-unit test-bases test-packages test-formats test-packages-all
 test-fast: lint test-unit ## what to run first and often: lint, unit tests, the weave of one base (root; a minute and a half)
 	$(BIN)/python -m pytest $(MARKS) tests/bases/test_real_bases.py -k $$($(BIN)/python -m tests.nova.releases main)
 
-test-unit: setup ## the builder's own tests: no network (root)
+test-unit: setup ## the builder's own tests, and those of the client's plugin: no network (root)
 	$(BIN)/python -m pytest $(MARKS) $(WORKERS) tests/unit
+	$(BIN)/python -m pytest $(MARKS) $(WORKERS) tests/client
+	$(BIN)/python -m pytest $(MARKS) $(WORKERS) client/tests
 
 test-bases: setup ## the real bases: every anchor holds in each of them; sources that users have; a fuzz of the weaver; our modules can be imported (root)
 	$(BIN)/python -m pytest $(MARKS) tests/bases

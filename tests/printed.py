@@ -26,3 +26,13 @@ def commands(page: str, heading: str) -> list[str]:
     printed = re.findall(r"^ *[$#] (.*)$", lines, re.MULTILINE)
     assert printed, f"{page}, {heading}: no commands"
     return printed
+
+
+def program(page: str) -> str:
+    """Return the one program of a page that is printed in Python.
+
+    :param page: a file of docs/
+    """
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.M | re.S)
+    (found,) = blocks
+    return str(found)

@@ -42,7 +42,15 @@ def last(built: Path) -> dict[str, bytes]:
 
 def build(target: targets.Target, dist: Path, **environment: str) -> subprocess.CompletedProcess:
     """Build a target once more; a build that would have nothing to do is forced."""
-    command = [sys.executable, "-m", "nova_xloud", "build", target.name, "--force"]
+    command = [
+        sys.executable,
+        "-m",
+        "nova_xloud",
+        "build",
+        target.name,
+        "--no-companions",
+        "--force",
+    ]
     return subprocess.run(
         [*command, "--dist", dist],
         env={**os.environ, **environment},

@@ -10,8 +10,9 @@ import pytest
 
 from nova_xloud.cli.main import main
 from nova_xloud.ground.cache import sha256
-from nova_xloud.packages import builds, targets
+from nova_xloud.packages import builds, companions, targets
 from tests.nova.environment import NovaEnvironment
+from tests.packages.companions import built, built_again
 from tests.printed import commands
 from tests.wheel.environment import Environment
 
@@ -49,9 +50,26 @@ def wheel() -> Path:
 
 def test_two_builds_give_the_same_bytes(wheel: Path, place: Path) -> None:
     revision = wheel.name.split("-")[2].removesuffix("xloud")
-    command = ["build", TARGET.name, "--revision", revision, "--dist", str(place)]
+    command = [
+        "build",
+        TARGET.name,
+        "--no-companions",
+        "--revision",
+        revision,
+        "--dist",
+        str(place),
+    ]
     main(command, standalone_mode=False)
     assert sha256(place / TARGET.name / wheel.name) == sha256(wheel)
+
+
+@pytest.mark.parametrize("companion", companions.of(TARGET), ids=lambda companion: companion.name)
+def test_the_wheel_of_a_companion_is_the_same_bytes_twice(
+    companion: companions.Companion, place: Path
+) -> None:
+    again = built_again(companion, TARGET, place)
+    (wheel,) = built(companion, TARGET).glob("*.whl")
+    assert sha256(again / wheel.name) == sha256(wheel)
 
 
 def test_it_is_the_release_with_ours_in_it(wheel: Path, place: Path) -> None:

@@ -18,7 +18,16 @@ from nova_xloud.cli import tables
 from nova_xloud.cli.directories import Directory
 from nova_xloud.ground import root
 from nova_xloud.ground.errors import NetworkError, TargetsError, XloudError
-from nova_xloud.packages import builds, checkout, formats, hosts, targets, zipapp
+from nova_xloud.packages import (
+    builds,
+    checkout,
+    companion_builds,
+    companions,
+    formats,
+    hosts,
+    targets,
+    zipapp,
+)
 from nova_xloud.trees import patched, tree
 
 _LOG = logging.getLogger(__name__)
@@ -48,6 +57,13 @@ def _complete_target(_ctx: click.Context, _param: click.Parameter, begun: str) -
     help="Where each target gets its directory.",
 )
 @click.option("--force", is_flag=True, help="Build also if nothing has changed.")
+@click.option(
+    "--companions/--no-companions",
+    "with_companions",
+    default=True,
+    show_default=True,
+    help="Build the packages beside those of Nova too, into dist/TARGET-COMPANION.",
+)
 @click.option("--refresh", is_flag=True, help="Ask the archive for a newer source package.")
 @click.option(
     *("--provides", "provides"),
@@ -74,6 +90,7 @@ def build(
     revision: int,
     dist: Path,
     force: bool,
+    with_companions: bool,
     refresh: bool,
     provides: str | None,
     source: Path | None,
@@ -99,6 +116,8 @@ def build(
     for target in wanted:
         try:
             _build(target, options)
+            for companion in companions.of(target) if with_companions else ():
+                _build_companion(companion, target, options)
         except XloudError as error:
             if len(wanted) == 1:
                 raise
@@ -176,6 +195,26 @@ def _build(target: targets.Target, options: _Options) -> None:
             told = "built"
     seconds = time.monotonic() - start
     click.echo(f"{target.name}: +xloud{target.revision} {told}, {seconds:.1f} s")
+    for file in files:
+        click.echo(f"  {file}")
+
+
+def _build_companion(
+    companion: companions.Companion, target: targets.Target, options: _Options
+) -> None:
+    """Build a companion for a target unless its packages are there, and say so."""
+    start = time.monotonic()
+    place = companions.as_target(companion, target)
+    checkout.require()
+    with builds.turn(place, options.dist):
+        inputs = companion_builds.inputs(companion, target)
+        files = [] if options.force else builds.intact(place, options.dist, inputs)
+        told = "is up to date"
+        if not files:
+            files = companion_builds.build(companion, target, options.dist, inputs)
+            told = "built"
+    version = companions.changelog(companion)[0].version
+    click.echo(f"{place.name}: {version} {told}, {time.monotonic() - start:.1f} s")
     for file in files:
         click.echo(f"  {file}")
 

@@ -13,7 +13,7 @@ from nova_xloud.cli.directories import Directory, built_option
 from nova_xloud.ground.errors import MirrorError
 from nova_xloud.ground.files import RECORD
 from nova_xloud.mirrors import mirror, publishing, signing
-from nova_xloud.packages import targets
+from nova_xloud.packages import companions, targets
 
 #: How long before the end of a key the commands warn, in seconds.
 _SOON = 60 * 24 * 3600
@@ -43,7 +43,7 @@ _keep = click.option(
     default=mirror.KEEP,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many builds of each repository stay.",
+    help="How many builds of each target, and of each companion, stay.",
 )
 _valid_days = click.option(
     "--valid-days",
@@ -84,9 +84,11 @@ def make_mirror(
     """Add the packages in dist/ to the signed repositories in DIRECTORY."""
     packages: dict[mirror.Repository, list[Path]] = {}
     for target in targets.known().values():
-        if target.repository and (dist / target.name / RECORD).exists():
-            repository = mirror.Repository(target.format, target.repository)
-            packages.setdefault(repository, []).append(dist / target.name)
+        beside = [companions.as_target(each, target) for each in companions.of(target)]
+        for each in (target, *beside) if target.repository else ():
+            if (dist / each.name / RECORD).exists():
+                repository = mirror.Repository(target.format, target.repository)
+                packages.setdefault(repository, []).append(dist / each.name)
     if not packages:
         raise MirrorError(f"there are no packages in {dist}: `nova-xloud build TARGET` first")
     signer = _signer(gnupg_home, keys)
@@ -124,9 +126,9 @@ def sign_mirror(
 def prune_mirror(
     directory: Path, gnupg_home: Path, keys: tuple[str, ...], keep: int, now: bool
 ) -> None:
-    """Drop all but the last builds from the repositories in DIRECTORY."""
+    """Drop all but the last builds of each target and companion from DIRECTORY."""
     written = mirror.prune(directory, _signer(gnupg_home, keys), keep, now=now)
-    click.echo(f"{directory}: of each repository, the last {keep} builds at most")
+    click.echo(f"{directory}: of each target and companion, the last {keep} builds at most")
     if written.left.files:
         click.echo(
             f"  {written.left.files} files of former states stay on the disk "

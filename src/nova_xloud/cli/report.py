@@ -20,7 +20,7 @@ from nova_xloud.ground.commands import run
 from nova_xloud.ground.errors import DirectoryError, FetchError, UnservedError, XloudError
 from nova_xloud.ground.files import RECORD
 from nova_xloud.mirrors import mirror, publishing
-from nova_xloud.packages import targets
+from nova_xloud.packages import companions, targets
 
 CURRENT = "up to date"
 OUTDATED = "outdated"
@@ -106,7 +106,7 @@ def _mirrored(place: Path) -> list[_Made]:
         raise DirectoryError(place, "is no mirror of ours")
     found: dict[str, _Made] = {}
     for build in mirror.kept(state):
-        if build.target:
+        if build.target and build.target not in companions.places():
             found[build.target] = _Made(build.target, str(place), build.base, build.of)
     return list(found.values())
 

@@ -1,6 +1,6 @@
 """A signed mirror of the built packages: plain files that any web server, or file:, serves.
 
-The last builds of each repository are kept. Each kind of repository is a module with the names
+The last builds of each target are kept. Each kind of repository is a module with the names
 ``files``, ``add``, ``write`` and ``SIGNED``: ``apt`` and ``dnf``.
 """
 
@@ -95,7 +95,7 @@ def write(
 
     :param packages: by repository, directories of packages, each a build
     :param signer: see signing.ready; without keys of its own, those sign that signed last
-    :param keep: how many builds of each repository stay, the last ones; None: all
+    :param keep: how many builds of each target stay in a repository, the last ones; None: all
     :param url: where clients will find it; default: as before, else the directory, by ``file:``
     :param valid_days: for how long apt accepts the indexes, in days; 0 for ever; None: as before
     :param keep_former: let the files stay that a reader of the former state may still want
@@ -126,12 +126,10 @@ def write(
                     _link(mirror / _pool(repository) / build.directory, pool / build.directory)
                 for directory in packages.get(repository, ()):
                     _add(format_, directory, pool, builds, signer)
-                dropped = builds[:-keep] if keep else []
-                for build in dropped:
+                for build in superseded(builds, keep) if keep else ():
                     root.remove_tree(pool / build.directory)
-                builds[:] = [
-                    _signed_again(format_, build, pool, signer) for build in builds[len(dropped) :]
-                ]
+                    builds.remove(build)
+                builds[:] = [_signed_again(format_, build, pool, signer) for build in builds]
                 format_.write(new, repository.name, signer, url, days)
             signer.export(new / f"{NAME}.gpg", armor=False)
             signer.export(new / f"RPM-GPG-KEY-{NAME}", armor=True)
@@ -148,7 +146,7 @@ def write(
 
 
 def prune(mirror: Path, signer: Signer, keep: int, *, now: bool = False) -> Written:
-    """Drop all but the last builds of each repository of a mirror.
+    """Drop all but the last builds of each target in a mirror.
 
     :param now: remove at once the files too that a reader of the former state may still want
     :raises MirrorError: if there is no mirror of ours, or it cannot be signed
@@ -172,6 +170,21 @@ def kept(state: Mapping[str, Any]) -> list[Build]:
     :param state: the mirror's record, by publishing.state
     """
     return [build for builds in _builds(state).values() for build in builds]
+
+
+def superseded(builds: Sequence[Build], keep: int) -> list[Build]:
+    """Return the builds of a repository that are not among the last ones of their target.
+
+    A build without a recorded target is of the target that was the first to be recorded: companions
+    have been recorded from their beginning, after the packages of Nova.
+
+    :param keep: how many builds of each target stay
+    """
+    first = next((each.target for each in builds if each.target), "")
+    by_target: dict[str, list[Build]] = {}
+    for each in builds:
+        by_target.setdefault(each.target or first, []).append(each)
+    return [each for of_one in by_target.values() for each in of_one[:-keep]]
 
 
 def _require(mirror: Path) -> None:

@@ -150,7 +150,7 @@ def build(sources: Sources, room: builds.Room) -> list[Path]:
     source = assemble(sources, room.area)
     script = f"cd /build/{source.name} && exec dpkg-buildpackage -us -uc -sa"
     room.run(script, "dpkg-buildpackage", "the packages (about a minute)")
-    made = _listed(room.area)
+    made = listed(room.area)
     _compare(sources, room.area)
     return [*made, *backports.build(room.merged, sources.backports, room.log)]
 
@@ -238,6 +238,15 @@ def changelog(sources: Sources, control: str, older: str = "") -> str:
     return f"{entry}\n{older}" if older else entry
 
 
+def listed(area: Path) -> list[Path]:
+    """Return the .changes file of a build, and the files that it lists."""
+    changes = next(area.glob("*.changes"))
+    listed = re.search(r"^Files:\n((?: .*\n)+)", changes.read_text(), re.MULTILINE)
+    if listed is None:
+        raise PackageError(f"{changes.name} lists no files")
+    return [*(area / line.split()[-1] for line in listed[1].splitlines()), changes]
+
+
 def _base_changelog(served: Path, sources: Sources) -> str:
     """Return the changelog of the distribution's package of the provided version.
 
@@ -294,12 +303,3 @@ def _write_patches(theirs: Path, ours: Sequence[Patch], patches: Path) -> None:
         (patches / patch.name).write_bytes(patch.content)
     names = [*series, *(patch.name for patch in ours)]
     (patches / "series").write_text("".join(f"{name}\n" for name in names))
-
-
-def _listed(area: Path) -> list[Path]:
-    """Return the .changes file of a build, and the files that it lists."""
-    changes = next(area.glob("*.changes"))
-    listed = re.search(r"^Files:\n((?: .*\n)+)", changes.read_text(), re.MULTILINE)
-    if listed is None:
-        raise PackageError(f"{changes.name} lists no files")
-    return [*(area / line.split()[-1] for line in listed[1].splitlines()), changes]

@@ -162,15 +162,16 @@ def assemble(material: Sources, area: Path) -> Path:
     return spec
 
 
-def fill_spec(template: str, values: dict[str, str]) -> str:
+def fill_spec(template: str, values: dict[str, str], name: str = f"{SPEC}.in") -> str:
     """Return the spec of its template.
 
+    :param name: of the template, for the error
     :raises PackageError: if the template asks for something else, or not for all of it
     """
     asked = set(re.findall(r"@([A-Z]+)@", template))
     if asked != set(values):
         odd = ", ".join(sorted(asked ^ set(values)))
-        raise PackageError(f"{SPEC}.in and the builder disagree on {odd}")
+        raise PackageError(f"{name} and the builder disagree on {odd}")
     return re.sub(r"@([A-Z]+)@", lambda found: values[found[1]], template).rstrip() + "\n"
 
 

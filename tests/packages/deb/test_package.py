@@ -107,7 +107,7 @@ def command(target: targets.Target, built: Path, stock: str, scratch: Path) -> l
     revision = named(built.glob("*.deb"), "python3-nova-xloud").name.split("xloud")[2].split("_")[0]
     told = [] if target.is_distributions() else ["--provides", stock]
     place = ["--dist", str(scratch / "dist")]
-    return ["build", target.name, "--revision", revision, *told, *place]
+    return ["build", target.name, "--no-companions", "--revision", revision, *told, *place]
 
 
 @pytest.fixture(scope="module")

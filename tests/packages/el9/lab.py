@@ -109,7 +109,7 @@ def rebuilt(built: Path, into: Path) -> Path:
 
 def run_build(dist: Path, *options: str) -> int | None:
     """Run ``nova-xloud build el9`` with options; return its exit code."""
-    arguments = ["build", TARGET, "--dist", str(dist), *options]
+    arguments = ["build", TARGET, "--no-companions", "--dist", str(dist), *options]
     return main(arguments, standalone_mode=False)
 
 

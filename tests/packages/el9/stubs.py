@@ -9,10 +9,10 @@ from nova_xloud.ground.commands import answer
 from nova_xloud.ground.errors import PackageError
 
 
-def platform(package: Path) -> str:
-    """Return the spec of a package without files that has all that ours wants beside Nova."""
+def platform(*packages: Path) -> str:
+    """Return the spec of a package without files that has all that ours want beside Nova."""
     provided = {"system-release = 9", "system-release(releasever) = 9", "/bin/sh", "/usr/bin/sh"}
-    for line in answer(["rpm", "-qp", "--requires", package], PackageError).splitlines():
+    for line in answer(["rpm", "-qp", "--requires", *packages], PackageError).splitlines():
         if re.match(r"rpmlib|config\(|\(?openstack-nova", line):
             continue
         name, _, minimum = line.lstrip("(").partition(" >= ")

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from nova_xloud.cli import build as cli_build
 from nova_xloud.cli import main as cli
 from nova_xloud.ground import errors
-from nova_xloud.packages import targets
+from nova_xloud.packages import builds, companion_builds, companions, targets
 
 
 def run(*words: object) -> Result:
@@ -43,6 +43,7 @@ def test_one_target_that_fails_keeps_no_other_from_being_built(
 
     monkeypatch.setattr("nova_xloud.ground.root.require_root", lambda what: None)
     monkeypatch.setattr(cli_build, "_build", build)
+    monkeypatch.setattr(cli_build, "_build_companion", lambda *_: None)
     result = run("build", "debian-13", "29.4.0-wheel", "el9", "--dist", tmp_path)
     assert result.exit_code == errors.TargetsError.exit_code
     assert (tmp_path / "29.4.0-wheel").exists()
@@ -52,6 +53,51 @@ def test_one_target_that_fails_keeps_no_other_from_being_built(
         assert f"{name}: the package could not be built: no {name}" in end
     alone = run("build", "el9", "--dist", tmp_path)
     assert alone.exit_code == errors.PackageError.exit_code
+
+
+@pytest.fixture
+def in_no_root(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Builds of companions that only write a file; the list gets the name of each."""
+    begun: list[str] = []
+
+    def build(
+        companion: companions.Companion, target: targets.Target, dist: Path, digest: str
+    ) -> list[Path]:
+        place = companions.as_target(companion, target)
+        begun.append(place.name)
+        with builds.replacing(place, dist, digest) as work:
+            (work / "out/package").touch()
+        return builds.built(place, dist)
+
+    monkeypatch.setattr("nova_xloud.ground.root.require_root", lambda what: None)
+    monkeypatch.setattr(cli_build, "_build", lambda target, options: None)
+    monkeypatch.setattr(companion_builds, "build", build)
+    return begun
+
+
+def test_each_target_gets_its_companions_once(in_no_root: list[str], tmp_path: Path) -> None:
+    words = ("build", "debian-13", "29.4.0-wheel", "--dist", tmp_path)
+    first = run(*words)
+    names = [
+        f"{name}-{each.name}"
+        for name in ("debian-13", "29.4.0-wheel")
+        for each in companions.of(targets.get(name))
+    ]
+    assert "debian-13-client" in names
+    assert in_no_root == names
+    version = companions.changelog(companions.known()["client"])[0].version
+    assert f"debian-13-client: {version} built" in first.output
+    assert f"  {tmp_path}/debian-13-client/package\n" in first.output
+    again = run(*words)
+    assert in_no_root == names
+    assert f"debian-13-client: {version} is up to date" in again.output
+    run(*words, "--force")
+    assert in_no_root == names * 2
+
+
+def test_companions_may_be_left_out(in_no_root: list[str], tmp_path: Path) -> None:
+    assert run("build", "debian-13", "--no-companions", "--dist", tmp_path).exit_code == 0
+    assert in_no_root == []
 
 
 def test_a_version_to_stand_in_for_is_checked_before_anything_is_built(tmp_path: Path) -> None:

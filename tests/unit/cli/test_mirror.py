@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from nova_xloud.cli import main as cli
 from nova_xloud.ground import errors
-from nova_xloud.packages import builds, targets
+from nova_xloud.packages import builds, companions, targets
 from tests.tiny import make_deb
 from tests.unit.conftest import Made
 
@@ -36,9 +36,12 @@ def dist(tmp_path: Path) -> Path:
     return tmp_path / "dist"
 
 
-def build(dist: Path, version: str) -> None:
-    """Build a version of the package."""
-    with builds.replacing(targets.get("debian-13"), dist, version) as work:
+def build(dist: Path, version: str, companion: str = "") -> None:
+    """Build a version of the package, as a package of Nova or of a companion."""
+    target = targets.get("debian-13")
+    if companion:
+        target = companions.as_target(companions.known()[companion], target)
+    with builds.replacing(target, dist, version) as work:
         make_deb(work / "made", version)
         (work / f"made/tiny_{version}_all.deb").rename(work / f"out/tiny_{version}_all.deb")
 
@@ -65,6 +68,16 @@ def test_a_key_is_made_listed_used_and_prolonged(dist: Path, home: Path, tmp_pat
     assert f"signed by {key} and {other}\n" in both.output
     # with two keys in the directory, the mirror itself says which ones sign
     assert f"signed by {key} and {other}\n" in run("sign", tmp_path / "mirror").output
+
+
+def test_companions_are_in_the_repository_of_their_target(
+    dist: Path, home: Path, made_keys: Made, tmp_path: Path
+) -> None:
+    made_keys.put(home)
+    build(dist, "9.0", "client")
+    assert run("mirror", tmp_path / "mirror", "--dist", dist).exit_code == 0
+    names = sorted(each.name for each in (tmp_path / "mirror/pool/trixie").rglob("*.deb"))
+    assert names == ["tiny_1.0_all.deb", "tiny_9.0_all.deb"]
 
 
 def test_bad_words_change_nothing(dist: Path, home: Path, made_keys: Made, tmp_path: Path) -> None:

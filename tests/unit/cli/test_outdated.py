@@ -16,7 +16,7 @@ from nova_xloud.cli import main as cli
 from nova_xloud.ground import archive
 from nova_xloud.mirrors import mirror
 from nova_xloud.mirrors.signing import Signer
-from nova_xloud.packages import builds, targets
+from nova_xloud.packages import builds, companions, targets
 from tests.archives import Archive, Key
 from tests.tiny import make_deb
 
@@ -56,11 +56,15 @@ def release(index: Path, version: str) -> None:
 
 
 def built(dist: Path, name: str, base: str) -> Path:
-    """Write a build as its record tells it."""
-    with builds.replacing(targets.get(name), dist, "inputs", base) as work:
+    """Write a build as its record tells it; of a companion, if no target has that name."""
+    target = targets.known().get(name)
+    if target is None:
+        name, _, companion = name.rpartition("-")
+        target = companions.as_target(companions.known()[companion], targets.get(name))
+    with builds.replacing(target, dist, "inputs", base) as work:
         make_deb(work / "made", "1.0")
         (work / "made/tiny_1.0_all.deb").rename(work / "out/tiny_1.0_all.deb")
-    return dist / name
+    return dist / target.name
 
 
 @pytest.fixture
@@ -90,6 +94,16 @@ def test_all_up_to_date_is_0(debian: Archive, dist: Path) -> None:
     told = " ".join(done.stdout.split())
     assert told.startswith("target state built from newest where debian-13 up to date 2:31.0.0-6")
     assert "Next" not in done.output
+
+
+def test_companions_are_made_from_no_nova(
+    debian: Archive, dist: Path, tmp_path: Path, signer: Signer
+) -> None:
+    place = tmp_path / "mirror"
+    beside = built(dist, "debian-13-client", "1.0.0")
+    mirror.write(place, {TRIXIE: [dist / "debian-13", beside]}, signer)
+    code, told = states("--dist", dist, "--mirror", place)
+    assert (code, set(told)) == (0, {"debian-13", "29.4.0-wheel"})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import gzip
+import json
 import os
 import re
 import signal
@@ -16,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from nova_xloud.ground.errors import MirrorError
+from nova_xloud.ground.files import RECORD
 from nova_xloud.mirrors import mirror, publishing, signing
-from nova_xloud.mirrors.mirror import Repository
+from nova_xloud.mirrors.mirror import Build, Repository
 from nova_xloud.mirrors.signing import Signer, signing_key
 from tests.tiny import make_deb, make_rpms
 from tests.unit.conftest import Made
@@ -177,6 +179,35 @@ def test_the_last_builds_stay_and_older_ones_go(
     assert offered(place) == ["1.3"]
     mirror.prune(place, signer, 1)
     assert [each.name for each in place.rglob("*.deb")] == ["tiny_1.3_all.deb"]
+
+
+def recorded(directory: Path, target: str) -> Path:
+    """Record the packages in a directory as a build of a target."""
+    (directory / RECORD).write_text(json.dumps({"target": target}))
+    return directory
+
+
+def test_builds_of_one_target_drop_no_build_of_another(
+    place: Path, signer: Signer, tmp_path: Path
+) -> None:
+    """The first build of the mirror has no recorded target, as those of version 1.0.0."""
+    beside = recorded(make_deb(tmp_path / "beside", "9.0"), "debian-13-beside")
+    mirror.write(place, {TRIXIE: [beside]}, signer, keep=2, keep_former=False)
+    assert offered(place) == ["1.0", "9.0"]
+    for number in range(1, 4):
+        newer = recorded(make_deb(tmp_path / f"newer{number}", f"1.{number}"), "debian-13")
+        mirror.write(place, {TRIXIE: [newer, beside]}, signer, keep=2)
+    assert offered(place)[-3:] == ["1.2", "1.3", "9.0"]
+    mirror.prune(place, signer, 1)
+    assert offered(place) == ["1.3", "9.0"]
+
+
+def test_a_build_without_a_record_is_of_the_first_recorded_target() -> None:
+    old, nova, beside = Build("old"), Build("n", target="t"), Build("b", target="t-beside")
+    assert mirror.superseded([old, nova, beside], 1) == [old]
+    assert mirror.superseded([old, nova, beside], 2) == []
+    assert mirror.superseded([old, Build("older")], 1) == [old]
+    assert mirror.superseded([], 1) == []
 
 
 def test_the_same_build_again_changes_no_package(

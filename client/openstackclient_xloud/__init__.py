@@ -1,0 +1,1 @@
+"""OpenStackClient plugin for clouds that run nova-xloud: servers that grow and shrink live."""

@@ -1,0 +1,1 @@
+"""The commands for version 2 of the Compute API."""

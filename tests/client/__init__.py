@@ -1,0 +1,1 @@
+"""The page about the plugin, run as printed: needs the plugin in the virtual environment."""
