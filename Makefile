@@ -142,12 +142,14 @@ test-nova-floors: setup ## Nova's functional tests with a floor on every flavor,
 	$(BIN)/python -m tests.nova.floors
 
 test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, purge in booted containers (root)
-	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages --ignore tests/packages/deb/test_package.py
+	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages \
+	    --ignore tests/packages/deb/test_package.py --ignore tests/packages/deb/test_companions.py
 
 test-formats: setup packages ## each format by itself, without a cloud: lint, equal bytes, relations, keys, pip (root)
-	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages/deb/test_package.py
+	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages/deb/test_package.py \
+	    tests/packages/deb/test_companions.py
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages/el9/test_package.py tests/packages/el9/test_keys.py \
-	    tests/packages/el9/test_relations.py --target el9
+	    tests/packages/el9/test_relations.py tests/packages/el9/test_companions.py --target el9
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/wheel
 
 test-packages-all: setup ## the same scenarios for the other targets: EL 9, OpenStack 2024.1 on Debian 12 (root; an hour)
