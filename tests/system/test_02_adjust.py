@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
+from tests.system.client import openstack
+from tests.system.report import Report
 from tests.system.server import ROOMY, Server, Size
 
 # which is a time in which scenarios of other modules wait for their guests
@@ -26,14 +31,74 @@ def test_a_server_boots_at_its_floor(shared: Server) -> None:
     }
 
 
+def test_a_reader_sees_the_same_by_the_command(shared: Server) -> None:
+    done = openstack("server", "xloud", "show", shared.id, user="reader", project="demo")
+    assert done.code == 0, done.err
+    about = {"id": shared.id, "name": shared.about["name"]}
+    assert done.told == {**about, **shared.status}
+
+
 def test_every_vcpu_above_the_floor_can_be_unplugged(shared: Server) -> None:
     assert shared.figures["hotpluggable"] == list(range(ROOMY.minimum_cpu, ROOMY.vcpus))
 
 
 @pytest.mark.parametrize("size", [Size(3, 256), Size(3, 448), Size(2, 320), Size(2, 256)], ids=str)
 def test_both_values_and_either(shared: Server, size: Size) -> None:
-    assert shared.adjust(size.vcpus, size.memory_mb)["result"] == "Success"
+    """As an administrator does it: by the command, which waits for the end."""
+    wish = ("--vcpus", size.vcpus, "--memory", size.memory_mb)
+    done = openstack("server", "xloud", "adjust", shared.id, *wish, "--wait")
+    assert done.code == 0, done.err
+    assert done.told["result"] == "Success"
+    assert Size(done.told["current_vcpus"], done.told["current_memory_mb"]) == size
+    shared.assert_held(vcpus=size.vcpus, memory_mb=size.memory_mb)
+    assert shared.is_free
     shared.assert_agreed(size.vcpus, size.memory_mb)
+
+
+def test_the_command_ends_within_a_second_of_the_action(shared: Server, report: Report) -> None:
+    ended: list[float] = []
+
+    def watch() -> None:
+        while not shared.is_adjusting:
+            time.sleep(0.02)
+        while shared.is_adjusting:
+            time.sleep(0.02)
+        ended.append(time.time())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    wish = ("--vcpus", 3, "--memory", 320)
+    done = openstack("server", "xloud", "adjust", shared.id, *wish, "--wait")
+    watching.join()
+    assert done.code == 0, done.err
+    late = done.ended - ended[0]
+    report.figure("openstack ... --wait ends after the adjust", f"{late:.2f} s")
+    assert late < 1, done.err
+
+
+def test_the_command_tells_what_is_refused_and_changes_nothing(shared: Server) -> None:
+    before = shared.views()
+    adjust = ("server", "xloud", "adjust", shared.id)
+    above = openstack(*adjust, "--vcpus", ROOMY.vcpus + 1, "--wait")
+    assert (above.code, above.out) == (1, "")
+    assert f"1 to {ROOMY.vcpus}" in above.err
+    assert "(HTTP 400)" in above.err
+    member = openstack(*adjust, "--vcpus", 2, user="owner", project="demo")
+    assert member.code == 1
+    assert "(HTTP 403)" in member.err
+    stranger = openstack(*adjust, "--vcpus", 2, user="stranger", project="other")
+    assert stranger.code == 1
+    assert f"No server with a name or ID of '{shared.id}' exists" in stranger.err
+    assert shared.views() == before
+
+
+def test_the_command_does_nothing_where_there_is_nothing_to_do(shared: Server) -> None:
+    before, held = shared.actions(), shared.held
+    wish = ("--vcpus", held.vcpus, "--memory", held.memory_mb)
+    done = openstack("server", "xloud", "adjust", shared.id, *wish, "--wait")
+    assert done.code == 0, done.err
+    assert done.told["details"] == "the server has this size already"
+    assert shared.actions() == before
 
 
 def test_one_value_leaves_the_other_alone(shared: Server) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.system.cloud import Cloud
+from tests.printed import program
+from tests.system.client import environment, openstack
+from tests.system.cloud import Cloud, Flavor
 from tests.system.server import Server, Size
 
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("background")]
@@ -63,3 +68,42 @@ def test_the_status_is_wrapped_and_has_all_their_names(cloud: Cloud, shared: Ser
         # no guest agent
         "guest_online_vcpus": type(None),
     }
+
+
+def test_the_program_of_the_docs_does_what_they_say(cloud: Cloud, shared: Server) -> None:
+    """The program names the server web1: so does this one, for a moment."""
+    name = shared.about["name"]
+
+    def rename(to: str) -> None:
+        cloud.owner.request("PUT", f"/servers/{shared.id}", {"server": {"name": to}}).expect(200)
+
+    text = program("client.md").replace("3,", "6,", 1).replace("2048", "352")
+    rename("web1")
+    try:
+        with cloud.policy("os_compute_api:xloud:adjust", "role:member"):
+            done = subprocess.run(
+                [sys.executable, "-c", text],
+                env=environment("owner", "demo"),
+                capture_output=True,
+                text=True,
+            )
+    finally:
+        rename(name)
+    assert (done.stdout, done.stderr, done.returncode) == ("6 vCPUs, 352 MiB\n", "", 0)
+    shared.assert_agreed(6, 352)
+
+
+def test_a_floor_that_is_refused_is_a_failure_of_the_command(cloud: Cloud) -> None:
+    """The client's own command ends well without the floor; ours does not."""
+    flavor = cloud.flavor(Flavor(vcpus=2, ram=256))
+    wrong = openstack("flavor", "xloud", "set", flavor, "--minimum-cpu", 3)
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "(HTTP 400)" in wrong.err
+    assert "3" in wrong.err
+    path = f"/flavors/{flavor}/os-extra_specs"
+    assert cloud.admin.get(path)["extra_specs"] == {}
+    right = openstack("flavor", "xloud", "set", flavor, "--minimum-cpu", 1)
+    assert right.code == 0, right.err
+    assert right.told["minimum_cpu"] == "1"
+    assert cloud.admin.get(path)["extra_specs"] == {"minimum_cpu": "1"}
+    cloud.admin.request("DELETE", f"{path}/minimum_cpu").expect(200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.system.client import openstack
 from tests.system.cloud import Flavor
 from tests.system.server import BOOT, NO_BALLOON, OBEY, ROOMY, Server, Size
 from tests.system.settings import PERIODIC
@@ -48,9 +49,12 @@ def an_unplug_that_the_guest_ignores_is_a_failure(servers: Servers) -> None:
         Flavor(vcpus=4, ram=512, minimum_cpu=1, minimum_memory=256), "guest-that-keeps-cpus"
     )
     booted_at(server, Size(3, 256))
-    event = server.adjust(vcpus=1)
-    assert event["result"] == "Error"
-    assert "3 vCPUs" in event["details"], event
+    done = openstack("server", "xloud", "adjust", server.id, "--vcpus", 1, "--wait")
+    assert done.code == 3, done.err
+    assert done.told["result"] == "Error"
+    assert "3 vCPUs" in done.told["details"], done.told
+    assert "failed: " in done.err
+    assert done.told["current_vcpus"] == 3
     assert server.held == server.record.kept == server.record.counted == Size(3, 256)
     server.assert_agreed(3, 256)
     assert server.about["status"] == "ACTIVE"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.system import settings, swap
+from tests.system.client import openstack
 from tests.system.cloud import SERVICES, Cloud, Flavor
 from tests.system.install import wait_for_compute
 from tests.system.server import ROOMY, Server, Size, create, periodic
@@ -55,6 +56,9 @@ def test_back_to_stock(cloud: Cloud, witness: Server) -> None:
     assert Size(figures["vcpus"], figures["memory_mb"]) == GROWN
     assert witness.record.kept == GROWN
     witness.post({"current_vcpus": 2}).expect(404)
+    done = openstack("server", "xloud", "adjust", witness.id, "--vcpus", 2)
+    assert done.code == 1
+    assert "does not offer live vertical resize" in done.err
     assert not cloud.can_adjust, "the trait has stayed on a host that cannot adjust"
 
 
