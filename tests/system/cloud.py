@@ -217,10 +217,14 @@ class Cloud:
             self._flavors[flavor.name] = flavor_id
         return self._flavors[flavor.name]
 
+    def images(self, name: str) -> list[str]:
+        """Return the ids of the images of a name."""
+        found = self.admin.get(f"/v2/images?name={name}", service="image", microversion=None)
+        return [str(each["id"]) for each in found["images"]]
+
     def image(self, name: str) -> str:
         """Return an image's id."""
-        found = self.admin.get(f"/v2/images?name={name}", service="image", microversion=None)
-        return str(found["images"][0]["id"])
+        return self.images(name)[0]
 
     def new_server(self, flavor: Flavor, image: str = "guest", **more: object) -> str:
         """Ask for a server of the owner's and return its id, without waiting for anything."""

@@ -20,7 +20,7 @@ from tests.packages.evidence import (  # noqa: F401 pytest finds them here
     pytest_runtest_makereport,
     pytest_runtest_protocol,
 )
-from tests.system import lab, machine, settings, swap
+from tests.system import debian, lab, machine, settings, swap
 from tests.system.cloud import Cloud, Flavor, host_network
 from tests.system.report import Report, reported
 from tests.system.server import ROOMY, Server, create
@@ -78,8 +78,19 @@ def layers() -> tuple[Path, ...]:
 
 
 @pytest.fixture(scope="session")
-def stock_cloud(layers: tuple[Path, ...], scratch: Path) -> Iterator[Cloud]:
+def debians(request: pytest.FixtureRequest) -> tuple[Path, ...]:
+    """The files of the Debian guests that the chosen tests boot; their archive serves them now."""
+    is_slow = any(item.get_closest_marker("slow") for item in request.session.items)
+    images = (debian.STOCK, debian.CLOUD_INIT) if is_slow else (debian.STOCK,)
+    return tuple(debian.files(image.recipe) for image in images)
+
+
+@pytest.fixture(scope="session")
+def stock_cloud(
+    layers: tuple[Path, ...], debians: tuple[Path, ...], scratch: Path
+) -> Iterator[Cloud]:
     """The cloud as it is booted, with stock Nova."""
+    assert debians
     with booted(layers, scratch / "controller") as container, host_network():
         cloud = Cloud(container)
         # else no flavor of the tests fits, and each create fails with "No valid host"

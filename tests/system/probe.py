@@ -6,6 +6,7 @@ or ``{"error": text}``. Methods are the functions below that take a domain or no
 
 import json
 import os
+import select
 import sys
 import time
 from xml.etree import ElementTree
@@ -86,6 +87,28 @@ def set_memory(domain, mib):
     return before
 
 
+def typed(domain, text):
+    """Type a text at the guest's serial console, and let the guest's answer go to the log alone."""
+    place = ElementTree.fromstring(domain.XMLDesc()).find("devices/console").get("tty")
+    console = os.open(place, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        rest, quiet = text.encode(), 0
+        # QEMU looks once a second for somebody at the other end
+        while rest or quiet < _LOOKS:
+            may_read, may_write, _ = select.select([console], [console] if rest else [], [], 0.5)
+            if may_read:
+                os.read(console, 65536)
+            if may_write:
+                rest = rest[os.write(console, rest[:256]) :]
+            quiet = 0 if may_write else quiet + 1
+    finally:
+        os.close(console)
+
+
+#: Looks at a console that follow the last letter typed.
+_LOOKS = 4
+
+
 def domains(connection):
     """Return the ids of all domains."""
     return [domain.UUIDString() for domain in connection.listAllDomains()]
@@ -93,7 +116,7 @@ def domains(connection):
 
 METHODS = {
     each.__name__: each
-    for each in (figures, xml, is_paused, process, set_vcpus, set_memory, domains)
+    for each in (figures, xml, is_paused, process, set_vcpus, set_memory, typed, domains)
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.system import debian
 from tests.system.client import openstack
 from tests.system.cloud import Flavor
 from tests.system.server import BOOT, NO_BALLOON, OBEY, ROOMY, Server, Size
@@ -87,8 +88,24 @@ def a_guest_without_balloon_driver_keeps_its_memory(servers: Servers) -> None:
     server.assert_agreed(ROOMY.minimum_cpu, has, but=kept)
 
 
+def a_stock_guest_uses_a_vcpu_once_it_has_the_package(servers: Servers) -> None:
+    server = servers(debian.FLAVOR, debian.STOCK)
+    assert server.adjust(3, 640)["result"] == "Success"
+    # charged, and not used: memory comes by the balloon, a vCPU waits for somebody in the guest
+    server.assert_agreed(3, 640, but={"guest": Size(1, 640)})
+    assert debian.run(server, debian.CPUS).split() == ["0-2", "0"]
+    # the vCPUs that wait are used as soon as the package is there
+    debian.install_package(server)
+    server.assert_agreed(3, 640)
+    assert server.adjust(vcpus=1)["result"] == "Success"
+    server.assert_agreed(1, 640)
+    assert server.adjust(vcpus=2)["result"] == "Success"
+    server.assert_agreed(2, 640)
+
+
 test_guest = together(
-    a_guest_without_balloon_driver_keeps_its_memory,  # which takes longest
+    a_stock_guest_uses_a_vcpu_once_it_has_the_package,  # which takes longest
+    a_guest_without_balloon_driver_keeps_its_memory,
     a_boot_size_above_the_floor_shrinks_live_to_the_floor,
     an_unplug_said_to_have_timed_out_but_done_is_a_success,
     an_unplug_that_the_guest_ignores_is_a_failure,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import settings
+from tests.system import debian, settings
 from tests.system.cloud import Cloud, Flavor
 from tests.system.second import SecondHost, second_host
 from tests.system.server import BOOT, ROOMY, Server, Size, assert_left_out
@@ -99,12 +99,31 @@ def live_migration_and_back(servers: Servers, second: SecondHost) -> None:
     before = grown.booted()
     there = live_migrated(grown, second, OTHER)
     there.assert_agreed(GROWN.vcpus, GROWN.memory_mb)
-    # it went on: it never booted again
+    # the guest went on: it never booted again
     wait_for("a later word of the guest", lambda: there.booted().up > before.up)
-    assert there.booted().boot == before.boot
-    assert there.adjust(2, 320)["result"] == "Success"
-    there.assert_agreed(2, 320)
-    live_migrated(there, second, FIRST).assert_agreed(2, 320)
+    adjusted_both_ways(there)
+    back = live_migrated(there, second, FIRST)
+    back.assert_agreed(*MOVER.floor)
+    adjusted_both_ways(back)
+    assert back.booted().boot == before.boot
+
+
+def adjusted_both_ways(server: Server) -> None:
+    """Have a guest grow, and then shrink to its floor."""
+    for vcpus, memory_mb in ((4, 448), server.flavor.floor):
+        assert server.adjust(vcpus, memory_mb)["result"] == "Success"
+        server.assert_agreed(vcpus, memory_mb)
+
+
+def live_migration_of_a_guest_with_the_package(servers: Servers, second: SecondHost) -> None:
+    """A distribution's own udev brings a vCPU online after one and after two live migrations."""
+    server = servers(debian.FLAVOR, debian.STOCK, availability_zone=f"nova:{FIRST}")
+    debian.install_package(server)
+    for host in (OTHER, FIRST):
+        server = live_migrated(server, second, host)
+        for vcpus in (3, 1):
+            assert server.adjust(vcpus=vcpus)["result"] == "Success"
+            server.assert_agreed(vcpus, debian.FLAVOR.minimum_memory)
 
 
 def cold_migration(servers: Servers, second: SecondHost) -> None:
@@ -133,7 +152,12 @@ def no_way_to_a_host_smaller_than_the_maximum(servers: Servers, second: SecondHo
     assert_left_out(grown.cloud, ROOMY, f"{OTHER}: {lack}", availability_zone=f"nova:{OTHER}")
 
 
-MOVES = (live_migration_and_back, cold_migration, no_way_to_a_host_smaller_than_the_maximum)
+MOVES = (
+    live_migration_of_a_guest_with_the_package,  # which takes longest
+    live_migration_and_back,
+    cold_migration,
+    no_way_to_a_host_smaller_than_the_maximum,
+)
 test_migration = together(*MOVES)
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.system import debian
 from tests.system.cloud import Cloud, Flavor
 from tests.system.server import NO_BALLOON, ROOMY, Server, create
 
@@ -31,13 +32,18 @@ class LostByQemuError(AssertionError):
 def made_servers(cloud: Cloud) -> Iterator[Servers]:
     """Make servers that are gone at the end, at their floors: ``servers(flavor, image)``.
 
+    The image is one of the hand-made guests, by its name, or one of ``debian``.
+
     :raises LostByQemuError: in place of an assertion's error, where QEMU has lost one
     """
     made: list[Server] = []
 
-    def make(flavor: Flavor = ROOMY, image: str = "guest", **more: object) -> Server:
-        server = create(cloud, flavor, image, **more)
+    def make(flavor: Flavor = ROOMY, image: str | debian.Image = "guest", **more: object) -> Server:
+        name = image if isinstance(image, str) else debian.offer(cloud, image)
+        server = create(cloud, flavor, name, **more)
         made.append(server)
+        if isinstance(image, debian.Image):
+            debian.log_in(server)
         server.booted()
         if image != NO_BALLOON:
             server.assert_agreed(*flavor.floor)
