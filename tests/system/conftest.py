@@ -12,7 +12,7 @@ import pytest
 
 from nova_xloud.ground import root
 from nova_xloud.mirrors import mirror, signing
-from nova_xloud.packages import builds, targets
+from nova_xloud.packages import builds, companions, targets
 from tests.packages.container import booted
 from tests.packages.deb.cloud import use_mirror
 from tests.packages.deb.lab import version as version_of
@@ -62,11 +62,20 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def our_mirror(built: Path, scratch: Path) -> Iterator[Path]:
-    """A signed mirror of what was built."""
+def built_for_guests() -> Path:
+    """The directory of the packages for guests, and for their operators."""
+    place = DIST / companions.as_target(companions.known()["guest"], TARGET).name
+    assert (place / builds.RECORD).exists(), f"no packages in {place}: run `make packages` first"
+    return place
+
+
+@pytest.fixture(scope="session")
+def our_mirror(built: Path, built_for_guests: Path, scratch: Path) -> Iterator[Path]:
+    """A signed mirror of the packages under test."""
     signer = signing.Signer(scratch / "gnupg", signing.signing_key(scratch / "gnupg"))
     place = scratch / "mirror"
-    mirror.write(place, {mirror.Repository("deb", TARGET.repository): [built]}, signer)
+    repository = mirror.Repository("deb", TARGET.repository)
+    mirror.write(place, {repository: [built, built_for_guests]}, signer)
     yield place
     subprocess.run(["gpgconf", "--homedir", signer.home, "--kill", "all"], check=True)
 
