@@ -18,7 +18,7 @@ from statistics import median
 
 import pytest
 
-from tests.system import settings, walk
+from tests.system import debian, settings, walk
 from tests.system.api import Answer
 from tests.system.cloud import Cloud, Flavor
 from tests.system.conftest import REPORTS
@@ -156,6 +156,20 @@ def test_an_adjust_against_pause(cloud: Cloud, report: Report) -> None:
         )
     cloud.delete_servers(ours.id, theirs.id, third.id)
     assert all(met)
+
+
+def test_a_distributions_guest_uses_a_vcpu(servers: Servers, report: Report) -> None:
+    """A figure without an aim: the guest tells its figures once a second, and boots on TCG."""
+    server = servers(debian.FLAVOR, debian.STOCK)
+    debian.install_package(server)
+    taken = [
+        adjusted(server, "current_vcpus", vcpus, partial(has_vcpus, server, vcpus))
+        for vcpus in range(2, 2 + TURNS)
+    ]
+    report.figure(
+        "POST to the vCPU that Debian 12 with the udev rules uses",
+        f"{medians(taken).effect:.2f} s (the guest tells it once a second)",
+    )
 
 
 # many at once -------------------------------------------------------------------------------
