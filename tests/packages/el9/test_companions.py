@@ -27,9 +27,9 @@ _LIST = (
     r"find / -xdev \( -path /var/cache -o -path /var/lib/dnf -o -path /var/lib/rpm -o -path "
     r"/var/log -o -path /root -o -path /tmp -o -path /srv \) -prune -o -print | sort"
 )
-#: The directory of modules belongs to EL's Python.
+#: These directories belong to packages of EL: its Python, its "filesystem".
 _PREPARE = """\
-mkdir -p /usr/lib/python3.9/site-packages
+mkdir -p /usr/lib/python3.9/site-packages /usr/share/licenses
 cd /srv
 rpmbuild --quiet --define "_topdir /srv/build" -bb platform.spec
 mkdir platform && mv build/RPMS/noarch/*.rpm platform && createrepo_c -q platform
