@@ -212,16 +212,19 @@ def log_in(server: Server) -> None:
         ("login: ", "root"),
         ("Password: ", _PASSWORD),
         # a shell that reads lines as they are typed
-        ("# ", "exec env PS1='ready: ' sh"),
+        (":~# ", "exec env PS1='ready: ' sh"),
         ("\nready: ", _WITNESS),
     )
+    read = 0
     for prompt, answer in steps:
+        # services of the guest may write behind the prompt
         wait_for(
             f"{prompt!r} of {server.id}",
-            lambda prompt=prompt: server.console.rstrip("\r\n").endswith(prompt),
+            lambda prompt=prompt, read=read: prompt in server.console[read:],
             BOOT,
             seen=lambda: server.console[-500:],
         )
+        read = len(server.console)
         server.probe.ask("typed", server.id, f"{answer}\n")
     server.booted()
 
