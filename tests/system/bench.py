@@ -8,6 +8,7 @@ dist/reports/bench-system.txt and .html.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ import pytest
 
 from tests.system import debian, settings, walk
 from tests.system.api import Answer
+from tests.system.client import openstack
 from tests.system.cloud import Cloud, Flavor
 from tests.system.conftest import REPORTS
 from tests.system.crowd import SMALL, crowd
@@ -170,6 +172,39 @@ def test_a_distributions_guest_uses_a_vcpu(servers: Servers, report: Report) -> 
         "POST to the vCPU that Debian 12 with the udev rules uses",
         f"{medians(taken).effect:.2f} s (the guest tells it once a second)",
     )
+
+
+def test_the_command_waits_no_longer_than_the_adjust(
+    cloud: Cloud, servers: Servers, report: Report
+) -> None:
+    """``--wait`` of the client ends soon after the server is free again."""
+    server = servers(FLAVOR, "guest-quick")
+    late = []
+    for turn in range(TURNS):
+        ended: list[float] = []
+
+        def watch(ended: list[float] = ended) -> None:
+            while not server.is_adjusting:
+                time.sleep(LOOK)
+            while server.is_adjusting:
+                time.sleep(LOOK)
+            ended.append(time.time())
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        wish = ("--vcpus", 2 + turn, "--memory", FLAVOR.minimum_memory + 32 * (1 + turn))
+        done = openstack("server", "xloud", "adjust", server.id, *wish, "--wait")
+        watching.join()
+        assert done.code == 0, done.err
+        late.append(done.ended - ended[0])
+    met = median(late) <= 1
+    verdict(
+        report,
+        "the client's --wait ends after the adjust",
+        f"{median(late):.2f} s, at most {max(late):.2f} s (aim: 1 s)",
+        met,
+    )
+    assert met
 
 
 # many at once -------------------------------------------------------------------------------
