@@ -37,7 +37,9 @@ def names(debs: Path) -> list[str]:
 
 def dependencies(debs: Path) -> list[str]:
     """Return the names of the packages that those in a directory depend on."""
-    found = [field(control_of(each), "Depends") for each in sorted(debs.glob("*.deb"))]
+    found = []
+    for each in sorted(debs.glob("*.deb")):  # data alone depends on nothing
+        found += re.findall(r"^Depends: (.*)$", control_of(each), re.MULTILINE)
     relations = [each for listed in found for each in listed.split(", ") if each]
     return sorted({re.split(r"[ :|]", each)[0] for each in relations} - set(names(debs)))
 
