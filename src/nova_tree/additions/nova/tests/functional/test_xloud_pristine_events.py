@@ -46,6 +46,10 @@ class EventsOfPlainServersTest(base.ServersTestBase):
         self.bigger = self._create_flavor(vcpu=4, memory_mb=2048, disk=1)
         self.notes = xloud_pristine.Notes()
         for pattern, name in (
+                # Before the numbers, of which it has some
+                ('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'UUID'),
+                # Of a server and of a flavor, each random
+                ('"[a-z]{20}"', '"NAME"'),
                 (r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?',
                  'TIME'),
                 ('r-[0-9a-z]{8}', 'RESERVATION'),
