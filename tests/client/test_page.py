@@ -61,9 +61,12 @@ def test_the_commands_of_the_page_succeed(cloud: Any, heading: str) -> None:
 
 
 def test_the_table_of_the_page_is_the_one_that_is_printed(cloud: Any) -> None:
-    words = "The server has 3 vCPUs and 2048 MiB now. It had 1 vCPUs and 1024 MiB before."
+    words = (
+        "The server has 3 vCPUs and 2048 MiB now. It had 1 vCPUs and 1024 MiB before. "
+        "The guest says that it uses all of its vCPUs."
+    )
     cloud.actions = [[FAKES.event(None)], [FAKES.event("Success", words)]]
-    cloud.status.update(current_vcpus=3, current_memory_mb=2048)
+    cloud.status.update(current_vcpus=3, current_memory_mb=2048, guest_online_vcpus=3)
     (command,) = commands("client.md", "Adjust a server")
     assert run(*shlex.split(command)).stdout in (DOCS / "client.md").read_text()
 

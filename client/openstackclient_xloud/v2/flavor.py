@@ -63,7 +63,8 @@ class SetFlavorFloor(command.ShowOne):  # type: ignore[misc]
         lost = [name for name, value in specs.items() if there.get(name) != value]
         if lost:
             raise exceptions.CommandError(
-                f"The flavor {flavor.name} does not have what was set: {', '.join(lost)}."
+                f"The flavor {flavor.name} does not have these values of the request: "
+                f"{', '.join(lost)}."
             )
         shown = {
             "id": flavor.id,

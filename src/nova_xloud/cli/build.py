@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,44 +180,55 @@ class _Options(NamedTuple):
     source: srpm.SourceRpm | None
 
 
+#: Gives the digest of the inputs of a build, and builds from them.
+_Prepare = Callable[[], tuple[str, Callable[[], list[Path]]]]
+
+
+def _unless_built(
+    target: targets.Target, version: str, options: _Options, prepare: _Prepare
+) -> None:
+    """Build packages unless they are there, and say so.
+
+    :param version: of the packages, as the user reads it
+    """
+    start = time.monotonic()
+    with builds.turn(target, options.dist):
+        inputs, make = prepare()
+        # asked in its turn: another build of the same may just have ended
+        files = [] if options.force else builds.intact(target, options.dist, inputs)
+        told = "is up to date"
+        if not files:
+            files = make()
+            told = "built"
+    click.echo(f"{target.name}: {version} {told}, {time.monotonic() - start:.1f} s")
+    for file in files:
+        click.echo(f"  {file}")
+
+
 def _build(target: targets.Target, options: _Options) -> None:
     """Build a target unless its packages are there, and say so."""
-    start = time.monotonic()
-    dist = options.dist
-    with builds.turn(target, dist):
+
+    def prepare() -> tuple[str, Callable[[], list[Path]]]:
         base = _fetch(target, options)
         related = formats.of(target).related(target, refresh=options.refresh)
         inputs = formats.inputs(related, base)
-        # asked in its turn: another build of the same may just have ended
-        files = [] if options.force else builds.intact(target, dist, inputs)
-        told = "is up to date"
-        if not files:
-            files = _make(related, options, inputs)
-            told = "built"
-    seconds = time.monotonic() - start
-    click.echo(f"{target.name}: +xloud{target.revision} {told}, {seconds:.1f} s")
-    for file in files:
-        click.echo(f"  {file}")
+        return inputs, lambda: _make(related, options, inputs)
+
+    _unless_built(target, f"+xloud{target.revision}", options, prepare)
 
 
 def _build_companion(
     companion: companions.Companion, target: targets.Target, options: _Options
 ) -> None:
     """Build a companion for a target unless its packages are there, and say so."""
-    start = time.monotonic()
-    place = companions.as_target(companion, target)
     checkout.require()
-    with builds.turn(place, options.dist):
+
+    def prepare() -> tuple[str, Callable[[], list[Path]]]:
         inputs = companion_builds.inputs(companion, target)
-        files = [] if options.force else builds.intact(place, options.dist, inputs)
-        told = "is up to date"
-        if not files:
-            files = companion_builds.build(companion, target, options.dist, inputs)
-            told = "built"
+        return inputs, lambda: companion_builds.build(companion, target, options.dist, inputs)
+
     version = companions.changelog(companion)[0].version
-    click.echo(f"{place.name}: {version} {told}, {time.monotonic() - start:.1f} s")
-    for file in files:
-        click.echo(f"  {file}")
+    _unless_built(companions.as_target(companion, target), version, options, prepare)
 
 
 def _source(

@@ -102,7 +102,7 @@ def _woven(place: Place, path: str, change: bytes, read: Read) -> list[Wanted]:
 
 
 def _told(place: Place, ours: Ours, read: Read, files: list[Wanted]) -> list[Wanted]:
-    """Return the metadata of the distribution, which must name what we add."""
+    """Return the metadata of the distribution, which must name the files that we add."""
     directory = os.path.relpath(place.metadata, place.code)
     below = os.path.relpath(place.code, place.metadata.parent)
     found = []

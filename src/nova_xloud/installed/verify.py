@@ -66,7 +66,8 @@ def look(place: Place, ours: Ours) -> list[Row]:
         told = "pip has replaced this Nova since nova-xloud was applied: run `apply` again"
         return [Row("changes", WRONG, told)]
     rows = [_changes(known, ours), _files(store, known), _entry_point(place, ours)]
-    if (place.metadata / metadata.RECORD).exists():
+    # the RECORD of an editable installation names no file of the checkout
+    if place.metadata.parent == place.code and (place.metadata / metadata.RECORD).exists():
         rows.append(_record(place, known))
     return [*rows, *_imported(place), _services(place, known)]
 
@@ -119,12 +120,7 @@ def _record(place: Place, known: Journal) -> Row:
     """Compare RECORD with the files: pip removes a file by it."""
     rows = (place.metadata / metadata.RECORD).read_text().splitlines()
     named = {line.partition(",")[0] for line in rows}
-    directory = f"{os.path.relpath(place.metadata, place.code)}/"
-    lacking = [
-        each.path
-        for each in known.files
-        if each.kind == ADDED and each.path not in named and directory.count("/") == 1
-    ]
+    lacking = [each.path for each in known.files if each.kind == ADDED and each.path not in named]
     if lacking:
         return Row("RECORD", WRONG, f"lacks {len(lacking)} of our files, {lacking[0]} is one")
     return Row("RECORD", GOOD, "names our files: pip can remove them")

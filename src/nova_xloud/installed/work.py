@@ -45,12 +45,7 @@ def check(place: Place, ours: Ours) -> int:
     known = store.journal()
     if known and is_stale(store, known):
         known = None
-    composition = compose(place, ours, _Before(store, known).read)
-    if composition.failures:
-        raise refusal(composition.failures)
-    if known is None:
-        _refuse_wheel(place, composition.files)
-    return len(composition.files)
+    return len(_composed(store, ours, known))
 
 
 def apply(place: Place, ours: Ours, backup: str, say: Say) -> int:
@@ -64,24 +59,17 @@ def apply(place: Place, ours: Ours, backup: str, say: Say) -> int:
     store = Store(place)
     with store.locked():
         known = store.journal()
-        if known and is_stale(store, known):
-            say("pip has replaced this Nova since nova-xloud was applied: its backup is removed")
-            store.forget(store.kept(known))
+        if known and _is_forgotten(store, known, say):
             known = None
         if known:
             _refuse_strangers(store, known)
-        before = _Before(store, known)
         say(f"weaving our changes into Nova {place.version} (a few seconds)")
-        composition = compose(place, ours, before.read)
-        if composition.failures:
-            raise refusal(composition.failures)
-        if known is None:
-            _refuse_wheel(place, composition.files)
+        files = _composed(store, ours, known)
         kept = known.kept if known else store.new_kept(backup)
-        planned = _planned(store, ours, composition.files, known, kept)
+        planned = _planned(store, ours, files, known, kept)
         if known and known.state == journals.APPLIED and _differing(store, planned) == []:
             return 0
-        return _applied(store, planned, composition.files, known, say)
+        return _applied(store, planned, files, known, say)
 
 
 def rollback(place: Place, say: Say) -> int:
@@ -97,17 +85,14 @@ def rollback(place: Place, say: Say) -> int:
         known = store.journal()
         if known is None:
             raise DirectoryError(place.code, "has no changes that nova-xloud has applied")
-        kept = store.kept(known)
-        if is_stale(store, known):
-            say("pip has replaced this Nova since nova-xloud was applied: its backup is removed")
-            store.forget(kept)
+        if _is_forgotten(store, known, say):
             return 0
         _refuse_strangers(store, known)
         _refuse_damaged(store, known)
         say("putting the files of Nova's back")
         store.write(known._replace(state=journals.ROLLING_BACK, since=time.time()))
         with _half(place):
-            return _rolled_back(store, known, kept)
+            return _rolled_back(store, known, store.kept(known))
 
 
 def is_stale(store: Store, known: Journal) -> bool:
@@ -131,6 +116,28 @@ def strangers(store: Store, known: Journal) -> list[str]:
         if each.kind != BYTE_CODE
         and _now(store, each.path) not in (each.base, each.new, each.was or each.new)
     ]
+
+
+def _is_forgotten(store: Store, known: Journal, say: Say) -> bool:
+    """Remove a journal whose tree pip has replaced; say whether it was one."""
+    if not is_stale(store, known):
+        return False
+    say("pip has replaced this Nova since nova-xloud was applied: its backup is removed")
+    store.forget(store.kept(known))
+    return True
+
+
+def _composed(store: Store, ours: Ours, known: Journal | None) -> list[Wanted]:
+    """Return all files that are ours, or have lines of ours.
+
+    :raises XloudError: if one does not fit
+    """
+    composition = compose(store.place, ours, _Before(store, known).read)
+    if composition.failures:
+        raise refusal(composition.failures)
+    if known is None:
+        _refuse_wheel(store.place, composition.files)
+    return composition.files
 
 
 class _Before:
@@ -277,9 +284,8 @@ def _applied(
     try:
         if known is None:
             store.forget(kept)  # what a run has left that was killed before its journal
-        for made in (store.top, staged):
-            _remove(staged)
-            made.mkdir(mode=0o755, exist_ok=True)
+        _remove(staged)
+        staged.mkdir(mode=0o755, parents=True)
         model = place.code / "nova/__init__.py"
         for number, each in enumerate(differing):
             if each.new and each.path in contents:
@@ -323,14 +329,11 @@ def _applied(
 
 def _set_byte_code_aside(store: Store, planned: Journal, kept: Path) -> None:
     """Keep the byte code of Nova's own files, and remove that of any other version of them."""
-    theirs: set[str] = set()
     for each in planned.files:
         file = store.place.code / each.path
-        if each.kind == BYTE_CODE:
-            theirs.add(each.path)
-            if _now(store, each.path) == each.base:
-                journals.keep(file, _in(kept, each.path))
-                file.unlink()
+        if each.kind == BYTE_CODE and _now(store, each.path) == each.base:
+            journals.keep(file, _in(kept, each.path))
+            file.unlink()
     for each in planned.files:
         for file in _compiled(store.place.code / each.path):
             file.unlink()

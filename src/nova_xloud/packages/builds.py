@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,6 +126,32 @@ def replacing(target: Target, dist: Path, inputs: str, base: str = "") -> Iterat
         replace_directory(dist / target.name, out)
     finally:
         root.remove_tree(work)
+
+
+def made(
+    target: Target,
+    recipe: root.Recipe,
+    dist: Path,
+    inputs: str,
+    base: str,
+    build: Callable[[Room], Iterable[Path]],
+) -> list[Path]:
+    """Build into ``dist/TARGET``, which is replaced as a whole; the caller's ``turn``.
+
+    :param inputs: a digest; ``intact`` finds a finished build by it
+    :param base: the version that the packages are made from
+    :param build: builds in a room, and returns the files that are the result
+    :returns: the files, sorted
+    :raises PackageError: if the build fails; the text names the log
+    """
+    log = dist / f"{target.name}.log"
+    with (
+        replacing(target, dist, inputs, base) as work,
+        room(target, recipe, work, log) as place,
+    ):
+        for file in build(place):
+            shutil.copyfile(file, work / "out" / file.name)
+    return built(target, dist)
 
 
 def built(target: Target, dist: Path) -> list[Path]:

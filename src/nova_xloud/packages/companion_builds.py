@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import shutil
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -60,12 +59,11 @@ def build(companion: Companion, target: Target, dist: Path, digest: str) -> list
     """
     chosen = of(target)
     place = companions.as_target(companion, target)
-    version = companions.changelog(companion)[0].version
-    log = dist / f"{place.name}.log"
-    with (
-        builds.replacing(place, dist, digest, version) as work,
-        builds.room(place, chosen.recipe(companion, target), work, log) as room,
-    ):
-        for made in chosen.build(companion, target, room):
-            shutil.copyfile(made, work / "out" / made.name)
-    return builds.built(place, dist)
+    return builds.made(
+        place,
+        chosen.recipe(companion, target),
+        dist,
+        digest,
+        companions.changelog(companion)[0].version,
+        lambda room: chosen.build(companion, target, room),
+    )

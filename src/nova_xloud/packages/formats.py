@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -81,11 +80,11 @@ def build(tree: Tree, target: Target, dist: Path, digest: str) -> list[Path]:
     """
     chosen = of(target)
     sources = chosen.prepare(tree, target)
-    log = dist / f"{target.name}.log"
-    with (
-        builds.replacing(target, dist, digest, tree.base.version) as work,
-        builds.room(target, chosen.recipe(target), work, log) as room,
-    ):
-        for made in chosen.build(sources, room):
-            shutil.copyfile(made, work / "out" / made.name)
-    return builds.built(target, dist)
+    return builds.made(
+        target,
+        chosen.recipe(target),
+        dist,
+        digest,
+        tree.base.version,
+        lambda room: chosen.build(sources, room),
+    )

@@ -44,7 +44,6 @@ def build(file: Path) -> None:
         _fill(top)
         made = Path(scratch, NAME)
         zipapp.create_archive(top, made, "/usr/bin/env python3", compressed=True)
-        made.chmod(0o755)
         put(file, made.read_bytes())
         file.chmod(0o755)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import itertools
 import os
@@ -10,13 +9,11 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nova_xloud.ground.errors import PackageError
-from nova_xloud.ground.root import Recipe
 from nova_xloud.packages import (
     builds,
     checkout,
@@ -27,6 +24,7 @@ from nova_xloud.packages import (
     targets,
 )
 from nova_xloud.packages.companions import Companion
+from tests.unit.packages import rooms
 
 CHANGELOG = """\
 beside (1.2.0-3) unstable; urgency=medium
@@ -210,19 +208,12 @@ def test_a_spec_that_asks_for_something_else_is_told(beside: Companion, tmp_path
 def no_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds whose room is a directory, and whose result is the tarball."""
 
-    @contextlib.contextmanager
-    def room(
-        target: targets.Target, recipe: Recipe, work: Path, log: Path
-    ) -> Iterator[builds.Room]:
-        (work / "area").mkdir()
-        yield builds.Room(target.name, work, work / "area", log)
-
     def build(companion: Companion, target: targets.Target, room: builds.Room) -> list[Path]:
         made = room.area / "made"
         made.write_bytes(companions.upstream(companion))
         return [made]
 
-    monkeypatch.setattr(builds, "room", room)
+    monkeypatch.setattr(builds, "room", rooms.room)
     monkeypatch.setattr(companion_deb, "build", build)
 
 

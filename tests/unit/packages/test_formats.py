@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +15,7 @@ from nova_xloud.ground.patches import Patch
 from nova_xloud.ground.root import Recipe
 from nova_xloud.packages import builds, formats, targets
 from nova_xloud.trees.patched import Tree
+from tests.unit.packages import rooms
 
 FORMATS = sorted({each.format for each in targets.known().values()})
 FUNCTIONS = ("related", "recipe", "prepare", "build")
@@ -64,14 +63,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> targets.Target:
         setattr(module, name, value)
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
-    @contextlib.contextmanager
-    def room(
-        target: targets.Target, recipe: Recipe, work: Path, log: Path
-    ) -> Iterator[builds.Room]:
-        (work / "area").mkdir()
-        yield builds.Room(target.name, work, work / "area", log)
-
-    monkeypatch.setattr(builds, "room", room)
+    monkeypatch.setattr(builds, "room", rooms.room)
     return targets.get("el9")._replace(name="tiny-1", format="tiny")
 
 

@@ -29,9 +29,10 @@ from nova.xloud import size as xloud_size
 
 LOG = logging.getLogger(__name__)
 
-# What comes of a change: the nova.xloud.size.Size that the guest has, why that
-# is not what was asked for, None if it is, and how many vCPUs the guest says
-# that it uses, None if it was not asked or its vCPUs were left alone
+# The outcome of a change: the nova.xloud.size.Size that the guest has; the
+# reason why it is not the size in the request, None if it is; and the number
+# of vCPUs that the guest says that it uses, None if nobody has asked it or its
+# vCPUs were left alone
 Outcome = collections.namedtuple('Outcome', 'size reason online_vcpus')
 
 

@@ -136,7 +136,7 @@ class AgentTest(AgentTestBase):
 
 
 class UnusedTest(AgentTestBase):
-    """A guest that does not use what it is given."""
+    """A guest that does not use a vCPU that it has got."""
 
     def setUp(self):
         super().setUp()

@@ -62,7 +62,7 @@ class EventsTestBase(test_vcpu_current.AdjustTestBase):
         self._wait_for_assert(find)
 
     def assertTold(self, *expected):
-        """Compare what is told of adjusts.
+        """Compare the notifications of adjusts.
 
         :param expected: phase, and the sizes in the order of _SIZES
         """

@@ -66,7 +66,7 @@ class TestXloudAdjustNotificationSample(
                 return super()._boot_a_server(**kwargs)
 
     def _adjust(self, end):
-        """Adjust the server, and compare what is told with the samples."""
+        """Adjust the server; compare its notifications with the samples."""
         response = self.admin_api.api_request(
             '/os-xloud-adjust/%s' % self.server['id'], method='POST',
             body=jsonutils.dumps(
