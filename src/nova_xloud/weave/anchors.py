@@ -21,6 +21,7 @@ from nova_xloud.weave.source import (
     Display,
     Function,
     Source,
+    children,
     dotted_name,
     is_docstring,
     suites_of,
@@ -33,6 +34,7 @@ _ASSIGNING = (ast.AnnAssign, ast.AugAssign, ast.NamedExpr, ast.For, ast.AsyncFor
 _STRINGS = tuple(getattr(ast, name) for name in ("JoinedStr", "TemplateStr") if hasattr(ast, name))
 #: Parts of a statement besides its expressions.
 _HEADS = (ast.alias, ast.arg, ast.arguments, ast.withitem)
+_OWN = (ast.expr, ast.keyword, ast.comprehension, *_HEADS)
 _Node = TypeVar("_Node", bound=ast.stmt)
 
 
@@ -540,18 +542,18 @@ def _statements(body: Body, *, nested: bool = True) -> Iterator[ast.stmt]:
 
 def own_parts(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a statement and its parts, but not the statements in it, their handlers and cases."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.expr, ast.keyword, ast.comprehension, *_HEADS)):
-            yield from own_parts(child)
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        yield current
+        todo += [child for child in children(current) if isinstance(child, _OWN)][::-1]
 
 
 def _run_parts(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a statement's own parts that run when it runs: not those in a lambda."""
     yield node
-    for child in ast.iter_child_nodes(node):
-        is_own = isinstance(child, (ast.expr, ast.keyword, ast.comprehension, *_HEADS))
-        if is_own and not isinstance(child, ast.Lambda):
+    for child in children(node):
+        if isinstance(child, _OWN) and not isinstance(child, ast.Lambda):
             yield from _run_parts(child)
 
 
@@ -568,19 +570,19 @@ def _targets(node: ast.stmt) -> Iterator[str]:
         elif isinstance(part, ast.alias) and part.asname:
             yield part.asname
     for target in targets:
-        yield from filter(None, map(dotted_name, _flat(target)))
+        yield from filter(None, map(dotted_name, flat(target)))
     for handler in getattr(node, "handlers", ()):
         if handler.name:
             yield handler.name
 
 
-def _flat(target: ast.expr) -> Iterator[ast.expr]:
+def flat(target: ast.expr) -> Iterator[ast.expr]:
     """Yield the single targets of a target such as ``a, (b, *c)``."""
     if isinstance(target, (ast.Tuple, ast.List)):
         for each in target.elts:
-            yield from _flat(each)
+            yield from flat(each)
     elif isinstance(target, ast.Starred):
-        yield from _flat(target.value)
+        yield from flat(target.value)
     else:
         yield target
 
@@ -603,8 +605,7 @@ def names_bound(node: ast.stmt) -> set[str]:
         targets = node.targets
     elif isinstance(node, ast.AnnAssign):
         targets = [node.target]
-    flat = (part for target in targets for part in _flat(target))
-    return {part.id for part in flat if isinstance(part, ast.Name)}
+    return {part.id for target in targets for part in flat(target) if isinstance(part, ast.Name)}
 
 
 def _binds(node: ast.stmt, name: str) -> bool:

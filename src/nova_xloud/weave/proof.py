@@ -14,12 +14,20 @@ from typing import Iterator, Mapping, NamedTuple, Sequence
 from nova_xloud.weave.anchors import (
     IMPORTS,
     falls_through,
+    flat,
     full_names,
     names_bound,
     own_parts,
     parameters,
 )
-from nova_xloud.weave.source import DEFINITIONS, FUNCTIONS, TRIES, dotted_name, suites_of
+from nova_xloud.weave.source import (
+    DEFINITIONS,
+    FUNCTIONS,
+    TRIES,
+    children,
+    dotted_name,
+    suites_of,
+)
 
 _ALWAYS = frozenset(dir(builtins)) | {"__file__", "__name__", "__path__", "__spec__"}
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -49,36 +57,37 @@ def faults(module: ast.Module, inserted: set[int], text: str) -> Iterator[Fault]
         if isinstance(node, IMPORTS) and node.lineno in inserted
         for name in names_bound(node)
     }
-    yield from _taken(module, imported, text)
+    names = _Names(text)
+    yield from _taken(module, imported, names)
     if any(
         isinstance(node, ast.ImportFrom) and any(each.name == "*" for each in node.names)
         for node in module.body
     ):
         known = frozenset({"*"})
     else:
-        known = frozenset(_bound_in(module.body)) | _ALWAYS
-    prover = _Prover(inserted, known, frozenset(imported))
+        known = frozenset(names.in_suite(module.body)) | _ALWAYS
+    prover = _Prover(inserted, known, frozenset(imported), names)
     yield from prover.in_suite(module.body, set(_ALWAYS), [], frozenset())
     for node in module.body:
         if isinstance(node, ast.ClassDef) and _touched(node, inserted):
-            yield from _attributes(node, module, inserted)
+            yield from _attributes(node, module, inserted, names)
 
 
-def _taken(module: ast.Module, imported: Mapping[str, ast.stmt], text: str) -> Iterator[Fault]:
+def _taken(module: ast.Module, imported: Mapping[str, ast.stmt], names: _Names) -> Iterator[Fault]:
     """Yield the inserted imports whose name something else in the module has too.
 
     :param imported: the inserted imports, by the name that they bind
-    :param text: the file; most files have no global statement, and need no search for one
     """
-    for node, names in _binders(module.body):
-        for name in sorted(names.intersection(imported)):
+    if not imported:
+        return
+    for node, bound in names.by_statement(module.body):
+        for name in sorted(bound.intersection(imported)):
             if node is not imported[name] and not _is_same_import(node, imported[name]):
                 yield _twice(imported[name], name, node)
-    for name, node in imported.items():
-        if re.search(rf"\bglobal\b.*\b{name}\b", text):
-            for part in ast.walk(module):
-                if isinstance(part, ast.Global) and name in part.names:
-                    yield _twice(node, name, part)
+    for part in names.outside_statements(module.body):
+        if isinstance(part, ast.Global):
+            for name in sorted(set(part.names).intersection(imported)):
+                yield _twice(imported[name], name, part)
 
 
 def _is_same_import(node: ast.stmt, other: ast.stmt) -> bool:
@@ -99,12 +108,20 @@ class _Prover:
     :param inserted: the numbers of the lines that are proven
     :param known: the names that the module has once it is loaded
     :param imported: the names that the inserted imports bind
+    :param names: tells the names that the file's statements bind
     """
 
-    def __init__(self, inserted: set[int], known: frozenset[str], imported: frozenset[str]) -> None:
+    def __init__(
+        self,
+        inserted: set[int],
+        known: frozenset[str],
+        imported: frozenset[str],
+        names: _Names,
+    ) -> None:
         self.inserted = inserted
         self.known = known
         self.imported = imported
+        self.names = names
 
     def in_suite(
         self,
@@ -120,10 +137,12 @@ class _Prover:
         :param around: all names of the functions around that scope; none at module level
         :param members: all names of the class whose body it is; none elsewhere
         """
-        for node in suite:
-            if _touched(node, self.inserted):
+        touched = [number for number, node in enumerate(suite) if _touched(node, self.inserted)]
+        # The names that are bound behind the last line of ours have no reader.
+        for number, node in enumerate(suite[: touched[-1] + 1] if touched else ()):
+            if number in touched:
                 yield from self.in_statement(node, bound, around, members)
-            bound |= _surely_bound(node)
+            bound |= self.names.surely_bound(node)
             bound -= _freed(node)
 
     def in_statement(
@@ -136,16 +155,17 @@ class _Prover:
         """Yield the faults of a statement, and of the statements in it."""
         yield from self.in_expressions(node, bound, around, members)
         if isinstance(node, FUNCTIONS):
-            inner = parameters(node) | _globals_of(node)
-            everything = inner | set(_bound_in(node.body))
+            inner = parameters(node) | self.names.from_outside_in(node)
+            everything = inner | self.names.in_suite(node.body)
             yield from self.in_suite(node.body, inner, [*around, everything], frozenset())
         elif isinstance(node, ast.ClassDef):
             inner = set(bound) | {"__module__", "__qualname__"}
-            yield from self.in_suite(node.body, inner, around, frozenset(_bound_in(node.body)))
+            within = frozenset(self.names.in_suite(node.body))
+            yield from self.in_suite(node.body, inner, around, within)
         else:
             # The body of a loop may have run before.
             freed = _freed(node) if isinstance(node, _LOOPS) else set()
-            for suite, more in _entered(node):
+            for suite, more in self.names.by_entry(node):
                 yield from self.in_suite(suite, (bound - freed) | more, around, members)
 
     def in_expressions(
@@ -161,7 +181,7 @@ class _Prover:
             # A name of the module is visible unless the function has a local of that name.
             at_hand = at_hand | (self.known - around[-1])
         hidden = members.union(*around) & self.imported
-        for name in _loads(node, frozenset(_walrus(node))):
+        for name in _loads(node, frozenset(self.names.in_expressions(node))):
             if name.lineno in self.inserted and name.id in hidden:
                 reason = "is the change's import, but the function or class has that name too"
                 yield Fault(name.lineno, f"the name {name.id} {reason}")
@@ -194,7 +214,7 @@ def _loads(node: ast.AST, bound: frozenset[str]) -> Iterator[ast.Name]:
     if isinstance(node, _COMPREHENSIONS):
         targets = (part for each in node.generators for part in ast.walk(each.target))
         bound = bound | {part.id for part in targets if isinstance(part, ast.Name)}
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if not isinstance(child, (ast.stmt, ast.excepthandler)) and not hasattr(child, "pattern"):
             yield from _loads(child, bound)
     for handler in getattr(node, "handlers", ()):
@@ -202,39 +222,115 @@ def _loads(node: ast.AST, bound: frozenset[str]) -> Iterator[ast.Name]:
             yield from _loads(handler.type, bound)
 
 
-def _walrus(node: ast.stmt) -> Iterator[str]:
-    """Yield the names that a statement binds inside of its expressions."""
-    for part in own_parts(node):
-        if isinstance(part, ast.NamedExpr):
-            yield part.target.id
+class _Names:
+    """The names that the statements of a file bind.
 
+    Most files have no assignment expression, and no statement that takes names from outside of a
+    function. Their statements are not searched for these.
 
-def _stored(node: ast.stmt) -> set[str]:
-    """Return the names that a statement itself binds."""
-    names = set(names_bound(node))
-    if isinstance(node, DEFINITIONS):
-        return names.union(_walrus(node))
-    for part in own_parts(node):
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
-            names.add(part.id)
-    return names
+    :param text: the file
+    """
 
+    def __init__(self, text: str) -> None:
+        found = re.search(r"(^|[:;])[ \t]*(global|nonlocal)\b", text, re.MULTILINE)
+        self._has_outside = found is not None
+        self._has_expressions = ":=" in text
 
-def _bound_in(suite: Sequence[ast.stmt]) -> Iterator[str]:
-    """Yield all names that a suite binds at any depth, and those that functions make global."""
-    for node, names in _binders(suite):
-        yield from names
-        if isinstance(node, DEFINITIONS):
-            yield from _globals_of(node)
+    def in_expressions(self, node: ast.stmt) -> set[str]:
+        """Return the names that a statement binds inside of its expressions."""
+        if not self._has_expressions:
+            return set()
+        return {part.target.id for part in own_parts(node) if isinstance(part, ast.NamedExpr)}
 
-
-def _binders(suite: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, set[str]]]:
-    """Yield the statements of a suite at any depth, each with the names that it binds or frees."""
-    for node in suite:
-        yield node, _stored(node) | _deleted(node) | set(_handled(node)) | _captured(node)
+    def of(self, node: ast.stmt) -> set[str]:
+        """Return the names that a statement itself binds."""
+        names = names_bound(node) | self.in_expressions(node)
         if not isinstance(node, DEFINITIONS):
+            for part in (part for target in _targets(node) for part in flat(target)):
+                if isinstance(part, ast.Name):
+                    names.add(part.id)
+        return names
+
+    def in_suite(self, suite: Sequence[ast.stmt]) -> set[str]:
+        """Return all names that a suite binds at any depth; those made global there too."""
+        found: set[str] = set()
+        for node, names in self.by_statement(suite):
+            found |= names
+            if isinstance(node, DEFINITIONS):
+                found |= self.from_outside_in(node)
+        return found
+
+    def by_statement(self, suite: Sequence[ast.stmt]) -> Iterator[tuple[ast.stmt, set[str]]]:
+        """Yield the statements of a suite at any depth, each with the names it binds or frees."""
+        for node in suite:
+            yield node, self.of(node) | _deleted(node) | set(_handled(node)) | _captured(node)
+            if not isinstance(node, DEFINITIONS):
+                for part in suites_of(node):
+                    yield from self.by_statement(part)
+
+    def from_outside_in(self, node: ast.stmt) -> set[str]:
+        """Return the names that a definition, or one in it, takes from outside by a statement."""
+        return {name for part in self.outside_statements([node]) for name in part.names}
+
+    def outside_statements(self, suite: Sequence[ast.stmt]) -> Iterator[ast.Global | ast.Nonlocal]:
+        """Yield the ``global`` and ``nonlocal`` statements of a suite, at any depth."""
+        for node in suite if self._has_outside else ():
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
+                yield node
             for part in suites_of(node):
-                yield from _binders(part)
+                yield from self.outside_statements(part)
+
+    def surely_bound(self, node: ast.stmt) -> set[str]:
+        """Return the names that are bound on every way behind a statement."""
+        if isinstance(node, (ast.For, ast.AsyncFor)):
+            return set()
+        names = self.of(node)
+        if isinstance(node, DEFINITIONS):
+            return names
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            return names | self._surely_in(node.body)
+        ways: list[Sequence[ast.stmt]] = []
+        if isinstance(node, ast.If):
+            ways = [node.body, node.orelse]
+        elif isinstance(node, TRIES):
+            ways = [[*node.body, *node.orelse], *(each.body for each in node.handlers)]
+            names |= self._surely_in(node.finalbody)
+        open_ways = [self._surely_in(way) for way in ways if falls_through(way)]
+        return names | (set.intersection(*open_ways) if open_ways else set())
+
+    def _surely_in(self, suite: Sequence[ast.stmt]) -> set[str]:
+        return set().union(*map(self.surely_bound, suite))
+
+    def by_entry(self, node: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], set[str]]]:
+        """Yield the suites of a compound statement, each with the names that entering it binds."""
+        if isinstance(node, TRIES):
+            yield node.body, set()
+            for handler in node.handlers:
+                yield handler.body, {handler.name} if handler.name else set()
+            yield node.orelse, self._surely_in(node.body)
+            yield node.finalbody, set()
+            return
+        names = self.of(node)
+        for case in getattr(node, "cases", ()):
+            parts = ast.walk(case.pattern)
+            named = {getattr(each, field, None) for each in parts for field in ("name", "rest")}
+            yield case.body, {each for each in named if each}
+        yield getattr(node, "body", ()), names
+        # The target of a loop may not be bound where the loop has not run.
+        is_loop = isinstance(node, (ast.For, ast.AsyncFor))
+        yield getattr(node, "orelse", ()), set() if is_loop else names
+
+
+def _targets(node: ast.stmt) -> Iterator[ast.expr]:
+    """Yield the targets of a statement that is no plain assignment."""
+    if isinstance(node, (ast.AugAssign, ast.For, ast.AsyncFor)):
+        yield node.target
+    elif isinstance(node, (ast.With, ast.AsyncWith)):
+        for item in node.items:
+            if item.optional_vars:
+                yield item.optional_vars
+    elif isinstance(name := getattr(node, "name", None), ast.Name):  # type, since Python 3.12
+        yield name
 
 
 def _deleted(node: ast.stmt) -> set[str]:
@@ -271,63 +367,9 @@ def _freed(node: ast.stmt) -> set[str]:
     return names
 
 
-def _globals_of(node: ast.stmt) -> set[str]:
-    """Return the names that a definition, or one in it, takes from outside by a statement."""
-    found: set[str] = set()
-    todo = [node]
-    while todo:
-        current = todo.pop()
-        if isinstance(current, (ast.Global, ast.Nonlocal)):
-            found.update(current.names)
-        for suite in suites_of(current):
-            todo += suite
-    return found
-
-
-def _surely_bound(node: ast.stmt) -> set[str]:
-    """Return the names that are bound on every way behind a statement."""
-    if isinstance(node, (ast.For, ast.AsyncFor)):
-        return set()
-    names = _stored(node)
-    if isinstance(node, DEFINITIONS):
-        return names
-    if isinstance(node, (ast.With, ast.AsyncWith)):
-        return names | _surely_in(node.body)
-    ways: list[Sequence[ast.stmt]] = []
-    if isinstance(node, ast.If):
-        ways = [node.body, node.orelse]
-    elif isinstance(node, TRIES):
-        ways = [[*node.body, *node.orelse], *(each.body for each in node.handlers)]
-        names |= _surely_in(node.finalbody)
-    open_ways = [_surely_in(way) for way in ways if falls_through(way)]
-    return names | (set.intersection(*open_ways) if open_ways else set())
-
-
-def _surely_in(suite: Sequence[ast.stmt]) -> set[str]:
-    return set().union(*map(_surely_bound, suite))
-
-
-def _entered(node: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], set[str]]]:
-    """Yield the suites of a compound statement, each with the names that entering it binds."""
-    if isinstance(node, TRIES):
-        yield node.body, set()
-        for handler in node.handlers:
-            yield handler.body, {handler.name} if handler.name else set()
-        yield node.orelse, _surely_in(node.body)
-        yield node.finalbody, set()
-        return
-    names = _stored(node)
-    for case in getattr(node, "cases", ()):
-        parts = ast.walk(case.pattern)
-        named = {getattr(each, field, None) for each in parts for field in ("name", "rest")}
-        yield case.body, {each for each in named if each}
-    yield getattr(node, "body", ()), names
-    # The target of a loop may not be bound where the loop has not run.
-    is_loop = isinstance(node, (ast.For, ast.AsyncFor))
-    yield getattr(node, "orelse", ()), set() if is_loop else names
-
-
-def _attributes(node: ast.ClassDef, module: ast.Module, inserted: set[int]) -> Iterator[Fault]:
+def _attributes(
+    node: ast.ClassDef, module: ast.Module, inserted: set[int], names: _Names
+) -> Iterator[Fault]:
     """Yield the attributes of ``self`` that inserted lines use and that the class does not show.
 
     A new class is not judged.  A class of Nova's shows an attribute by a member, or by a use of it
@@ -335,31 +377,40 @@ def _attributes(node: ast.ClassDef, module: ast.Module, inserted: set[int]) -> I
     """
     if node.lineno in inserted:
         return
-    shown: set[str] = set()
-    used: list[ast.Attribute] = []
+    used = [part for part in _own_attributes(node, inserted) if part.lineno in inserted]
+    used.sort(key=lambda part: (part.lineno, part.col_offset))
+    lacking = {part.attr for part in used}
     classes = {each.name: each for each in module.body if isinstance(each, ast.ClassDef)}
     todo = [node]
-    while todo:
+    while todo and lacking:
         current = todo.pop()
-        shown |= set(_bound_in(current.body))
+        lacking -= names.in_suite(current.body)
         todo += [
             classes.pop(name)
             for name in map(dotted_name, current.bases)
             if name in classes and name != node.name
         ]
-        named = list(_own_attributes(current))
-        if current is node:
-            used = [part for part in named if part.lineno in inserted]
-        for part in named:
-            if part.lineno not in inserted or isinstance(part.ctx, ast.Store):
-                shown.add(part.attr)
+        if lacking:
+            lacking -= {
+                part.attr
+                for part in _own_attributes(current)
+                if part.lineno not in inserted or isinstance(part.ctx, ast.Store)
+            }
     for part in used:
-        if part.attr not in shown:
+        if part.attr in lacking:
             yield Fault(part.lineno, f"the class {node.name} has no attribute {part.attr}")
 
 
-def _own_attributes(node: ast.ClassDef) -> Iterator[ast.Attribute]:
-    """Yield the attributes of ``self`` and ``cls`` that a class names."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and dotted_name(part.value) in {"self", "cls"}:
-            yield part
+def _own_attributes(node: ast.ClassDef, lines: set[int] | None = None) -> Iterator[ast.Attribute]:
+    """Yield the attributes of ``self`` and ``cls`` that a class names.
+
+    :param lines: leave out the statements that touch none of these lines
+    """
+    todo: list[ast.AST] = [node]
+    while todo:
+        current = todo.pop()
+        if lines is not None and isinstance(current, ast.stmt) and not _touched(current, lines):
+            continue
+        if isinstance(current, ast.Attribute) and dotted_name(current.value) in {"self", "cls"}:
+            yield current
+        todo += children(current)

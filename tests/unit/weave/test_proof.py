@@ -55,6 +55,7 @@ class A:
             raise ValueError()
         if (walrus := c):
             pass
+        listed = [inner for inner in b]
         utils.here(a)
         late = 1
 
@@ -68,6 +69,7 @@ def last():
     [
         *("a", "b", "c", "d", "self", "os", "utils", "libvirt", "maybe", "A", "last", "ours"),
         *("len", "__name__", "early", "handle", "held", "tried", "raising", "walrus"),
+        "listed",
         *("module_wide", "[x for x in b if x]", "{x: y for x, y in d}", "(lambda x, *y: x + y)"),
         "f'{a}'",
         "ours if (e := a) else e",
@@ -83,6 +85,7 @@ def test_names_that_are_bound_on_every_way_are_used(expression: str) -> None:
     [
         ("nobody", "is bound nowhere"),
         ("limit", "is bound nowhere"),
+        ("inner", "is bound nowhere"),
         *((each, "is not bound there on every way") for each in ("one", "each", "looped")),
         *((each, "is not bound there on every way") for each in ("error", "caught", "late")),
     ],
