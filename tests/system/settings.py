@@ -178,7 +178,9 @@ def nova(host: Host) -> Settings:
         "spice": {"enabled": "false"},
         "libvirt": {
             "virt_type": "qemu",
-            "cpu_mode": "none",
+            # the model that QEMU itself takes, named: then a guest's CPU can have features
+            "cpu_mode": "custom",
+            "cpu_models": "qemu64",
             "mem_stats_period_seconds": 2,
             "live_migration_scheme": "tcp",
             "live_migration_inbound_addr": host.address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,13 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.system import debian
-from tests.system.cloud import Cloud
-from tests.system.server import Server
+from tests.system.cloud import Cloud, Flavor
+from tests.system.server import Server, Size
 from tests.system.together import Scenario, Servers, begun, together
+from tests.system.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
 WITH_PACKAGE = debian.Image("debian-with-package", debian.STOCK.recipe)
+ALL_USED = "The guest says that it uses all of its vCPUs."
+NOT_ASKED = "The guest was not asked whether it uses its vCPUs: no guest agent answers."
+#: Seconds that an adjust of a guest takes at most whose agent hangs.
+_HANGS = 60
 #: docs/guests.md
 _VENDOR_DATA = """\
 vendordata_providers = StaticJSON
@@ -41,7 +47,7 @@ def enabled(cloud: Cloud, scratch: Path) -> Cloud:
 @pytest.fixture(scope="module")
 def outcomes(enabled: Cloud) -> Iterator[dict[Scenario, Future[None]]]:
     """What comes of this module's scenarios."""
-    with begun(enabled, ENABLED) as outcomes:
+    with begun(enabled, (*ENABLED, *ASKED, *HIDDEN)) as outcomes:
         yield outcomes
 
 
@@ -72,5 +78,79 @@ def cloud_init_applies_the_vendor_data(servers: Servers) -> None:
     used_and_given_back(server)
 
 
+def an_agent_brings_vcpus_online(servers: Servers) -> None:
+    server = answering(servers)
+    for vcpus in (3, 1, 4):
+        event = server.adjust(vcpus=vcpus)
+        assert event["result"] == "Success", event
+        server.assert_agreed(vcpus, debian.FLAVOR.minimum_memory)
+        assert server.status["guest_online_vcpus"] == vcpus
+    assert ALL_USED in event["details"], event
+
+
+def an_agent_that_is_gone_is_not_asked(servers: Servers) -> None:
+    server = answering(servers)
+    debian.run(server, "systemctl stop qemu-guest-agent")
+    not_asked(server, 3)
+
+
+def an_agent_that_hangs_costs_a_bounded_time(servers: Servers) -> None:
+    server = answering(servers)
+    debian.run(server, "systemctl kill -s STOP qemu-guest-agent")
+    begun = time.monotonic()
+    not_asked(server, 3)
+    assert time.monotonic() - begun < _HANGS
+
+
+def an_agent_that_brings_nothing_online_is_a_failure(servers: Servers) -> None:
+    server = answering(servers)
+    debian.run(
+        server,
+        "systemctl stop qemu-guest-agent\n"
+        "systemd-run --quiet qemu-ga --blacklist=guest-set-vcpus\n",
+    )
+    answers(server)
+    event = server.adjust(vcpus=3)
+    assert event["result"] == "Error", event
+    assert "uses only 1 of the 3 vCPUs" in event["details"], event
+    server.assert_agreed(*debian.FLAVOR.floor)
+
+
+def answering(servers: Servers) -> Server:
+    """Return a server whose guest has an agent that answers."""
+    server = servers(debian.FLAVOR, debian.AGENT)
+    answers(server)
+    return server
+
+
+def answers(server: Server) -> None:
+    """Wait until libvirt has heard a guest's agent."""
+    wait_for("an agent", lambda: "state='connected'" in server.probe.ask("xml", server.id), 120)
+
+
+def not_asked(server: Server, vcpus: int) -> None:
+    """Check that a growth succeeds, and says that nobody knows whether the guest uses it."""
+    event = server.adjust(vcpus=vcpus)
+    assert event["result"] == "Success", event
+    assert NOT_ASKED in event["details"], event
+    memory_mb = debian.FLAVOR.minimum_memory
+    server.assert_agreed(vcpus, memory_mb, but={"guest": Size(1, memory_mb)})
+    assert server.status["guest_online_vcpus"] is None
+
+
+def a_cpu_floor_hides_virtualization(servers: Servers) -> None:
+    """QEMU's own model shows svm, which a guest with a floor would load KVM for."""
+    shows = "grep -qw -e svm -e vmx /proc/cpuinfo"
+    debian.run(servers(Flavor(vcpus=1, ram=512), debian.STOCK), shows)
+    debian.run(servers(debian.FLAVOR, debian.STOCK), f"! {shows}")
+
+
 ENABLED = (cloud_init_applies_the_vendor_data, an_image_with_the_package)
-test_userland = together(*ENABLED)
+ASKED = (
+    an_agent_brings_vcpus_online,
+    an_agent_that_is_gone_is_not_asked,
+    an_agent_that_hangs_costs_a_bounded_time,
+    an_agent_that_brings_nothing_online_is_a_failure,
+)
+HIDDEN = (a_cpu_floor_hides_virtualization,)
+test_userland = together(*ENABLED, *ASKED, *HIDDEN)

@@ -31,6 +31,10 @@ from nova.xloud import size as xloud_size
 
 CONF = nova.conf.CONF
 
+# CPU features with which a guest can have guests of its own. The kernel of a
+# guest that sees one loads KVM.
+_NESTING = ('vmx', 'svm')
+
 # The vCPUs of a guest: how many are online, how many of them always are
 Vcpus = collections.namedtuple('Vcpus', 'online permanent')
 
@@ -67,6 +71,9 @@ def sizes_guest(function):
                 xloud_record.forget_live(instance)
                 instance.save()
             _size_guest(guest, instance)
+            if xloud_size.has_cpu_floor(instance.flavor):
+                _hide_nesting(
+                    guest, instance.flavor, arguments['image_meta'])
         return guest
     return wrapper
 
@@ -80,6 +87,50 @@ def _size_guest(guest, instance):
     if xloud_size.has_memory_floor(flavor):
         guest.xloud_current_memory = size.memory_mb * units.Ki
         _watch_memory(guest)
+
+
+def _hide_nesting(guest, flavor, image_meta):
+    """Hide that a guest could have guests of its own, unless it is to.
+
+    A guest that has loaded KVM cannot use a vCPU that it gets after a live
+    migration: "Inconsistent VMCS config", in its kernel's log.
+
+    :param guest: nova.virt.libvirt.config.LibvirtConfigGuest
+    :param flavor: nova.objects.Flavor with a floor of vCPUs
+    :param image_meta: nova.objects.ImageMeta
+    """
+    cpu = guest.cpu
+    if (cpu is None or not _takes_features(cpu) or
+            _wants_nesting(flavor, image_meta) or
+            fields.Architecture.from_host() not in (
+                fields.Architecture.X86_64, fields.Architecture.I686)):
+        return
+    # The module imports this one
+    from nova.virt.libvirt import config
+    cpu.features = {each for each in cpu.features
+                    if each.name not in _NESTING}
+    for name in _NESTING:
+        cpu.add_feature(
+            config.LibvirtConfigGuestCPUFeature(name, policy='disable'))
+
+
+def _takes_features(cpu):
+    """Tell whether libvirt takes features for a CPU: it must have a model.
+
+    A CPU of another architecture than the host's has no mode.
+    """
+    return cpu.mode is not None and (
+        cpu.mode != 'custom' or cpu.model is not None)
+
+
+def _wants_nesting(flavor, image_meta):
+    """Tell whether a flavor or an image requires one of the features."""
+    required = {name.rpartition(':')[2]
+                for name, value in flavor.extra_specs.items()
+                if name.startswith('trait') and value == 'required'}
+    required.update(image_meta.properties.get('traits_required', ()))
+    return not required.isdisjoint(
+        'HW_CPU_X86_%s' % name.upper() for name in _NESTING)
 
 
 def _watch_memory(guest):

@@ -19,6 +19,7 @@ from unittest import mock
 import fixtures
 from lxml import etree
 
+from nova import objects
 from nova import test
 from nova.tests.unit.xloud import base
 from nova import virt
@@ -41,10 +42,24 @@ class GuestConfigTestCase(test.NoDBTestCase):
             'nova.objects.Instance.save')).mock
         self.balloon = 'none'
 
+        self.machine = self.useFixture(fixtures.MockPatch(
+            'nova.objects.fields.Architecture.from_host',
+            return_value='x86_64')).mock
+        self.cpu_mode = 'host-model'
+        self.image_meta = objects.ImageMeta.from_dict({})
+
     @xloud_xml.sizes_guest
-    def _get_guest_config(self, instance, network_info, rescue=None):
-        """Stand in for the driver's; what it is made of."""
+    def _get_guest_config(self, instance, network_info, image_meta,
+                          rescue=None):
+        """Stand in for the driver's method: make a guest's configuration."""
         guest = config.LibvirtConfigGuest()
+        if self.cpu_mode:
+            guest.cpu = config.LibvirtConfigGuestCPU()
+            guest.cpu.mode = self.cpu_mode
+            guest.cpu.add_feature(
+                config.LibvirtConfigGuestCPUFeature('vmx'))
+            guest.cpu.add_feature(
+                config.LibvirtConfigGuestCPUFeature('pcid'))
         guest.virt_type = 'kvm'
         guest.vcpus = instance.flavor.vcpus
         guest.memory = instance.flavor.memory_mb * 1024
@@ -57,7 +72,8 @@ class GuestConfigTestCase(test.NoDBTestCase):
 
     def _config(self, vcpus, memory_mb, flavor=None, **kwargs):
         self.instance = base.make_instance(flavor, (vcpus, memory_mb))
-        return self._get_guest_config(self.instance, [], **kwargs)
+        return self._get_guest_config(
+            self.instance, [], self.image_meta, **kwargs)
 
     def _xml(self, guest):
         guest.name = 'name'
@@ -113,7 +129,7 @@ class GuestConfigTestCase(test.NoDBTestCase):
         flavor = base.make_flavor()
         shaped = self._config(1, 1, flavor)
         plain = GuestConfigTestCase._get_guest_config.__wrapped__(
-            self, self.instance, [])
+            self, self.instance, [], self.image_meta)
         self.assertEqual(plain.to_xml(), shaped.to_xml())
 
     def test_other_hypervisors_are_left_alone(self):
@@ -152,7 +168,8 @@ class GuestConfigTestCase(test.NoDBTestCase):
     def test_guest_made_anew_has_the_recorded_size(self):
         self.instance = base.make_instance(size=(1, 1024))
         record.write_live(self.instance, Size(3, 1024))
-        guest = self._get_guest_config(self.instance, [])
+        guest = self._get_guest_config(
+            self.instance, [], self.image_meta)
         self.assertEqual(1, guest.xloud_vcpus.online)
         self.assertFalse(record.has_live(self.instance))
         self.save.assert_called_once_with()
@@ -160,10 +177,53 @@ class GuestConfigTestCase(test.NoDBTestCase):
     def test_guest_that_is_rescued_keeps_its_size(self):
         self.instance = base.make_instance(size=(1, 1024))
         record.write_live(self.instance, Size(3, 1024))
-        guest = self._get_guest_config(self.instance, [], rescue={'x': 'y'})
+        guest = self._get_guest_config(
+            self.instance, [], self.image_meta, rescue={'x': 'y'})
         self.assertEqual(3, guest.xloud_vcpus.online)
         self.assertTrue(record.has_live(self.instance))
         self.save.assert_not_called()
+
+    @staticmethod
+    def _features(guest):
+        return {each.name: each.policy for each in guest.cpu.features}
+
+    def test_a_guest_with_a_cpu_floor_sees_no_virtualization(self):
+        for self.cpu_mode in ('host-model', 'host-passthrough'):
+            self.assertEqual(
+                {'pcid': 'require', 'svm': 'disable', 'vmx': 'disable'},
+                self._features(self._config(1, 1024)))
+
+    def test_a_flavor_or_an_image_may_require_virtualization(self):
+        kept = {'pcid': 'require', 'vmx': 'require'}
+        for trait in ('trait:HW_CPU_X86_VMX', 'trait1:HW_CPU_X86_SVM'):
+            flavor = base.make_flavor(
+                minimum_cpu='1', **{trait: 'required'})
+            self.assertEqual(kept, self._features(
+                self._config(1, 4096, flavor)))
+        flavor = base.make_flavor(
+            minimum_cpu='1', **{'trait:HW_CPU_X86_VMX': 'forbidden'})
+        self.assertEqual(
+            'disable', self._features(self._config(1, 4096, flavor))['vmx'])
+        self.image_meta = objects.ImageMeta.from_dict(
+            {'properties': {'trait:HW_CPU_X86_VMX': 'required'}})
+        self.assertEqual(kept, self._features(self._config(1, 1024)))
+
+    def test_virtualization_stays_without_a_cpu_floor(self):
+        flavor = base.make_flavor(minimum_memory='1024')
+        self.assertEqual(
+            {'pcid': 'require', 'vmx': 'require'},
+            self._features(self._config(4, 1024, flavor)))
+
+    def test_features_are_only_named_where_libvirt_takes_them(self):
+        self.cpu_mode = 'custom'
+        self.assertEqual(
+            {'pcid': 'require', 'vmx': 'require'},
+            self._features(self._config(1, 1024)))
+        self.cpu_mode = 'host-passthrough'
+        self.machine.return_value = 'ppc64le'
+        self.assertNotIn('svm', self._features(self._config(1, 1024)))
+        self.cpu_mode = None
+        self.assertIsNone(self._config(1, 1024).cpu)
 
 
 class CapabilityTestCase(test.NoDBTestCase):
