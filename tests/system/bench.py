@@ -8,6 +8,8 @@ dist/reports/bench-system.txt and .html.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import IO
 
 import pytest
 
@@ -160,18 +163,94 @@ def test_an_adjust_against_pause(cloud: Cloud, report: Report) -> None:
     assert all(met)
 
 
-def test_a_distributions_guest_uses_a_vcpu(servers: Servers, report: Report) -> None:
+@pytest.mark.parametrize(
+    ("words", "image", "prepare"),
+    [
+        ("with the udev rules", debian.STOCK, debian.install_package),
+        ("with a guest agent", debian.AGENT, debian.wait_for_agent),
+    ],
+    ids=["udev", "agent"],
+)
+def test_a_distributions_guest_uses_a_vcpu(
+    servers: Servers,
+    report: Report,
+    words: str,
+    image: debian.Image,
+    prepare: Callable[[Server], object],
+) -> None:
     """A figure without an aim: the guest tells its figures once a second, and boots on TCG."""
-    server = servers(debian.FLAVOR, debian.STOCK)
-    debian.install_package(server)
+    server = servers(debian.FLAVOR, image)
+    prepare(server)
     taken = [
         adjusted(server, "current_vcpus", vcpus, partial(has_vcpus, server, vcpus))
         for vcpus in range(2, 2 + TURNS)
     ]
     report.figure(
-        "POST to the vCPU that Debian 12 with the udev rules uses",
+        f"POST to the vCPU that Debian 12 {words} uses",
         f"{medians(taken).effect:.2f} s (the guest tells it once a second)",
     )
+
+
+@contextmanager
+def notified(cloud: Cloud) -> Iterator[None]:
+    """Have Nova send notifications for a while."""
+    conf = "/etc/nova/nova.conf"
+    change = f"printf '[oslo_messaging_notifications]\\ndriver = messagingv2\\n' >>{conf}"
+    with changed(cloud, conf, change, cloud.restart_compute):
+        yield
+
+
+def test_the_event_reaches_the_bus(cloud: Cloud, servers: Servers, report: Report) -> None:
+    """The notification of the end is on the bus soon after the server is free again."""
+    server = servers(FLAVOR, "guest-quick")
+    late = []
+    with notified(cloud):
+        # the first one makes the queue
+        assert server.adjust(vcpus=2)["result"] == "Success"
+        with listened(cloud, "compute.instance.xloud_adjust.end") as heard:
+            for turn in range(TURNS):
+                server.post({"current_vcpus": 3 + turn}).expect(202)
+                ended = time_of_the_end(server)
+                wait_for("the notification", lambda turn=turn: len(heard) > turn, 30, LOOK)
+                late.append(heard[turn] - ended)
+    met = median(late) <= 1
+    verdict(
+        report,
+        "the notification of the end is on the bus after the adjust",
+        f"{median(late):.2f} s, at most {max(late):.2f} s (aim: 1 s)",
+        met,
+    )
+    assert met
+
+
+@contextmanager
+def listened(cloud: Cloud, event: str) -> Iterator[list[float]]:
+    """Hear notifications; yield the list that gets the time of each, in seconds since 1970."""
+    heard: list[float] = []
+    shutil.copy(Path(__file__).with_name("bus.py"), cloud.container.root / "root")
+    command = cloud.container.inside("python3", "/root/bus.py", settings.QUEUE, event)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "listening\n"
+
+        def hear(lines: IO[str]) -> None:
+            heard.extend(map(float, lines))
+
+        hearing = threading.Thread(target=hear, args=(process.stdout,))
+        hearing.start()
+        try:
+            yield heard
+        finally:
+            cloud.sh("pkill -f /root/bus.py")
+            hearing.join()
+
+
+def time_of_the_end(server: Server) -> float:
+    """Wait until an adjust has begun and ended; return when, in seconds since 1970."""
+    for is_adjusting in (True, False):
+        while server.is_adjusting != is_adjusting:
+            time.sleep(LOOK)
+    return time.time()
 
 
 def test_the_command_waits_no_longer_than_the_adjust(
@@ -184,11 +263,7 @@ def test_the_command_waits_no_longer_than_the_adjust(
         ended: list[float] = []
 
         def watch(ended: list[float] = ended) -> None:
-            while not server.is_adjusting:
-                time.sleep(LOOK)
-            while server.is_adjusting:
-                time.sleep(LOOK)
-            ended.append(time.time())
+            ended.append(time_of_the_end(server))
 
         watching = threading.Thread(target=watch)
         watching.start()

@@ -251,6 +251,11 @@ def run(server: Server, script: str, seconds: float = COMMAND) -> str:
     return said
 
 
+def wait_for_agent(server: Server) -> None:
+    """Wait until libvirt has heard a guest's agent."""
+    wait_for("an agent", lambda: "state='connected'" in server.probe.ask("xml", server.id), 120)
+
+
 def put(server: Server, file: Path, name: str) -> None:
     """Write a small file into a guest.
 

@@ -75,7 +75,8 @@ def _tokens(user: str) -> dict[str, object]:
     }
 
 
-_QUEUE = f"rabbit://openstack:{PASSWORD}@{AT}:5672/"
+#: The message bus of Nova and of Neutron.
+QUEUE = f"rabbit://openstack:{PASSWORD}@{AT}:5672/"
 _CACHE = {
     "enabled": "true",
     "backend": "dogpile.cache.memcached",
@@ -114,7 +115,7 @@ NEUTRON: Settings = {
         "auth_strategy": "keystone",
         "notify_nova_on_port_status_changes": "false",
         "notify_nova_on_port_data_changes": "false",
-        "transport_url": _QUEUE,
+        "transport_url": QUEUE,
     },
     "database": {"connection": _database("neutron", "neutron")},
     "oslo_concurrency": {"lock_path": "/var/lib/neutron/lock"},
@@ -146,7 +147,7 @@ def nova(host: Host) -> Settings:
             "my_ip": host.address,
             "state_path": "/var/lib/nova",
             "log_dir": "/var/log/nova",
-            "transport_url": _QUEUE,
+            "transport_url": QUEUE,
             "vif_plugging_is_fatal": "false",
             "vif_plugging_timeout": 0,
             "resume_guests_state_on_host_boot": "true",

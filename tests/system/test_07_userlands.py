@@ -14,7 +14,6 @@ from tests.system import debian
 from tests.system.cloud import Cloud, Flavor
 from tests.system.server import Server, Size
 from tests.system.together import Scenario, Servers, begun, together
-from tests.system.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -109,7 +108,7 @@ def an_agent_that_brings_nothing_online_is_a_failure(servers: Servers) -> None:
         "systemctl stop qemu-guest-agent\n"
         "systemd-run --quiet qemu-ga --blacklist=guest-set-vcpus\n",
     )
-    answers(server)
+    debian.wait_for_agent(server)
     event = server.adjust(vcpus=3)
     assert event["result"] == "Error", event
     assert "uses only 1 of the 3 vCPUs" in event["details"], event
@@ -119,13 +118,8 @@ def an_agent_that_brings_nothing_online_is_a_failure(servers: Servers) -> None:
 def answering(servers: Servers) -> Server:
     """Return a server whose guest has an agent that answers."""
     server = servers(debian.FLAVOR, debian.AGENT)
-    answers(server)
+    debian.wait_for_agent(server)
     return server
-
-
-def answers(server: Server) -> None:
-    """Wait until libvirt has heard a guest's agent."""
-    wait_for("an agent", lambda: "state='connected'" in server.probe.ask("xml", server.id), 120)
 
 
 def not_asked(server: Server, vcpus: int) -> None:
