@@ -2,6 +2,7 @@
 
 Each kind is a pair of functions like ``weave`` and ``unweave``, over lines instead of bytes. A
 first comment line ``# weave: since 33`` or ``until 32`` (``.. weave:`` in rst) limits the change.
+Above a table of pyproject.toml, such a line limits what is added to that table.
 """
 
 from __future__ import annotations
@@ -221,8 +222,9 @@ def _entry_names(lines: Sequence[str]) -> set[str]:
 
 def _weave_toml(job: _Job) -> list[str]:
     lines = list(job.base)
+    change = _of_release(job)
     table = ""
-    for index, line in enumerate(job.change):
+    for index, line in enumerate(change):
         if not line.strip() or line.startswith("#"):
             continue
         if line.startswith("["):
@@ -239,11 +241,24 @@ def _weave_toml(job: _Job) -> list[str]:
             if lines[end - 1].strip() and not lines[end - 1].startswith("#"):
                 at = end
         lines.insert(at, marks.mark(line.rstrip()))
-    _check_toml(job, lines)
+    _check_toml(job, change, lines)
     return lines
 
 
-def _check_toml(job: _Job, lines: Sequence[str]) -> None:
+def _of_release(job: _Job) -> list[str]:
+    """Return the lines of the change; those of a table that is not for the release are empty."""
+    kept = []
+    applies = next_applies = True
+    for index, line in enumerate(job.change):
+        if _WEAVE.match(line):
+            next_applies = job.applies(index)
+        elif line.startswith("["):
+            applies, next_applies = next_applies, True
+        kept.append(line if applies else "")
+    return kept
+
+
+def _check_toml(job: _Job, change: Sequence[str], lines: Sequence[str]) -> None:
     """Make sure that the woven file reads as the base plus the entries of the change.
 
     The standard library reads TOML since Python 3.11.
@@ -261,7 +276,7 @@ def _check_toml(job: _Job, lines: Sequence[str]) -> None:
             line = found[1] if found else len(text)
             raise job.unfit(f"line {line}", f"would not be TOML: {error}") from error
 
-    wanted, added = read(job.base), read(job.change)
+    wanted, added = read(job.base), read(change)
     _add_to_table(job, wanted, added, "")
     if read(lines) != wanted:
         raise WeaveError(job.path, job.release, "does not read as Nova's file with the lines added")

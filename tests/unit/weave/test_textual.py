@@ -121,6 +121,21 @@ def test_keys_go_to_the_end_of_their_table_in_pyproject() -> None:
     )
 
 
+@pytest.mark.parametrize(("series", "keys"), [(32, ["a"]), (33, ["a", "b"]), (34, ["b", "c"])])
+def test_a_table_of_pyproject_is_limited_to_releases(series: int, keys: list[str]) -> None:
+    """A table that is not for the release may be missing from it."""
+    tool = "[tool.x]\n"
+    woven = weave(
+        TOML if series < 34 else TOML.replace(tool, "[tool.z]\n"),
+        f"# why\n# weave: until 33\n{tool}a = 1\n\n# weave: since 33\n{TABLE}b = 1\n"
+        "# why\n# weave: since 34\n[tool.z]\nc.d = 1\n",
+        path="pyproject.toml",
+        series=series,
+    )
+    added = [line.partition(" ")[0][0] for line in woven.splitlines() if line.endswith("# xloud")]
+    assert sorted(added) == keys
+
+
 @pytest.mark.parametrize(
     ("change", "error", "reason"),
     [
