@@ -145,12 +145,12 @@ test-packages: setup packages ## Debian 13: install, upgrade, break, swap back, 
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages \
 	    --ignore tests/packages/deb/test_package.py --ignore tests/packages/deb/test_companions.py
 
-test-formats: setup packages ## each format by itself, without a cloud: lint, equal bytes, relations, keys, pip (root)
+test-formats: setup packages ## each format by itself, without a cloud: lint, equal bytes, relations, keys, pip, Kolla (root)
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages/deb/test_package.py \
 	    tests/packages/deb/test_companions.py
 	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/packages/el9/test_package.py tests/packages/el9/test_keys.py \
 	    tests/packages/el9/test_relations.py tests/packages/el9/test_companions.py --target el9
-	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/wheel
+	$(BIN)/python -m pytest $(MARKS) $(SHOWN) tests/wheel tests/kolla
 
 test-packages-all: setup ## the same scenarios for the other targets: EL 9, OpenStack 2024.1 on Debian 12 (root; an hour)
 	$(MAKE) packages TARGETS="debian-13 el9 debian-12-caracal"

@@ -18,6 +18,7 @@ UNIT = Path(__file__).parent
 THROUGH = {
     "bases/base": "bases",
     "cli/report": "outdated",
+    "cli/sources": "main",
     "installed/composition": "work",
     "installed/journal": "work",
     "packages/companion_builds": "companions",

@@ -21,20 +21,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from nova_xloud import bases
 from nova_xloud.cli import build as cli_build
+from nova_xloud.cli import kolla as cli_kolla
 from nova_xloud.cli import mirror as cli_mirror
 from nova_xloud.cli import outdated as cli_outdated
-from nova_xloud.cli import tables
+from nova_xloud.cli import sources, tables
+from nova_xloud.cli.sources import err, out
 from nova_xloud.ground import archive, cache, disk
 from nova_xloud.ground.errors import NoSpaceError, XloudError
 from nova_xloud.trees import mails, quilt, tree
-
-out = Console(markup=False, highlight=False, soft_wrap=True)
-err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Group(click.Group):
@@ -114,39 +112,12 @@ def list_bases(as_json: bool) -> None:
     click.echo(tables.text(("base", *columns[1:]), cells))
 
 
-_refresh = click.option(
-    "--refresh", is_flag=True, help="Ask the archive for a newer source package."
-)
-
-
-_version = click.option(
-    "--version",
-    metavar="X.Y.Z",
-    default="",
-    help="Which Nova a directory or an sdist has, where nothing in it tells the true version.",
-)
-_unsupported = click.option(
-    "--unsupported", is_flag=True, help="Accept a Nova older or newer than the supported ones."
-)
-
-
-def _check_version(names: Sequence[str], version: str) -> None:
-    """Refuse a version for a base that has one."""
-    if version and (len(names) != 1 or names[0] in bases.known()):
-        raise click.UsageError("--version is for one base, which is a directory or an sdist")
-
-
-def _complete_base(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
-    """Return the bases that a shell may complete a word to."""
-    return [name for name in bases.known() if name.startswith(begun)]
-
-
 @main.command("tree")
-@click.argument("base", shell_complete=_complete_base)
+@sources.base_argument
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@_refresh
-@_version
-@_unsupported
+@sources.refresh_option
+@sources.version_option
+@sources.unsupported_option
 @click.option(
     "--keep-going",
     is_flag=True,
@@ -156,15 +127,15 @@ def make_tree(
     base: str, directory: Path, refresh: bool, version: str, unsupported: bool, keep_going: bool
 ) -> None:
     """Write the complete modified Nova into DIRECTORY."""
-    _check_version([base], version)
+    sources.check_version([base], version)
     with bases.opened(base, refresh=refresh, version=version, unsupported=unsupported) as (
         found,
         unpacked,
     ):
         files, failures = tree.compose(found, unpacked)
         if not keep_going:
-            _refuse(failures)
-        _tell_all(failures)
+            sources.refuse(failures)
+        sources.tell_all(failures)
         written = tree.write(found, unpacked, files, directory)
     added = sum(each.base is None for each in files)
     if written:
@@ -174,17 +145,17 @@ def make_tree(
         out.print(f"The tree is in {directory}; `grep -rn xloud {directory}` shows what is ours.")
     else:
         out.print(f"{directory} is woven already: nothing has changed.")
-    _tell_notice(base)
+    sources.tell_notice(base)
     if failures:
         out.print(f"It is not complete: {len(failures)} files do not fit.")
         sys.exit(1)
 
 
 @main.command("diff")
-@click.argument("base", shell_complete=_complete_base)
-@_refresh
-@_version
-@_unsupported
+@sources.base_argument
+@sources.refresh_option
+@sources.version_option
+@sources.unsupported_option
 @click.option(
     "--for",
     "tool",
@@ -199,7 +170,7 @@ def show_diff(base: str, refresh: bool, version: str, unsupported: bool, tool: s
 
     `patch -p1` applies it to the base. With --for git, `git am` does.
     """
-    _check_version([base], version)
+    sources.check_version([base], version)
     paths = tree.paths()
     with bases.opened(
         base, refresh=refresh, only=paths, version=version, unsupported=unsupported
@@ -207,12 +178,12 @@ def show_diff(base: str, refresh: bool, version: str, unsupported: bool, tool: s
         if tool == "git":
             content = _mails(found, unpacked, paths)
         else:
-            files = _composed(found, unpacked)
+            files = sources.composed(found, unpacked)
             patches = [*found.patches, *quilt.series(files)]
             content = b"".join(each.content for each in patches)
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
-    _tell_notice(base)
+    sources.tell_notice(base)
     if found.form == bases.SDIST and b"+++ b/setup.cfg" in content:
         _tell_form(found, tool)
 
@@ -222,10 +193,10 @@ _ADDED_MODE = 0o644
 
 
 @main.command("files")
-@click.argument("base", shell_complete=_complete_base)
-@_refresh
-@_version
-@_unsupported
+@sources.base_argument
+@sources.refresh_option
+@sources.version_option
+@sources.unsupported_option
 @click.option("--as", "form", type=click.Choice(_FORMS), default="table", show_default=True)
 def list_files(base: str, refresh: bool, version: str, unsupported: bool, form: str) -> None:
     """List the files of the modified Nova that are ours, or have lines of ours.
@@ -234,11 +205,11 @@ def list_files(base: str, refresh: bool, version: str, unsupported: bool, form: 
     in bytes, the mode and the SHA-256 that it has in the tree. `nova-xloud tree` writes them. The
     table leaves source and mode out.
     """
-    _check_version([base], version)
+    sources.check_version([base], version)
     with bases.opened(
         base, refresh=refresh, only=tree.paths(), version=version, unsupported=unsupported
     ) as (found, unpacked):
-        files = _composed(found, unpacked)
+        files = sources.composed(found, unpacked)
         modes = {
             each.path: (unpacked / each.path).stat().st_mode & 0o7777 if each.base else _ADDED_MODE
             for each in files
@@ -274,20 +245,10 @@ def _mails(found: bases.Base, unpacked: Path, paths: Sequence[str]) -> bytes:
             "an sdist or a git checkout"
         )
     with bases.as_in_git(found, unpacked, paths) as place:
-        files = _composed(found, place)
+        files = sources.composed(found, place)
         if found.form == bases.GIT:
             mails.check_commit(unpacked, files)
         return mails.series(found, place, files)
-
-
-def _composed(found: bases.Base, unpacked: Path) -> list[tree.Ours]:
-    """Return the files that are ours; tell all that do not fit.
-
-    :raises XloudError: if one does not
-    """
-    files, failures = tree.compose(found, unpacked)
-    _refuse(failures)
-    return files
 
 
 def _tell_form(found: bases.Base, tool: str) -> None:
@@ -330,16 +291,16 @@ def end_with_parent() -> None:
 
 
 @main.command("check")
-@click.argument("names", metavar="[BASE]...", nargs=-1, shell_complete=_complete_base)
+@click.argument("names", metavar="[BASE]...", nargs=-1, shell_complete=sources.complete_base)
 @click.option("--jobs", type=click.IntRange(min=1), help="How many at once; default: every core.")
-@_version
-@_unsupported
+@sources.version_option
+@sources.unsupported_option
 def check(names: tuple[str, ...], jobs: int | None, version: str, unsupported: bool) -> None:
     """Try whether every change fits; without BASE, each that packages are built from.
 
     Exits 1 if one does not.
     """
-    _check_version(names, version)
+    sources.check_version(names, version)
     wanted = names or tuple(each.name for each in bases.known().values() if each.checked)
     failed = False
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -382,27 +343,10 @@ def check_base(name: str, version: str = "", unsupported: bool = False) -> Check
     return Checked(name, found.version, len(files), told, time.monotonic() - start)
 
 
-def _tell_notice(base: str) -> None:
-    """Say what is unusual about a base."""
-    if told := bases.notice(base):
-        err.print(f"Note: {told}")
-
-
-def _refuse(failures: Sequence[tree.Failure]) -> None:
-    """Tell all files that do not fit, the last one by its error.
-
-    :raises XloudError: if there is one
-    """
-    if failures:
-        _tell_all(failures[:-1])
-        raise failures[-1].error
-
-
-def _tell_all(failures: Sequence[tree.Failure]) -> None:
-    """Say what does not fit."""
-    for failure in failures:
-        err.print(f"nova-xloud: {failure.error.sentence}: {failure.error}")
-
-
-for _command in (*cli_build.commands, *cli_mirror.commands, *cli_outdated.commands):
+for _command in (
+    *cli_build.commands,
+    *cli_kolla.commands,
+    *cli_mirror.commands,
+    *cli_outdated.commands,
+):
     main.add_command(_command)

@@ -36,10 +36,18 @@ def series(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Patch]:
     :param files: what tree.compose gave
     :param ours: our additions and changes, unless they are the package's own
     """
-    return [
-        Patch(each.name, (_header(each.told) + "".join(map(_difference, each.files))).encode())
-        for each in steps(files, ours)
-    ]
+    return [Patch(each.name, patch(each.told, each.files)) for each in steps(files, ours)]
+
+
+def patch(
+    told: Sequence[str], files: Sequence[tree.Ours], tops: tuple[str, str] = ("a/", "b/")
+) -> bytes:
+    """Return a patch with a DEP-3 header.
+
+    :param told: the lines of its description, the first one a summary
+    :param tops: the directories that the patch names before the path of a file, old and new
+    """
+    return (_header(told) + "".join(_difference(each, tops) for each in files)).encode()
 
 
 def steps(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Step]:
@@ -85,11 +93,11 @@ def _header(told: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _difference(file: tree.Ours) -> str:
+def _difference(file: tree.Ours, tops: tuple[str, str]) -> str:
     """Return a unified diff of a file against its base."""
     old, new = _lines(file.base or b""), _lines(file.content)
-    before = "/dev/null" if file.base is None else f"a/{file.path}"
-    return f"--- {before}\n+++ b/{file.path}\n" + "".join(_hunks(old, new))
+    before = "/dev/null" if file.base is None else tops[0] + file.path
+    return f"--- {before}\n+++ {tops[1]}{file.path}\n" + "".join(_hunks(old, new))
 
 
 def _lines(content: bytes) -> list[str]:
