@@ -15,15 +15,15 @@ from tests.system.cloud import Cloud
 
 @contextmanager
 def host_beside(
-    cloud: Cloud, recipe: root.Recipe, address: str, name: str, scratch: Path
+    cloud: Cloud, lower: Path, address: str, name: str, scratch: Path
 ) -> Iterator[Container]:
     """Boot a host and lay a wire to the cloud; the host is gone at the end.
 
-    :param recipe: of the host's root
+    :param lower: the host's root, as the fixture ``beside`` has it
     :param address: of the host, as the cloud knows it
     :param name: of the wire; a few letters
     """
-    with root.overlay([root.make(recipe)], scratch) as merged:
+    with root.overlay([lower], scratch) as merged:
         container = Container(merged, scratch / "console.log")
         try:
             with watched(container):

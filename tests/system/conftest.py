@@ -95,11 +95,27 @@ def debians(request: pytest.FixtureRequest) -> tuple[Path, ...]:
 
 
 @pytest.fixture(scope="session")
+def beside(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """The roots of the hosts beside the cloud, by the names of their recipes.
+
+    The archive serves them now, and not when the network of the cloud is entered. A module of
+    tests names the recipes of its hosts in ``BESIDE``.
+    """
+    modules = {item.module for item in request.session.items if isinstance(item, pytest.Function)}
+    recipes = {each.name: each for module in modules for each in getattr(module, "BESIDE", ())}
+    return {name: root.make(recipe) for name, recipe in sorted(recipes.items())}
+
+
+@pytest.fixture(scope="session")
 def stock_cloud(
-    layers: tuple[Path, ...], debians: tuple[Path, ...], scratch: Path
+    layers: tuple[Path, ...],
+    debians: tuple[Path, ...],
+    beside: dict[str, Path],
+    scratch: Path,
 ) -> Iterator[Cloud]:
     """The cloud as it is booted, with stock Nova."""
     assert debians
+    assert beside is not None
     with booted(layers, scratch / "controller") as container, host_network():
         cloud = Cloud(container)
         # else no flavor of the tests fits, and each create fails with "No valid host"

@@ -35,7 +35,7 @@ RECIPE = root.Recipe(
         '--customize-hook=chroot "$1" systemctl disable ceilometer-agent-notification',
     ),
 )
-_SERVICE = "ceilometer-agent-notification"
+BESIDE = (RECIPE,)
 _SAMPLES, _EVENTS = "/var/lib/ceilometer/samples", "/var/lib/ceilometer/events"
 #: Where an operator's Ceilometer would have Gnocchi, this one has a file.
 _PIPELINE = """
@@ -46,9 +46,10 @@ FLAVOR = Flavor(vcpus=4, ram=512, minimum_cpu=1, minimum_memory=256)
 
 
 @pytest.fixture(scope="module")
-def meter(cloud: Cloud, scratch: Path) -> Iterator[Container]:
+def meter(cloud: Cloud, beside: dict[str, Path], scratch: Path) -> Iterator[Container]:
     """A host of Debian's Ceilometer with our definitions, and a Nova that tells it of servers."""
-    with host_beside(cloud, RECIPE, "10.77.0.4", "meter", scratch / "meter") as container:
+    root_of_it = beside[RECIPE.name]
+    with host_beside(cloud, root_of_it, "10.77.0.4", "meter", scratch / "meter") as container:
         place = container.root / "etc/ceilometer"
         for name, kind, file in (
             ("pipeline.yaml", "meters", _SAMPLES),
