@@ -1,15 +1,13 @@
 """Sources that users have, real ones: a git checkout, an sdist, a distribution's source.
 
 Upstream's repository cannot be reached from here.  The text of a tag is real in one case: Debian's
-upstream tarball of trixie is what ``git archive`` wrote of upstream's tag.  For 29.4.0 the test
-makes a repository from the sdist, and takes back the ways in which an sdist differs.
+upstream tarball of trixie is what ``git archive`` wrote of upstream's tag.  The repository of
+29.4.0 is made of the sdist, without the ways in which an sdist differs.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -20,31 +18,16 @@ import pytest
 from nova_xloud import bases
 from nova_xloud.bases import distributions
 from nova_xloud.trees import tree
+from tests import repositories
 from tests.nova.releases import of
+from tests.repositories import commit, git
 
 (MAIN,) = of("main")
-#: The files that pbr adds to an sdist.
-OF_AN_SDIST = ("AUTHORS", "ChangeLog", "PKG-INFO", "nova.egg-info")
 
 
 def xloud(*words: object) -> bytes:
     command = [sys.executable, "-m", "nova_xloud", *map(str, words)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
-
-
-def git(top: Path, *words: object) -> str:
-    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    command = ["git", "-C", str(top), *author, *map(str, words)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def commit(top: Path, tag: str) -> None:
-    # git trusts no repository of another user; root's tar keeps the owners of an sdist.
-    subprocess.run(["chown", "--recursive", f"{os.getuid()}:{os.getgid()}", top], check=True)
-    git(top, "init", "--quiet", "--initial-branch=master")
-    git(top, "add", "--all")
-    git(top, "commit", "--quiet", "--message", tag)
-    git(top, "tag", tag)
 
 
 def apply(repository: Path, clone: Path, tag: str, mails: bytes) -> Path:
@@ -67,18 +50,7 @@ def assert_same(one: Path, other: Path) -> None:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the text of the release, without what an sdist adds and rewrites."""
-    top = tmp_path_factory.mktemp("repository") / "nova"
-    bases.unpack(MAIN, top)
-    for name in OF_AN_SDIST:
-        path = top / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    settings = (top / "setup.cfg").read_text()
-    assert "\n\taccel = " in settings, "setuptools has written the setup.cfg of the sdist"
-    settings = settings.replace("\n\t", "\n    ").replace(" \n", "\n")
-    settings = settings.replace("\n    nova = nova.pol", "\n    # a comment\n    nova = nova.pol")
-    (top / "setup.cfg").write_text(settings.partition("[egg_info]")[0].rstrip() + "\n")
-    commit(top, MAIN)
-    return top
+    return repositories.make(MAIN, tmp_path_factory.mktemp("repository") / "nova")
 
 
 def test_git_am_applies_the_series_of_a_release_and_of_a_checkout(

@@ -1,4 +1,4 @@
-"""A git checkout of Nova: which release its commit is, and which files the commit has.
+"""A git checkout of Nova: which release its commit is, which files the commit has, its branches.
 
 git is asked about the very directory, never about a repository that the directory happens to be in.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
 from collections.abc import Collection
 from pathlib import Path
+from typing import IO
 
 from nova_xloud.ground.commands import Ended, end_of
 from nova_xloud.ground.errors import DirectoryError
@@ -68,6 +70,50 @@ def files(directory: Path, paths: Collection[str]) -> dict[str, str]:
     return {path: about.split()[2] for about, path in rows}
 
 
+def commit(directory: Path, name: str) -> str:
+    """Return the id of the commit that a name stands for; "" if there is none of this name."""
+    done = _git(directory, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    return "" if done.code else done.said.strip()
+
+
+def is_name(directory: Path, branch: str) -> bool:
+    """Say whether a branch can have a name."""
+    return _git(directory, "check-ref-format", f"refs/heads/{branch}").code == 0
+
+
+def checked_out(directory: Path) -> set[str]:
+    """Return the names of the branches that are checked out, in linked worktrees too.
+
+    :raises DirectoryError: if git cannot tell
+    """
+    told = _answer(directory, "worktree", "list", "--porcelain")
+    return set(re.findall(r"^branch refs/heads/(.+)$", told, re.MULTILINE))
+
+
+def authors(directory: Path, branch: str) -> set[str]:
+    """Return the addresses of the authors of what a branch has beside the checked-out commit.
+
+    :raises DirectoryError: if git cannot tell
+    """
+    told = _answer(directory, "log", "--format=%ae", f"HEAD..refs/heads/{branch}")
+    return set(told.splitlines())
+
+
+def take(directory: Path, stream: Path) -> None:
+    """Let git take commits into the repository; it replaces the branches that they are for.
+
+    Killed, git leaves the branches as they were.
+
+    :param stream: a file, as ``git fast-import`` reads it
+    :raises DirectoryError: if git refuses it
+    """
+    with stream.open("rb") as opened:
+        done = _git(directory, "fast-import", "--quiet", "--force", stdin=opened)
+    if done.code:
+        told = (done.complained or done.said).strip()
+        raise DirectoryError(directory, f"git fast-import failed: {told}")
+
+
 def is_blob(name: str, content: bytes) -> bool:
     """Say whether an id is the one that git gives to the content of a file.
 
@@ -98,12 +144,13 @@ def _answer(directory: Path, *words: str) -> str:
     return done.said
 
 
-def _git(directory: Path, *words: str) -> Ended:
+def _git(directory: Path, *words: str, stdin: int | IO[bytes] = subprocess.DEVNULL) -> Ended:
     """Ask git about a checkout; variables of a hook that this runs in do not count."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     return end_of(
         ["git", f"--git-dir={directory.absolute() / '.git'}", "--no-pager", *words],
         f"git {words[0]}",
+        stdin=stdin,
         cwd=directory,
         environment={**environment, "LC_ALL": "C.UTF-8"},
     )

@@ -24,6 +24,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from nova_xloud import bases
+from nova_xloud.cli import branch as cli_branch
 from nova_xloud.cli import build as cli_build
 from nova_xloud.cli import kolla as cli_kolla
 from nova_xloud.cli import mirror as cli_mirror
@@ -344,6 +345,7 @@ def check_base(name: str, version: str = "", unsupported: bool = False) -> Check
 
 
 for _command in (
+    *cli_branch.commands,
     *cli_build.commands,
     *cli_kolla.commands,
     *cli_mirror.commands,

@@ -107,7 +107,7 @@ def _check(base: Base, directory: Path, files: Sequence[tree.Ours]) -> None:
     if base.form not in {SDIST, GIT}:
         raise DirectoryError(place, "is no sdist and no git checkout: Kolla builds Nova from these")
     if base.form == GIT and series(base) < _FIRST_WITH_PATCHES:
-        reason = f"Kolla {series(base)} applies no patches: see docs/kolla.md, From a git checkout"
+        reason = f"Kolla {series(base)} applies no patches: see docs/kolla.md, Another Nova"
         raise DirectoryError(place, reason)
     for each in files:
         file = directory / each.path

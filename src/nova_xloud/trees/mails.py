@@ -18,7 +18,8 @@ from nova_xloud.ground.commands import end_of
 from nova_xloud.ground.errors import DirectoryError, PatchError
 from nova_xloud.trees import quilt, tree
 
-_AUTHOR = "nova-xloud <nova-xloud@example.org>"
+#: The author of our commits.
+EMAIL = "nova-xloud@example.org"
 #: What begins a patch, or a header, where a line of a mail begins with it.
 _BREAKS = re.compile(r"^(---|diff -|Index: |From |(From|Subject|Date):)")
 
@@ -35,10 +36,10 @@ def series(
     :raises PatchError: if git fails
     """
     date = int(os.environ.get("SOURCE_DATE_EPOCH", base.date))
-    commits = [_commit("base", ["The base"], date, directory, _before(files))]
+    commits = [commit("base", ["The base"], date, directory, _before(files))]
     steps = quilt.steps(files, ours)
     commits.append(b"reset refs/heads/series\nfrom refs/heads/base\n\n")
-    commits += [_commit("series", each.told, date, directory, _after(each.files)) for each in steps]
+    commits += [commit("series", each.told, date, directory, _after(each.files)) for each in steps]
     with tempfile.TemporaryDirectory(prefix="nova-xloud-") as scratch:
         return _written(Path(scratch), commits)
 
@@ -57,6 +58,37 @@ def check_commit(directory: Path, files: Sequence[tree.Ours]) -> None:
         if each.base is not None and not checkouts.is_blob(there.get(each.path, ""), each.base):
             reason = f"{each.path} differs from the commit's: commit it, or restore it, first"
             raise DirectoryError(directory, reason)
+
+
+def commit(
+    branch: str,
+    told: Sequence[str],
+    date: int,
+    directory: Path,
+    files: list[tuple[str, bytes]],
+    parent: str = "",
+) -> bytes:
+    """Return a commit as ``git fast-import`` reads it.
+
+    :param told: the lines of its message, the first one a summary
+    :param date: in seconds since 1970
+    :param directory: has the files of the base, for their modes
+    :param files: paths, and what the commit has there
+    :param parent: the id of the commit that it follows; "" for the last one of the branch
+    """
+    lines = [_BREAKS.sub(r" \g<0>", each.strip()) for each in told]
+    message = "\n".join([lines[0], "", *lines[1:]]).rstrip() + "\n"
+    signed = f"nova-xloud <{EMAIL}> {date} +0000"
+    text = f"commit refs/heads/{branch}\nauthor {signed}\ncommitter {signed}\n".encode()
+    text += _data(message.encode())
+    if parent:
+        text += f"from {parent}\n".encode()
+    for path, content in files:
+        file = directory / path
+        executable = file.exists() and file.stat().st_mode & 0o100
+        mode = "100755" if executable else "100644"
+        text += f"M {mode} inline {path}\n".encode() + _data(content)
+    return text + b"\n"
 
 
 def _written(top: Path, commits: Sequence[bytes]) -> bytes:
@@ -84,23 +116,6 @@ def _before(files: Sequence[tree.Ours]) -> list[tuple[str, bytes]]:
 
 def _after(files: Sequence[tree.Ours]) -> list[tuple[str, bytes]]:
     return [(each.path, each.content) for each in files]
-
-
-def _commit(
-    branch: str, told: Sequence[str], date: int, directory: Path, files: list[tuple[str, bytes]]
-) -> bytes:
-    """Return a commit as ``git fast-import`` reads it."""
-    lines = [_BREAKS.sub(r" \g<0>", each.strip()) for each in told]
-    message = "\n".join([lines[0], "", *lines[1:]]).rstrip() + "\n"
-    signed = f"{_AUTHOR} {date} +0000"
-    text = f"commit refs/heads/{branch}\nauthor {signed}\ncommitter {signed}\n".encode()
-    text += _data(message.encode())
-    for path, content in files:
-        file = directory / path
-        executable = file.exists() and file.stat().st_mode & 0o100
-        mode = "100755" if executable else "100644"
-        text += f"M {mode} inline {path}\n".encode() + _data(content)
-    return text + b"\n"
 
 
 def _data(content: bytes) -> bytes:
