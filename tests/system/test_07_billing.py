@@ -112,10 +112,10 @@ def test_an_adjust_is_an_event(meter: Container, servers: Servers) -> None:
 
     def told() -> dict[str, Any] | None:
         for each in read(meter, _EVENTS):
-            traits = {name: value for name, _, value in each.get("traits", ())}
+            traits = {trait["name"]: trait["value"] for trait in each["traits"]}
             if (
                 each["event_type"] == "compute.instance.xloud_adjust.end"
-                and traits.get("resource_id", traits.get("instance_id")) == server.id
+                and traits["instance_id"] == server.id
             ):
                 return traits
         return None
