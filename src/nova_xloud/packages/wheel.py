@@ -1,11 +1,12 @@
 """A wheel of a tree, for Nova in a virtualenv or a container image: built by pip in a clean root.
 
-The wheel is made of an upstream release and our patches. Nothing restarts and nothing is swapped
-here: pip installs the wheel over the release that it stands in for.
+The wheel is made of an upstream release and our patches. Nothing restarts and
+nothing is swapped here: pip installs the wheel over the release that it stands in for.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from nova_xloud.packages import builds
 from nova_xloud.packages.targets import Target
 from nova_xloud.trees.patched import Tree
 
-#: Each wheel has these. Each stands for a kind of change: a package, a line in setup.cfg.
-_OURS = {"nova/xloud/__init__.py": "", "/entry_points.txt": "extra_specs.minimum"}
+#: The entry points of a wheel, and what ours have in them.
+_ENTRY_POINTS, _OURS = "/entry_points.txt", "extra_specs.minimum"
 _BUILD = """\
 set -eu
 cd /build
@@ -48,6 +49,7 @@ class Sources(NamedTuple):
     :ivar date: the date of that release, in seconds since 1970
     :ivar tarball: the upstream tarball
     :ivar patches: our patches
+    :ivar modules: the paths of the modules that we add
     """
 
     version: str
@@ -55,6 +57,7 @@ class Sources(NamedTuple):
     date: int
     tarball: Path
     patches: Sequence[Patch]
+    modules: Sequence[str]
 
 
 def build_number(revision: int) -> str:
@@ -83,7 +86,14 @@ def recipe(target: Target) -> root.Recipe:
 def prepare(tree: Tree, target: Target) -> Sources:
     """Gather the sources of a wheel."""
     base = tree.base
-    return Sources(base.version, target.revision, base.date, base.tarball, tree.patches)
+    return Sources(
+        version=base.version,
+        revision=target.revision,
+        date=base.date,
+        tarball=base.tarball,
+        patches=tree.patches,
+        modules=[each for each in tree.added if re.fullmatch(r"nova/.*\.py", each)],
+    )
 
 
 def build(sources: Sources, room: builds.Room) -> list[Path]:
@@ -104,7 +114,7 @@ def build(sources: Sources, room: builds.Room) -> list[Path]:
         SOURCE_DATE_EPOCH=str(sources.date + builds.REVISION_SECONDS * sources.revision),
     )
     (made,) = (room.area / "out").glob("*.whl")
-    if lacking := missing(made):
+    if lacking := missing(made, sources.modules):
         raise PackageError(
             f"the wheel lacks files or entry points of ours, see {room.log}: {', '.join(lacking)}"
         )
@@ -123,12 +133,15 @@ def assemble(sources: Sources, area: Path) -> None:
     (area / "series").write_text("".join(f"{patch.name}\n" for patch in sources.patches))
 
 
-def missing(wheel: Path) -> list[str]:
-    """Return the files and entry points of ours that a wheel lacks."""
+def missing(wheel: Path, modules: Sequence[str]) -> list[str]:
+    """Return the modules and the entry points of ours that a wheel lacks, sorted.
+
+    :param modules: the paths of the modules
+    """
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        return [
-            end
-            for end, text in _OURS.items()
-            if not any(text in archive.read(name).decode() for name in names if name.endswith(end))
-        ]
+        lacking = set(modules) - set(names)
+        told = [archive.read(each).decode() for each in names if each.endswith(_ENTRY_POINTS)]
+    if not any(_OURS in each for each in told):
+        lacking.add(_ENTRY_POINTS)
+    return sorted(lacking)
