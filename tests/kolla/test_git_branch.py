@@ -24,7 +24,8 @@ REQUIREMENT = "git+file:///srv/nova-for-our-cloud.git@{commit}#egg=nova"
 def test_pip_installs_the_branch_from_its_repository(release: str, place: Path) -> None:
     kolla = Kolla(KOLLA_OF[release])
     repositories.make(release, place / "nova")
-    repositories.git(place, "init", "--quiet", "--bare", "nova-for-our-cloud.git")
+    first = "--initial-branch=nova-xloud"
+    repositories.git(place, "init", "--quiet", "--bare", first, "nova-for-our-cloud.git")
     *write, commit = commands(PAGE, "Write the branch")
     for command in write:
         said = kolla.succeeds(command, place)
