@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What can go wrong with a server that has a floor, each with its figures.
+"""The failures of a server that has a floor, each with its figures.
 
 Raised in nova-api and in nova-compute. An exception of this module that a
 host raises reaches nova-api as a RemoteError, because this module is not in
@@ -195,8 +195,8 @@ class AdjustAbandoned(AdjustError):
 class AdjustOveruse(AdjustError):
     msg_fmt = _("The guest has %(vcpus)s vCPUs and %(memory_mb)s MiB, more "
                 "than the %(held_vcpus)s vCPUs and %(held_mb)s MiB that were "
-                "held for it. From now on Placement and quota count what it "
-                "has. %(hint)s")
+                "held for it. From now on Placement and quota count the "
+                "guest's size. %(hint)s")
 
 
 class AdjustAccountingFailed(AdjustError):
@@ -205,7 +205,7 @@ class AdjustAccountingFailed(AdjustError):
 
 
 class FloorError(exception.ValidationError):
-    """The base of what is wrong with a floor in a flavor."""
+    """The base of the faults of a floor in a flavor."""
     msg_fmt = _("The flavor's floor is not valid.")
 
 

@@ -44,7 +44,7 @@ class Intent:
 
     def __init__(self, vcpus, memory_mb, persist, request_id=None,
                  before=None, is_confirmed=None):
-        """Take what was asked for.
+        """Take the figures of the request.
 
         :param vcpus: number of vCPUs, or None to leave them alone
         :param memory_mb: memory in MiB, or None to leave it alone
@@ -133,8 +133,8 @@ class Intent:
         Writing the same outcome again changes nothing.
 
         :param instance: nova.objects.Instance, to be saved by the caller
-        :param now: nova.xloud.size.Size that the guest has now; its figures
-            only count for what the intent was to change
+        :param now: nova.xloud.size.Size that the guest has now; only those of
+            its figures count that the intent was to change
         """
         old = xloud_record.live(instance)
         changed = [

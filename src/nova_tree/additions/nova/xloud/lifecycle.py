@@ -141,9 +141,9 @@ def read_own(instance, host, request_id):
     """Read a server again before the outcome of an adjust is recorded.
 
     A host that was forced down may come back to its work when the server has
-    been evacuated, or when another has ended the adjust. What others have
-    saved meanwhile is read as well: system metadata is saved as a whole, and
-    also has the reason of a lock and the guest's password.
+    been evacuated, or when another has ended the adjust. The metadata that
+    others have saved meanwhile is read as well: system metadata is saved as a
+    whole, and also has the reason of a lock and the guest's password.
 
     :param instance: nova.objects.Instance without unsaved changes
     :param host: name of the host

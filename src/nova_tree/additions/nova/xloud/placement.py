@@ -137,14 +137,14 @@ def _assign_once(client, context, consumer, provider, wanted, must_hold):
 
 
 def _no_capacity(client, context, provider, held, growth, detail):
-    """Make the exception that names the growth, and what is free.
+    """Make the exception that names the growth, and the free amounts.
 
     :param provider: UUID of the host's resource provider
-    :param held: dict of resource class to amount, what the server holds
+    :param held: dict of resource class to amount that the server holds
     :param growth: dict of resource class to amount
     :param detail: Placement's own words
-    :returns: AdjustNoCapacity; only administrators are told what is free,
-        since that is what others have left
+    :returns: AdjustNoCapacity; it tells the free amounts to administrators
+        only, since they show the usage of other projects
     """
     url = '/resource_providers/%s/' % provider
     inventories = _get(client, context, url + 'inventories')['inventories']
@@ -154,7 +154,7 @@ def _no_capacity(client, context, provider, held, growth, detail):
         stock = inventories[name]
         capacity = int((stock['total'] - stock['reserved']) *
                        stock['allocation_ratio'])
-        # One server cannot have more than max_unit, whatever is free
+        # One server cannot have more than max_unit of the free amount
         free[name] = max(0, min(
             capacity - usages.get(name, 0), stock['max_unit'] - held[name]))
     names = [name for name in growth if growth[name] > free[name]]

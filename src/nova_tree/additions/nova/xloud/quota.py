@@ -113,7 +113,7 @@ def _check_unified_limits(context, instance, growth):
     try:
         enforcer.enforce(project_id, deltas)
     except limit_exceptions.ProjectOverLimit as error:
-        # Releases since 31 (2025.1) do not enforce what is not registered.
+        # Releases since 31 (2025.1) enforce no limit that is not registered.
         should_enforce = getattr(limit_utils, 'should_enforce', None)
         if should_enforce is None or should_enforce(error):
             raise exception.TooManyInstances(str(error))

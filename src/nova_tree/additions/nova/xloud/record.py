@@ -191,7 +191,7 @@ def settled(seen, size):
 
 
 def write_guest(instance, seen):
-    """Write what the host has seen of a guest into the instance.
+    """Write the figures that the host has seen into the instance.
 
     :param instance: nova.objects.Instance with its live size, to be saved by
         the caller
@@ -206,7 +206,7 @@ def write_guest(instance, seen):
 
 
 def forget_guest(instance):
-    """Forget what the host has seen of a guest.
+    """Forget the figures that the host has seen of a guest.
 
     :param instance: nova.objects.Instance, to be saved by the caller
     """

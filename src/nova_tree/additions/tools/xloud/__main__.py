@@ -26,7 +26,7 @@ import warnings
 os.environ.setdefault('OS_NOVA_DISABLE_EVENTLET_PATCHING', '1')
 # Root runs it, and must leave no files beside the package's.
 sys.dont_write_bytecode = True
-# What Nova's libraries have to say to Nova's developers
+# Warnings of Nova's libraries are for Nova's developers
 if not sys.warnoptions:
     warnings.simplefilter('ignore')
 

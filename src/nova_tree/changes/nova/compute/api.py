@@ -1,4 +1,4 @@
-"""Servers start at their floor, and quota counts what they have now.
+"""Servers start at their floor, and quota counts their current size.
 
 A flavor's floor is checked again at create, rebuild and resize, since only
 these know the image. An operation that an adjust comes before is a conflict.

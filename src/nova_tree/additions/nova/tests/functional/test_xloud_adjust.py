@@ -43,7 +43,7 @@ class XloudAdjustTestBase(integrated_helpers._IntegratedTestBase):
         self.elastic = self._flavor(**FLOOR)
 
     def _setup_services(self):
-        # a host with room for whatever is asked for here
+        # a host with room for all sizes of these tests
         self.flags(compute_driver='fake.FakeDriver')
         self.driver = self.useFixture(xloud_fixtures.AdjustableFakeDriver())
         super()._setup_services()
@@ -559,7 +559,7 @@ class RestoreQuotaTest(XloudAdjustTestBase):
 
 
 class UnshelveQuotaMixin:
-    """What is not on a host is not counted, so it counts when it returns."""
+    """A server on no host does not count; it counts when it returns."""
 
     def test_a_server_comes_back_from_the_shelf_at_its_size(self):
         self.flags(shelved_offload_time=0)
@@ -582,7 +582,7 @@ class UnshelveQuotaMixin:
 
 
 class PlacementQuotaTest(UnshelveQuotaMixin, QuotaTest):
-    """Quota by asking Placement what is used."""
+    """Quota that counts the usage in Placement."""
 
     def setUp(self):
         super().setUp()

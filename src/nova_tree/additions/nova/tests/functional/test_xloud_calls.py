@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a server of a flavor without a floor costs: what it costs without us.
+"""A server of a flavor without a floor costs as much as on stock Nova.
 
 Statements to the databases, RPC and requests to Placement are taken down.
 ``make test-nova`` runs this on unmodified Nova too, and compares.
@@ -32,10 +32,10 @@ from nova.tests.functional import xloud_pristine
 
 
 class Calls(fixtures.Fixture):
-    """Takes down what Nova asks of others.
+    """Takes down the calls that Nova makes to others.
 
     :ivar notes: xloud_pristine.Notes of the calls in their order
-    :ivar secrets: what was sent, but is not compared: it may be random
+    :ivar secrets: values that were sent but may be random: not compared
     """
 
     def setUp(self):

@@ -15,7 +15,7 @@
 """A cloud that goes back to stock Nova, settled by nova-xloud-settle.
 
 Runs on stock Nova as well, and so imports nothing of ours but the command:
-servers are made, then given what nova-xloud leaves of them.
+the tests make servers, then give them the records that nova-xloud leaves.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ class SettleTestBase(integrated_helpers.ProviderUsageBaseTestCase):
             vcpu=4, memory_mb=4096, disk=1, ephemeral=0,
             extra_spec={'hw:watchdog_action': 'none'})
 
-    # what nova-xloud leaves
+    # records that nova-xloud leaves
 
     def boot(self, size=(2, 2048), host='host1', state=None):
         """Make a server as nova-xloud leaves it.
@@ -120,7 +120,7 @@ class SettleTestBase(integrated_helpers.ProviderUsageBaseTestCase):
         self.assertEqual(204, client.put(
             url, about, version='1.28').status_code)
 
-    # what is asked
+    # questions to the cloud
 
     @staticmethod
     def context():
@@ -525,7 +525,7 @@ class CommandLineTest(SettleTestBase):
             self.useFixture(fixtures.MockPatchObject(cli, name))
 
     def run_command(self, *arguments):
-        """Return the exit code, and what was printed."""
+        """Return the exit code, the standard output and the errors."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = cli.main(list(arguments))

@@ -58,7 +58,7 @@ class Notes(object):
     def save(self, name):
         """Write the lines where the environment says, if it does.
 
-        :param name: what they are called; part of the file's name
+        :param name: the name of the lines; part of the file's name
         """
         directory = os.environ.get('NOVA_XLOUD_NOTES')
         if directory:

@@ -184,10 +184,11 @@ class _Patience:
 
 
 def _stands_still(guest, host):
-    """Tell whether a guest does not run at the moment, whatever Nova says.
+    """Tell whether libvirt says that a guest does not run at the moment.
 
-    libvirt pauses a guest by itself too, after an I/O error for instance. A
-    guest may suspend itself, and one that has crashed may be kept.
+    Nova's own state may differ: libvirt pauses a guest by itself too, after an
+    I/O error for instance. A guest may suspend itself, and one that has
+    crashed may be kept.
     """
     return guest.get_power_state(host) != power_state.RUNNING
 
@@ -301,7 +302,7 @@ def _is_final(error):
 
 
 def _keep(change, value, guest):
-    """Have a soft reboot start the guest with what it has now.
+    """Have a soft reboot start the guest with its present size.
 
     :param change: method of the guest that takes the value
     """
@@ -319,7 +320,7 @@ def set_memory(guest, host, memory_mb, before_mb):
     :param guest: nova.virt.libvirt.guest.Guest
     :param host: nova.virt.libvirt.host.Host
     :param memory_mb: memory in MiB
-    :param before_mb: what it was to have before, in MiB
+    :param before_mb: the target of before, in MiB
     :raises: AdjustIncomplete if the guest has another amount afterwards
     """
     target = memory_mb * units.Ki
@@ -381,7 +382,7 @@ def _memory_incomplete(guest, memory_mb, before_mb, reason, refusal=''):
     actual = statistics['actual']
     target = actual if _has_driver(statistics) else before_mb * units.Ki
     try:
-        # Or it would go on giving what nobody waits for any more
+        # Or it would go on giving memory that nobody waits for any more
         guest.set_current_memory(target)
     except libvirt_guest.libvirt.libvirtError as error:
         LOG.warning('The balloon of guest %(guest)s keeps its target of '

@@ -15,8 +15,8 @@
 """How a guest is asked, through its agent, which of its vCPUs it uses.
 
 An agent is a program of the guest: it may hang, answer late, or say anything.
-Each question costs a bounded time, and an agent that has once not answered, or
-has said what cannot be, counts as none for the rest of an adjust.
+Each question costs a bounded time. An agent that has once not answered, or has
+given an impossible answer, counts as none for the rest of an adjust.
 """
 
 import contextlib

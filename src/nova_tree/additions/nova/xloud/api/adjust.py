@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Adjust a server, and show its size: what nova-api does of it.
+"""Adjust a server, and show its size: the part of nova-api.
 
 Everything that can be decided without the host is decided here, before
 anything changes. The host does the work, see nova.xloud.endpoint.
@@ -160,8 +160,9 @@ class API:
 
         :param requested: dict of the figures in the request, by API name
         :param passed: the growth that quota has allowed already
-        :returns: tuple of two nova.xloud.size.Size, what counts for the
-            server and what will; None if it has what is asked for
+        :returns: tuple of two nova.xloud.size.Size, the one that counts for
+            the server and the one that will count; None if the server has
+            the requested size already
         """
         self._check_guest(instance, requested, persist)
         self._check_bounds(instance, requested)
@@ -245,8 +246,8 @@ class API:
         # A newer host may tell more than the API shows.
         return {key: value for key, value in answer.items() if key in known}
 
-    # A database that is restarted soon answers again; it may have been what
-    # the adjust has failed of.
+    # A database that is restarted soon answers again; its restart may be why
+    # the adjust has failed.
     @oslo_db_api.wrap_db_retry(max_retries=4, retry_interval=1,
                                retry_on_disconnect=True)
     def _end(self, context, instance, error):

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Floors in flavors: are they sound, and what does quota count for them.
+"""Floors in flavors: whether they are sound, and how quota counts them.
 
 The sizes that a server has are in nova.xloud.record.
 """
@@ -210,7 +210,7 @@ def _check(flavor, specs, properties):
 def check_specs(flavor, new_specs):
     """Check extra specs that are about to be set on a flavor.
 
-    A flavor without a floor is none of our business, whatever is set on it.
+    The extra specs of a flavor without a floor are left to Nova's checks.
 
     :param flavor: nova.objects.Flavor with its present extra specs
     :param new_specs: dict of the extra specs to be added or replaced

@@ -12,4 +12,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The host's side: what nova-compute does for servers with a floor."""
+"""The host's side: the part of nova-compute for servers with a floor."""

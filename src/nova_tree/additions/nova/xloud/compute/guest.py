@@ -12,10 +12,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The running guest of a server: what it has, and how it is changed.
+"""The running guest of a server: its size, and how it is changed.
 
-A change is all of what was asked for or, as far as the guest takes it back,
-nothing of it; what it keeps is told truly.
+A change makes the whole requested size or, as far as the guest takes it back,
+none of it. The outcome tells truly which part the guest keeps.
 """
 
 import collections
@@ -49,7 +49,7 @@ class _Step:
         self.answer = None
 
     def is_done(self, has):
-        """Tell whether a guest has what it was to get.
+        """Tell whether a guest has the value that it was to get.
 
         :param has: nova.xloud.size.GuestSize, None without a running guest
         """
@@ -119,7 +119,7 @@ def change(driver, instance, vcpus, memory_mb):
             step.log_refusal(error)
             if (not isinstance(error, exception.AdjustUnused) and
                     step.is_done(size(driver, instance))):
-                # Whatever was said of it, by a libvirt that was restarted
+                # The refusal was wrong: libvirt may have been restarted
                 taken.append(step)
                 continue
             kept = [step] + [each for each in taken if not each.take_back()]
@@ -151,15 +151,15 @@ def end_vcpus(driver, instance, vcpus):
 
     It may have given vCPUs up when nobody listened any more, and the
     hypervisor's own count may only follow the next request. Nobody has heard
-    whether it uses those that it was given. What it keeps is seen in its size.
+    whether it uses those that it was given. Its size shows those it keeps.
 
     :param driver: nova.virt.driver.ComputeDriver
     :param instance: nova.objects.Instance with the live size of before
     :param vcpus: number of vCPUs that it was to have, None if it was not
         asked for any
-    :returns: tuple of a boolean, False if it does not use what it was given,
-        and the number of vCPUs that it says that it uses, None if it was not
-        asked
+    :returns: tuple of a boolean, False if it does not use the vCPUs that it
+        was given, and the number of vCPUs that it says that it uses, None if
+        it was not asked
     """
     has = size(driver, instance)
     if has is None or vcpus is None:

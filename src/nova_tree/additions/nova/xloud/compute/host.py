@@ -35,10 +35,10 @@ class Host:
     """What a compute manager has of ours.
 
     :ivar running: what this process remembers of adjusts
-    :ivar accounting: what Placement and the tracker hold
+    :ivar accounting: the sizes that Placement and the tracker hold
     :ivar looks: looks at the guests
     :ivar adjuster: takes on adjusts
-    :ivar reconciler: brings together what has come apart
+    :ivar reconciler: makes records and guests agree again
     :ivar endpoint: answers the RPC namespace
     """
 

@@ -225,7 +225,7 @@ class Reconciler:
             now = lifecycle.read_again(context, instance)
             if now.host != self._host:
                 return
-            # What goes on beside the start may meet an adjust of after it
+            # Work beside the start may meet an adjust that began after it
             is_of_before = startup and _request(now) == _request(instance)
             if self._is_half_done(now, is_of_before):
                 self._recover(context, now)

@@ -14,10 +14,10 @@
 
 """Adjust a server on its host: all that the request names, or nothing.
 
-Growth is claimed in Placement before the hypervisor is asked, and what is
-left over is released last. The figures of the request were saved with the
-instance by nova-api, so that :mod:`nova.xloud.compute.reconcile` can finish
-what a killed nova-compute has left half done.
+Growth is claimed in Placement before the hypervisor is asked, and surplus is
+released last. nova-api has saved the figures of the request with the instance,
+so that :mod:`nova.xloud.compute.reconcile` can finish an adjust that a killed
+nova-compute has left half done.
 """
 
 import contextlib
@@ -233,7 +233,7 @@ class Adjuster:
             self._calls, lifecycle.read_again, ctxt, instance)
 
     def _adjust(self, ctxt, instance, intent):
-        """Adjust, record, and have Placement hold what counts now.
+        """Adjust, record, and have Placement hold the size that counts now.
 
         :returns: tuple of the nova.objects.Instance with the outcome, and
             AdjustFailed if the guest has not followed, else None
@@ -253,7 +253,7 @@ class Adjuster:
         else:
             instance = read.result()
             lifecycle.check_own(instance, self._host, intent.request_id)
-            # Whatever it had, the next one has the recorded size
+            # Its live size ends with it: the next guest has the recorded one
             xloud_record.forget_live(instance)
             outcome = xloud_size.replaced(
                 xloud_record.live(instance), intent.vcpus, intent.memory_mb)

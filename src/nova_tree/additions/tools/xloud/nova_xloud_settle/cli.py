@@ -71,8 +71,8 @@ def _read_configuration(options):
         for value in getattr(options, 'config_' + name):
             arguments += ['--config-' + name, value]
     config.parse_args(arguments)
-    # What goes wrong is told on the terminal, not in a log that root would
-    # have to look for
+    # Failures go to the terminal, not to a log that root would have to look
+    # for
     nova.conf.CONF.set_override('log_file', None)
     nova.conf.CONF.set_override('log_dir', None)
     nova.conf.CONF.set_override('use_journal', False)
@@ -85,7 +85,7 @@ def _read_configuration(options):
 def run(options):
     """Do what the command line asks for.
 
-    :param options: what the parser has made of it
+    :param options: argparse.Namespace of the command line
     :returns: exit code
     """
     from nova import context

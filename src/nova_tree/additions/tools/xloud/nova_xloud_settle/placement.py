@@ -116,7 +116,7 @@ class Placement:
         raise PlacementError('PUT %s: too many changes by others' % url)
 
     def room(self, provider):
-        """Tell what is free on a provider, as far as this run knows.
+        """Return the free amounts of a provider, as far as this run knows.
 
         :returns: dict of resource class to amount; the caller may count on it
         """

@@ -11,7 +11,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""How a run tells what is left: tables for people, JSON for programs."""
+"""The report of the work that is left: tables, or JSON for programs."""
 
 import prettytable
 
@@ -21,7 +21,7 @@ NOTHING, LEFT, UNKNOWN, ONLY_HOSTS = range(4)
 
 
 def code(settled):
-    """Tell the exit code for what is left.
+    """Return the exit code for the work that is left.
 
     :param settled: nova_xloud_settle.settle.Settled
     :returns: NOTHING, LEFT, or ONLY_HOSTS when all that is left is to swap
@@ -58,7 +58,7 @@ def _rows(title, names, rows):
 
 
 def text(settled):
-    """Make the text of what is left.
+    """Make the text about the work that is left.
 
     :param settled: nova_xloud_settle.settle.Settled
     """
@@ -95,7 +95,7 @@ def text(settled):
 
 
 def json(settled):
-    """Make the JSON of what is left.
+    """Make the JSON about the work that is left.
 
     :param settled: nova_xloud_settle.settle.Settled
     """

@@ -11,7 +11,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What is to be done for one server, and doing it.
+"""The work that one server needs, and doing it.
 
 Stock Nova takes the size of a server from its flavor: it starts the guest
 with that, and Placement and the columns that quota sums must hold as much.
@@ -33,13 +33,13 @@ from nova_xloud_settle import placement as nova_placement
 
 LOG = logging.getLogger(__name__)
 
-# A nova-compute of nova-xloud may act for so many seconds on what it has read
-# of a server before: bring Placement back to the record, for one.
+# A nova-compute of nova-xloud may act for so many seconds on a record that it
+# has read before: it may bring Placement back to that record.
 GRACE = 10
 # In the system metadata, with the record: when the floors went.
 _MARK = 'xloud_settled'
 
-# What a consumer holds of a provider, and what it is to hold
+# The amounts of a provider that a consumer holds, and those it is to hold
 _Share = collections.namedtuple('_Share', 'consumer provider held wanted')
 
 _REASON = ('The adjust was not finished before nova-xloud was replaced by '
@@ -55,10 +55,10 @@ class Again(NotNow):
 
 
 class Server:
-    """A server with something of nova-xloud's, and what is to be done.
+    """A server with something of nova-xloud's, and the work it needs.
 
     :ivar instance: nova.objects.Instance
-    :ivar shares: what it holds in Placement, and is to hold
+    :ivar shares: the amounts that it holds in Placement, and is to hold
     :ivar to_do: texts; empty if there is nothing to do
     :ivar hindrance: text, why it cannot be done now; None if it can
     :ivar wants_another_look: True when that is a matter of seconds
@@ -208,7 +208,7 @@ class Server:
                       for name, (more, free) in sorted(short.items())))
 
     def settle(self):
-        """Do what is to be done; what cannot be done becomes the hindrance.
+        """Do the work; work that cannot be done now becomes the hindrance.
 
         May be repeated, and cut off at any moment: the record goes last, and
         a server that has one is looked at again. Two at once do the same

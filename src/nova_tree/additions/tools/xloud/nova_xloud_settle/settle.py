@@ -14,8 +14,8 @@
 """The whole run: flavors first, then servers, then hosts.
 
 No server can begin at a floor once the flavors have none, and no server is
-one with a floor once its own copy of the flavor has none. What is left then
-are hosts: they lose the trait when their nova-compute goes.
+one with a floor once its own copy of the flavor has none. Only hosts are left
+then: they lose the trait when their nova-compute goes.
 """
 
 import time
@@ -30,7 +30,7 @@ from nova_xloud_settle import servers as nova_servers
 LOG = logging.getLogger(__name__)
 
 # Looks at the servers of a run of "apply"; the second follows when those
-# hosts that still run nova-xloud have had time to see what has changed.
+# hosts that still run nova-xloud have had time to see the changes.
 _LOOKS = 3
 
 _HINDRANCES = {
@@ -96,7 +96,7 @@ class Settled:
 
 
 def look(cloud, placement, host=None):
-    """Find what is to be done; nothing changes.
+    """Find the work; nothing changes.
 
     :param cloud: nova_xloud_settle.cloud.Cloud
     :param placement: nova_xloud_settle.placement.Placement
@@ -124,13 +124,13 @@ def _hosts(cloud, placement, host):
 
 
 def apply(cloud, placement, host=None, tell=lambda text: None):
-    """Do what can be done; may be repeated.
+    """Do the work that can be done; may be repeated.
 
     :param cloud: nova_xloud_settle.cloud.Cloud
     :param placement: nova_xloud_settle.placement.Placement
     :param host: name of a host that alone is meant
     :param tell: function of a line of text, called for each thing done
-    :returns: Settled, of what is left
+    :returns: Settled, of the work that is left
     :raises: nova_xloud_settle.placement.PlacementError
     """
     if not host:

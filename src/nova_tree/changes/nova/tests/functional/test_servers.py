@@ -1,4 +1,4 @@
-"""Servers of flavors with a floor: where they go, and what is refused."""
+"""Servers of flavors with a floor: their hosts, and refused requests."""
 from nova import context
 from nova import objects
 from nova.tests.functional.api import client

@@ -136,7 +136,7 @@ class AdjustTestBase(base.ServersTestBase):
         return etree.fromstring(self.guest(server).XMLDesc(0))
 
     def defined(self, server):
-        """Return what Nova has defined the domain with."""
+        """Return the XML that Nova has defined the domain with."""
         return etree.fromstring(self.guest(server)._def['xloud_defined'])
 
     def guest_size(self, server):
@@ -169,9 +169,9 @@ class AdjustTestBase(base.ServersTestBase):
                    held=None):
         """Compare all views of a server.
 
-        :param guest: what the running guest has, if it differs
-        :param kept: what is recorded, if it differs
-        :param held: what Placement holds, if it differs
+        :param guest: the size of the running guest, if it differs
+        :param kept: the recorded size, if it differs
+        :param held: the size that Placement holds, if it differs
         """
         size = (vcpus, memory_mb)
         instance = self.instance(server)

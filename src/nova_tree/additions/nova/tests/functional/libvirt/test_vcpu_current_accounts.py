@@ -53,9 +53,10 @@ class AccountsTest(test_vcpu_current_moves.MoveTestBase):
     def assertHosts(self, one=None, two=None, used_two=None):
         """Compare both hosts and both providers.
 
-        :param one: what the consumers of the first host hold, by name
-        :param two: what those of the second do
-        :param used_two: what the second has counted, if it differs
+        :param one: sizes that the consumers of the first host hold, by name
+        :param two: sizes that those of the second host hold, by name
+        :param used_two: the size that the second host has counted, if it
+            differs
         """
         expected = {}
         for host, held in (('one', one or {}), ('two', two or {})):
@@ -96,9 +97,9 @@ class AccountsTest(test_vcpu_current_moves.MoveTestBase):
     def _move_and_end(self, move, held, end, one=None, two=None):
         """Move a server, and confirm or revert that.
 
-        :param held: what it has on the second host
-        :param one: what it has on the first host in the end
-        :param two: what it has on the second host in the end
+        :param held: the size that it holds on the second host
+        :param one: the sizes on the first host in the end
+        :param two: the sizes on the second host in the end
         """
         move()
         both = {'one': {'migration': self.SIZE}, 'two': {'server': held}}

@@ -48,7 +48,7 @@ class AgentTestBase(test_vcpu_current.AdjustTestBase):
         return self.status(self.server)['guest_online_vcpus']
 
     def vcpu_changes(self):
-        """Return what libvirt was asked to plug and unplug."""
+        """Return the numbers of vCPUs that libvirt was asked for."""
         return [value for what, value in self.guests.changes
                 if what == 'vcpus']
 
@@ -116,7 +116,7 @@ class AgentTest(AgentTestBase):
         self.guest(self.server)._def['xloud']['online'] = 2
         self.run_periodics()
         self.assertEqual(2, self.told())
-        # what counts is what the guest has
+        # the guest's own size counts
         self.assertSize(self.server, 3, 1024)
 
     def test_stopped_server_is_not_asked(self):

@@ -51,8 +51,8 @@ MOVES = {(row.state, move)
 # before: the size that the server has at first
 # after: the size that it has when nobody was killed
 # left: the size that it has when the host was not asked
-# meanwhile: what another does between the first check and the first move
-# afterwards: what ends that
+# meanwhile: the act of another between the first check and the first move
+# afterwards: the act that ends that
 Case = collections.namedtuple(
     'Case', 'what moves before after left meanwhile afterwards',
     defaults=(lambda: None, lambda: None))

@@ -27,7 +27,7 @@ MANY = 50
 
 
 def without_node(calls):
-    """Leave out what Nova's tracker asks of, and saves in, its node."""
+    """Leave out the reads and writes of Nova's tracker for its node."""
     return [call for call in calls if 'compute_nodes' not in call and
             call not in ('database: BEGIN', 'database: SELECT 1')]
 
@@ -97,7 +97,7 @@ class CallsTest(test_vcpu_current.AdjustTestBase):
         self.assertEqual(without_node(one), without_node(many))
 
     def asks_for_status(self, server):
-        """Tell what the status is, and whether the host was asked."""
+        """Return the status, and whether the host was asked."""
         status = {}
         calls = self.calls_of(lambda: status.update(self.status(server)))
         return status, any('get_status' in call for call in calls)

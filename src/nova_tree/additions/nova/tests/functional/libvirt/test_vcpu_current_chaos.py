@@ -68,7 +68,7 @@ def total(sizes):
 
 
 class Server:
-    """What is expected of a server.
+    """The state that the test expects of a server.
 
     :ivar kept: (vCPUs, MiB) after its next cold start
     :ivar live: (vCPUs, MiB) of the running guest
@@ -175,7 +175,7 @@ class ChaosTest(base.LibvirtMigrationMixin,
         words = [what] if server is None else [server.name, what]
         self.steps.append(' '.join(map(str, [*words, *details])))
 
-    # What is waited for
+    # Conditions that the walk waits for
 
     def wait_for(self, find, what):
         end = time.monotonic() + PATIENCE

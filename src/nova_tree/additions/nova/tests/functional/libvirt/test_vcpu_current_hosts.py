@@ -246,7 +246,7 @@ class TooFewCpusTest(OneSuitableHost, test_vcpu_current.AdjustTestBase):
             cpu_nodes=1, cpu_sockets=1, cpu_cores=3, cpu_threads=1))
 
     def test_totals_are_the_largest_units_of_placement(self):
-        """What is known of each host, without a call, is what binds."""
+        """The limits that bind are known for each host without a call."""
         for host in ('one', 'two'):
             stocks = self._get_provider_inventory(self.compute_rp_uuids[host])
             node, = objects.ComputeNodeList.get_all_by_host(

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What others do to a server between the steps of an adjust, or left before.
+"""Acts of others on a server before, and between the steps of, an adjust.
 
 On a fake libvirt; all views of the server are compared afterwards.
 """

@@ -397,7 +397,7 @@ class MeanwhileTest(MeanwhileTestBase):
 
 
 class RecoverTest(test_vcpu_current.AdjustTestBase):
-    """What does not fit is brought together by the periodic task."""
+    """The periodic task mends records that do not fit each other."""
 
     @contextlib.contextmanager
     def placement_down(self, server, is_done=False):

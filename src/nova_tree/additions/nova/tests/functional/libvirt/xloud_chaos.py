@@ -146,7 +146,7 @@ class Faults:
 
     @contextlib.contextmanager
     def _compute_dies(self, server, number):
-        # What is dead stays so until nova-compute is started again
+        # A dead nova-compute stays so until it is started again
         self.death.restart(dies_before=number)
         yield
 

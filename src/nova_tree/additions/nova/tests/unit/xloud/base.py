@@ -100,7 +100,7 @@ class FakeDriver:
 class ServerTestCase(test.NoDBTestCase):
     """A server of 2 of 1..4 vCPUs and 2 of 1..4 GiB; nothing is saved.
 
-    :ivar instance: the server; what is read again is the same
+    :ivar instance: the server; a second read returns the same object
     :ivar action: the server action of its adjust, which may be None
     :ivar newer: its actions since then
     :ivar events: those of the action that have been told
@@ -167,7 +167,7 @@ class HostTestCase(ServerTestCase):
     def setUp(self):
         super().setUp()
         self.assign = self.patch('nova.xloud.placement.assign')
-        # What is sent is in the tests of the notifications
+        # The payloads are in the tests of the notifications
         self.patch('nova.xloud.notifications.Notifier._send')
         self.tracker = mock.Mock()
         self.tracker.compute_nodes = {'node': mock.Mock(uuid=uuids.node)}

@@ -44,7 +44,7 @@ class APITestCase(base.ServerTestCase):
             side_effect=self._begin_action)
         self.check_growth = self.patch('nova.xloud.quota.check_growth')
         self.check_again = self.patch('nova.xloud.quota.check_growth_again')
-        # What is sent is in the tests of the notifications
+        # The payloads are in the tests of the notifications
         self.patch('nova.xloud.notifications.Notifier._send')
         self.rpc = self.patch(
             'nova.compute.rpcapi.ComputeAPI.xloud').return_value
@@ -85,7 +85,7 @@ class AdjustTestCase(APITestCase):
                 'request_id': self.context.request_id,
                 'before': Size(2, 2048), 'is_confirmed': None,
             }, vars(intent.Intent.of(self.instance)))
-            # the task state first, then what was read again with it
+            # the task state first, then the server that was read again
             self.assertEqual(
                 [mock.call(expected_task_state=[None]),
                  mock.call(expected_task_state=[

@@ -47,7 +47,7 @@ class Functions(ast.NodeVisitor):
         self._names.pop()
 
     def visit_FunctionDef(self, node):
-        # What is nested belongs to the function around it
+        # A nested function belongs to the function around it
         self.found['.'.join(self._names + [node.name])] = node
 
 

@@ -23,7 +23,7 @@ from nova.xloud.size import Size
 
 
 class GuestTestCase(test.NoDBTestCase):
-    """The changes; what comes of them is in the tests of the Adjuster."""
+    """The changes; their outcomes are in the tests of the Adjuster."""
 
     def setUp(self):
         super().setUp()

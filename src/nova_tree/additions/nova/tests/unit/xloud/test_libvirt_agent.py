@@ -214,7 +214,7 @@ class AgentTestCase(test_libvirt.LibvirtTestCase):
 
 
 class GuestTestCase(test.NoDBTestCase):
-    """What libvirt is asked."""
+    """The calls to libvirt."""
 
     def setUp(self):
         super().setUp()

@@ -113,7 +113,7 @@ class ApartTestCase(ReconcileTestCase):
         self.guest = self.guest._replace(vcpus=3)
         self.reconcile()
         self.client.get_allocations_for_resource_provider.assert_not_called()
-        # what is not Placement's is true all the same
+        # the record, which is not Placement's, is true all the same
         self.assertEqual(Size(3, 2048), record.live(self.instance))
         self.assertAssigned()
 
@@ -442,7 +442,7 @@ class BesideTestCase(ReconcileTestCase):
 
 
 class NoteTestCase(ReconcileTestCase):
-    """The record says what the host has seen of the guest."""
+    """The record has the figures that the host has seen."""
 
     def _noted(self):
         self.reconcile()

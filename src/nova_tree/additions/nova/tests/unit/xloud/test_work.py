@@ -34,7 +34,7 @@ from nova.xloud.size import Size
 
 
 class AdjusterTestCase(base.HostTestCase):
-    """What is done is noted, in its order."""
+    """The test notes each step, in its order."""
 
     def setUp(self):
         super().setUp()
@@ -67,7 +67,7 @@ class AdjusterTestCase(base.HostTestCase):
     def _assign(self, client, ctxt, instance, provider, wanted, must_hold,
                 migration):
         self.assertEqual(uuids.node, provider)
-        # what is claimed must be held, what is tidied up need not
+        # a claim must be held; a clean-up need not
         self.assertEqual(self.submit.call_count == self.submitted, must_hold)
         self.steps.append(('Placement', tuple(wanted)))
 
@@ -161,7 +161,7 @@ class SuccessTestCase(AdjusterTestCase):
 
     def test_what_others_have_saved_meanwhile_stays(self):
         def refresh():
-            # each time with what has come since
+            # each read returns newer metadata
             self.instance.system_metadata['locked_reason'] = 'x' * (
                 self.refresh.call_count)
 
@@ -300,7 +300,7 @@ class RefusalTestCase(AdjusterTestCase):
         self.assertIn('heal_allocations', message)
 
     def _message(self, seconds):
-        """Have a message say what the server was so many seconds ago."""
+        """Have a message hold the server as of so many seconds ago."""
         now, self.instance = self.instance, base.make_instance(
             size=(1, 1024), task_state='xloud_adjusting', updated_at=(
                 timeutils.utcnow() - datetime.timedelta(seconds=seconds)))
@@ -468,7 +468,7 @@ class FailureTestCase(AdjusterTestCase):
         self.begin(vcpus=4)
         self.assertIn('The hypervisor has not taken the change',
                       self.failure())
-        # what another service has said is in the log
+        # the words of another service are in the log
         self.assertNotIn('what?', self.failure())
 
     def test_guest_has_it_although_the_hypervisor_failed(self):
@@ -493,7 +493,7 @@ class FailureTestCase(AdjusterTestCase):
             self.instance.host = 'host'
             self.refresh.side_effect = change
             self.begin(vcpus=3)
-            # what the guest has here is nobody's business any more
+            # the guest's size on this host does not count any more
             self.assertEqual(
                 [('Placement', (3, 2048)), ('action', 'ends')], self.steps)
             self.assertIn('taken over', self.failure())
