@@ -1,4 +1,4 @@
-"""The builder as an ordinary Python distribution; what it is made of stands in pyproject.toml."""
+"""The builder as an ordinary Python distribution; pyproject.toml describes it."""
 
 from setuptools import setup
 

@@ -90,7 +90,7 @@ def fetch(name: str, *, ask: bool = False, refresh: bool = False) -> tuple[Path,
 def cached(name: str) -> tuple[Path, ...]:
     """Return a base's verified files; none if it was never fetched.
 
-    :raises HashError: if a file is not what it was
+    :raises HashError: if a file has changed since it was fetched
     """
     return _cached(releases.find(name))
 
@@ -203,7 +203,7 @@ def as_in_git(base: Base, directory: Path, only: Collection[str]) -> Iterator[Pa
 def _cached(wanted: Known) -> tuple[Path, ...]:
     """Return a base's verified files; none if it was never fetched.
 
-    :raises HashError: if a file is not what it was
+    :raises HashError: if a file has changed since it was fetched
     """
     place = cache.directory() / wanted.place
     if wanted.distribution:

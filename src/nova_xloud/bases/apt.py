@@ -64,7 +64,7 @@ class Fetched(NamedTuple):
 
 
 def newest(suite: str, distribution: str = "debian") -> Offer:
-    """Ask the archive of a suite what it lists; nothing is downloaded but its indexes.
+    """Ask the archive of a suite for its versions; only its indexes are downloaded.
 
     :raises XloudError: see nova_xloud.ground.archive.read
     """
@@ -79,9 +79,9 @@ def listed(suite: str, distribution: str = "debian") -> Offer:
 
 
 def cached(place: Path) -> Fetched | None:
-    """Return what was fetched last, or None.
+    """Return the files of the last fetch, or None.
 
-    :raises HashError: if a file is not what it was
+    :raises HashError: if a file has changed since it was fetched
     """
     record = place / _RECORD
     if not record.exists():
@@ -113,8 +113,8 @@ def download(
 
     :param part: a scratch directory on the same file system as ``place``
     :param place: where the files go
-    :param anew: fetch also what has been fetched when the archive was the same: it may serve a
-        source by now that it only listed
+    :param anew: fetch again although the archive is the same: by now it may serve a source that
+        it only listed before
     :raises UnservedError: if the archive has no library, or does not serve it
     :raises XloudError: see nova_xloud.bases.fetch
     """
@@ -250,7 +250,7 @@ def _compared(one: str, other: str) -> int:
 def _listed(dsc: Path) -> list[Path]:
     """Return the files that a .dsc lists, beside it.
 
-    :raises HashError: if one is missing or not what is listed
+    :raises HashError: if one is missing, or has another hash than the .dsc lists
     """
     section = re.search(r"^Checksums-Sha256:\n((?: .*\n)+)", dsc.read_text(), re.MULTILINE)
     files = []

@@ -32,15 +32,15 @@ class Sdist(NamedTuple):
 
     @property
     def file(self) -> str:
-        """What it is called in the cache."""
+        """The name of the file in the cache."""
         return f"{self.name}-{self.version}.tar.gz"
 
 
 def fetch(wanted: Sdist) -> Path:
     """Return a release's file from the cache, fetched if need be.
 
-    :raises HashError: if what comes, or is there, is not what is pinned
-    :raises XloudError: if nothing comes; the class says why
+    :raises HashError: if the fetched or the cached file has another hash than the pinned one
+    :raises XloudError: if nothing is fetched; the class says why
     """
     with cache.locked("sdists") as place:
         if found := cached(wanted, place):
@@ -52,7 +52,7 @@ def fetch(wanted: Sdist) -> Path:
 def cached(wanted: Sdist, place: Path) -> Path | None:
     """Return a release's verified file, or None if it was never fetched.
 
-    :raises HashError: if the file is not what it was
+    :raises HashError: if the file has changed since it was fetched
     """
     file = place / wanted.file
     if not file.exists():

@@ -1,8 +1,8 @@
 """The source RPM of a distribution's nova as a base: found, verified, prepared, read.
 
-rpm checks the signature and unpacks.  The spec's own %prep runs in a clean root without network, as
-an unprivileged user: what it leaves is what the distribution compiles.  The base is the upstream
-tarball with the distribution's patches; a patch of its own has whatever else %prep changes.
+rpm checks the signature and unpacks. The spec's own %prep runs in a clean root without network, as
+an unprivileged user: it leaves the tree that the distribution compiles. The base is the upstream
+tarball with the distribution's patches. One more patch has all other changes that %prep makes.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _read(source: SourceRpm, area: Path, scratch: Path) -> tuple[Base, Path]:
 
 
 def _apply(tree: Path, name: str, content: bytes) -> None:
-    """Apply a patch of the distribution's as rpm does; one without effect on what we know fails."""
+    """Apply a patch as rpm does, and fail if it does not fit the tree."""
     command = ["patch", "-p1", "-s", "-f", "--no-backup-if-mismatch", "-d", str(tree)]
     done = subprocess.run(command, input=content, capture_output=True)
     if done.returncode:

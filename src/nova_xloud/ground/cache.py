@@ -1,4 +1,4 @@
-"""The cache of what was fetched: where it is, one writer at a time, no half-written file in it."""
+"""The cache of fetched files: where it is, one writer at a time, no half-written file in it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def locked(name: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def part(place: Path) -> Iterator[Path]:
-    """Yield a directory to download into; what is not moved out of it is removed.
+    """Yield a directory to download into; files that are not moved out of it are removed.
 
     Killed in the middle, it stays until the next caller of ``locked``.
     """

@@ -79,9 +79,9 @@ def run(
     *,
     places: Sequence[Path] = (),
 ) -> str:
-    """Run a command that fetches or unpacks; return what it printed.
+    """Run a command that fetches or unpacks; return its output.
 
-    :param doing: what errors say was being done
+    :param doing: the step, for the text of errors
     :param places: directories that it writes to, besides the cache and that of temporary files
     :raises XloudError: the class that says why it failed
     """
@@ -98,7 +98,7 @@ def run(
     if "No module named pip" in done.said:
         raise MissingToolError("pip")
     if "DO NOT MATCH THE HASHES" in done.said or "Hash Sum mismatch" in done.said:
-        raise HashError(f"{doing}: what came is not what is pinned\n{last}")
+        raise HashError(f"{doing}: a fetched file is not the pinned one\n{last}")
     if _OFFLINE.search(done.said):
         raise NetworkError(f"{doing}: no answer from the network\n{last}")
     raise FetchError(f"{doing} failed:\n{last}")
@@ -114,7 +114,7 @@ def answer(
 ) -> str:
     """Run a command and return its standard output.
 
-    :param error: what to raise, with what it said, if it fails
+    :param error: the class to raise, with the output of the command, if it fails
     :param places: directories that it writes to, besides its own, the cache and that of temporary
         files
     :param minutes: how long it may take; default: as any step
@@ -142,7 +142,7 @@ def end_of(
 ) -> Ended:
     """Run a command to its end, whether it succeeds or not.
 
-    :param doing: what errors say was being done
+    :param doing: the step, for the text of errors
     :param stdin: a file that it reads
     :param stdout: a file that gets its output, which can be read too
     :param places: directories that it writes to, besides the cache and that of temporary files

@@ -13,9 +13,9 @@ from typing import ClassVar
 class XloudError(Exception):
     """A failure that the operator can act on.
 
-    :cvar exit_code: what the command exits with
-    :cvar sentence: what went wrong, in general; str(error) holds the particulars
-    :cvar untouched: what is as it was before the command
+    :cvar exit_code: the exit code of the command
+    :cvar sentence: the failure in general; str(error) holds the particulars
+    :cvar untouched: the things that are as they were before the command
     """
 
     exit_code: ClassVar[int] = 1
@@ -29,7 +29,7 @@ class AnchorError(XloudError):
     :param file: path inside the Nova tree
     :param anchor: the name looked for, e.g. ``ComputeManager.__init__``
     :param release: the Nova release, or its series
-    :param reason: what was found instead
+    :param reason: the code that was found instead
     """
 
     exit_code = 3
@@ -49,7 +49,7 @@ class ChangeError(XloudError):
 
     :param file: path inside the Nova tree
     :param line: line of the change file, counted from 1
-    :param reason: what is wrong there
+    :param reason: the fault of that line
     """
 
     exit_code = 4
@@ -64,11 +64,11 @@ class ChangeError(XloudError):
 
 
 class WeaveError(XloudError):
-    """What was woven is broken, or could not be taken out again.
+    """Woven lines are broken, or could not be taken out again.
 
     :param file: path inside the Nova tree
     :param release: the Nova release, or its series
-    :param reason: what is wrong with the result
+    :param reason: the fault of the result
     """
 
     exit_code = 5
@@ -104,14 +104,14 @@ class MarkedLineError(XloudError):
 
 
 class DirectoryError(XloudError):
-    """A directory or file is not what it is taken for.
+    """A directory or file is not of the kind that the command needs.
 
     :param path: the directory or file
-    :param reason: what is the matter with it
+    :param reason: the difference from that kind
     """
 
     exit_code = 6
-    sentence = "a directory is not what it should be"
+    sentence = "a directory is not of the kind that the command needs"
     untouched = "nothing in it was changed"
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -153,7 +153,7 @@ class NotRootError(XloudError):
 class UnknownTargetError(XloudError):
     """A target that is not in targets.toml.
 
-    :param name: what was asked for
+    :param name: the name that was asked for
     :param known: the targets there are
     """
 
@@ -169,7 +169,7 @@ class RootError(XloudError):
 
     exit_code = 22
     sentence = "the clean root of the distribution is not usable"
-    untouched = "no package was written; what was built before is as it was"
+    untouched = "no package was written; earlier builds are as they were"
 
 
 class PackageError(XloudError):
@@ -177,7 +177,7 @@ class PackageError(XloudError):
 
     exit_code = 23
     sentence = "the package could not be built"
-    untouched = "what was built before is as it was"
+    untouched = "earlier builds are as they were"
 
 
 class SourceRpmError(PackageError):
@@ -208,11 +208,11 @@ class UnlikeError(PackageError):
 
 
 class ProvidesError(XloudError):
-    """Nobody says which version the packages shall stand in for, or what is said does not fit."""
+    """No version to stand in for is known, or the stated one does not fit."""
 
     exit_code = 25
-    sentence = "it is not clear what the packages shall stand in for"
-    untouched = "nothing was built; what was built before is as it was"
+    sentence = "it is not clear which version the packages stand in for"
+    untouched = "nothing was built; earlier builds are as they were"
 
 
 class MirrorError(XloudError):
@@ -246,7 +246,7 @@ class UnsupportedReleaseError(XloudError):
 class UnknownBaseError(XloudError):
     """A base was asked for that is neither known nor a directory or sdist.
 
-    :param name: what was asked for
+    :param name: the name that was asked for
     :param known: the names that are known
     """
 
@@ -272,7 +272,7 @@ class ArchiveError(XloudError):
 
     exit_code = 30
     sentence = "the archive to build from is not clear"
-    untouched = "the cache, and what was built before, is as it was"
+    untouched = "the cache and earlier builds are as they were"
 
 
 class UnservedError(FetchError):
@@ -280,7 +280,7 @@ class UnservedError(FetchError):
 
     exit_code = 31
     sentence = "packages for the hosts of this archive cannot be built"
-    untouched = "the cache, and what was built before, is as it was"
+    untouched = "the cache and earlier builds are as they were"
 
 
 class NetworkError(FetchError):
@@ -307,7 +307,7 @@ class NoSpaceError(XloudError):
 
     exit_code = 12
     sentence = "no space left on the disk"
-    untouched = "what was half written has been removed"
+    untouched = "half-written files have been removed"
 
     def __init__(self, place: Path) -> None:
         super().__init__(f"writing below {place}: make room there, and start again")
@@ -330,7 +330,7 @@ class MissingToolError(XloudError):
 
 
 class TimeLimitError(XloudError):
-    """A step does not end; what it had started has been killed.
+    """A step does not end; the processes that it had started have been killed.
 
     :param doing: the step
     :param minutes: how long it was given
@@ -339,7 +339,7 @@ class TimeLimitError(XloudError):
 
     exit_code = 14
     sentence = "a step takes too long"
-    untouched = "what was half written has been removed"
+    untouched = "half-written files have been removed"
 
     def __init__(self, doing: str, minutes: float, variable: str) -> None:
         super().__init__(f"{doing}: ended after {minutes:g} minutes; {variable}=MINUTES gives more")
@@ -354,7 +354,7 @@ class OutOfMemoryError(XloudError):
 
     exit_code = 15
     sentence = "not enough memory"
-    untouched = "what was half written has been removed"
+    untouched = "half-written files have been removed"
 
     def __init__(self, doing: str, killed: int) -> None:
         super().__init__(
@@ -367,7 +367,7 @@ class SettingError(XloudError):
     """A variable of the environment has a value that it cannot have."""
 
     exit_code = 16
-    sentence = "a setting is not what it should be"
+    sentence = "a setting has a wrong value"
 
 
 class TargetsError(XloudError):
@@ -379,7 +379,7 @@ class TargetsError(XloudError):
 
     exit_code = 26
     sentence = "not all targets are built"
-    untouched = "of these, what was built before is as it was; all others are built"
+    untouched = "earlier builds of these targets are as they were; all others are built"
 
     def __init__(self, failures: Sequence[tuple[str, XloudError]], wanted: int) -> None:
         lines = [f"  {name}: {error.sentence}: {error}" for name, error in failures]

@@ -47,11 +47,11 @@ BUILDER = "builder"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a root is made of.
+    """The parts that a root is made of.
 
-    :ivar name: what it is called in the cache, e.g. ``debian-13-build``
+    :ivar name: the root's name in the cache, e.g. ``debian-13-build``
     :ivar suite: the Debian suite
-    :ivar packages: what is installed besides dpkg, apt and what they need
+    :ivar packages: packages to install besides dpkg, apt and their dependencies
     :ivar hooks: mmdebstrap's own options, e.g. ``--customize-hook=...``
     """
 
@@ -320,7 +320,7 @@ def remove_tree(tree: Path) -> None:
     if held := _mounted_below(tree):
         raise RootError(f"not removed, since {held[0]} is mounted: {tree}")
     shutil.rmtree(tree, ignore_errors=True)
-    # what was killed a moment ago may still have written into it
+    # a process that was killed a moment ago may still have written into it
     for _ in range(20):
         if not tree.exists():
             break

@@ -60,7 +60,7 @@ def write(mirror: Path, suite: str, signer: Signer, url: str, valid_days: int = 
     top = mirror / "dists" / suite
     packages = answer(["apt-ftparchive", "packages", f"{POOL}/{suite}"], MirrorError, cwd=mirror)
     sources = answer(["apt-ftparchive", "sources", f"{POOL}/{suite}"], MirrorError, cwd=mirror)
-    # it leaves out what it cannot read, and says so only on its standard error
+    # it leaves out packages that it cannot read, and says so only on its standard error
     for deb in (mirror / POOL / suite).rglob("*.deb"):
         if f"\nFilename: {deb.relative_to(mirror)}\n" not in packages:
             raise MirrorError(f"{deb.name} is not a package that can be read")

@@ -1,7 +1,7 @@
-"""Base + additions + changes = tree: the complete Nova with what is ours.
+"""Base + additions + changes = tree: the complete Nova with our files and lines.
 
-Computes what is ours in memory (``compose``) and writes it (``write``); where a base comes from
-is the business of ``bases``, and what a change may say is that of ``weave``.
+Computes our files in memory (``compose``) and writes them (``write``). The wing ``bases`` knows
+where a base comes from, and ``weave`` knows the language of changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nova_xloud.ground.errors import ChangeError, DirectoryError, IncompleteErro
 from nova_xloud.ground.files import put
 from nova_xloud.weave import unweave, weave, without_marked
 
-#: What must be in every tree; a tuple stands for "one of these".
+#: Files that every tree must have; a tuple stands for "one of these".
 REQUIRED: tuple[str | tuple[str, ...], ...] = (
     "nova/api/openstack/compute/xloud_adjust.py",
     "nova/api/validation/extra_specs/minimum.py",
@@ -56,8 +56,8 @@ class Ours(NamedTuple):
     """A file of the tree that is ours, or has lines of ours.
 
     :ivar path: its path in the tree
-    :ivar base: what the base has there; None for an addition
-    :ivar content: what the tree has there
+    :ivar base: the content in the base; None for an addition
+    :ivar content: the content in the tree
     """
 
     path: str
@@ -73,7 +73,7 @@ class Failure(NamedTuple):
 
 
 class Composition(NamedTuple):
-    """What is ours in a tree.
+    """Our files in a tree.
 
     :ivar files: sorted by path
     :ivar failures: the files that are missing from it, and why
@@ -146,11 +146,11 @@ def compose(base: bases.Base, directory: Path, ours: Path | None = None) -> Comp
 def write(base: bases.Base, directory: Path, files: Sequence[Ours], target: Path) -> list[str]:
     """Write a complete tree.
 
-    A new tree appears under its name when it is whole.  In a tree of ours that is there already,
-    the files that differ are replaced one by one; what is no longer ours stays.
+    A new tree appears under its name when it is whole. In a tree of ours that is there already,
+    the files that differ are replaced one by one; a file that is no longer ours stays.
 
     :param directory: the unpacked base; for a new tree it is copied
-    :param files: what compose gave
+    :param files: the files that compose returned
     :param target: a directory that is missing, empty, or such a tree
     :returns: the paths that were written because they differed
     :raises DirectoryError: if the directory holds something else

@@ -168,7 +168,7 @@ def test_a_package_that_is_not_the_signed_one_is_refused(debian: Archive) -> Non
     package = debian.add_binary("2:31.0.0-6", OLD)
     debian.publish()
     package.write_bytes(package.read_bytes()[:-1] + b"x")
-    with pytest.raises(HashError, match="what came is not what is pinned"):
+    with pytest.raises(HashError, match="a fetched file is not the pinned one"):
         bases.fetch(BASE)
     assert not list(cache.directory().rglob("*.deb"))
 

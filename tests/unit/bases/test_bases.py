@@ -93,7 +93,7 @@ def test_a_release_with_another_hash_is_refused(
     index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pin(monkeypatch, "0" * 64)
-    with pytest.raises(HashError, match="what came is not what is pinned"):
+    with pytest.raises(HashError, match="a fetched file is not the pinned one"):
         bases.fetch("1.2.3")
     assert cached_files() == [".lock"]
 
