@@ -1,4 +1,4 @@
-"""What nova-api of an image answers on our routes."""
+"""The answers of an image's nova-api on our routes."""
 
 from __future__ import annotations
 

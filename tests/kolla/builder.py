@@ -50,7 +50,7 @@ class Kolla:
         :param place: the working directory
         :param contexts: gets what kolla-build hands to the container engine; None: the engine is
             Docker, which is not there
-        :returns: what it prints
+        :returns: its output
         """
         before = []
         if contexts:

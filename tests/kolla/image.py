@@ -34,7 +34,7 @@ _PACKAGES = (
 _PYCADF = sdists.Sdist(
     "pycadf", "3.1.1", "2be491143d21fa3dd1f842ce8dd4973e95f580893887960faa5c11a6190081e8"
 )
-#: Steps of the image base that fetch what is not Debian's, or that prepare for that.
+#: Steps of the image base that fetch packages of others than Debian, or prepare for that.
 _OF_OTHERS = re.compile(r"\bapt(-get)?\b|gpg --|\bcurl |/etc/apt/|apache2")
 
 
@@ -72,7 +72,7 @@ class Image(NamedTuple):
     log: Path
 
     def says(self, command: str) -> str:
-        """Run a shell command, without network; return what it prints.
+        """Run a shell command, without network; return its output.
 
         :raises AssertionError: if it fails
         """

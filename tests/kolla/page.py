@@ -1,4 +1,4 @@
-"""The commands of docs/kolla.md, and what they must leave."""
+"""The commands of docs/kolla.md, and the files that they must leave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run by the image's Python: nova-api on loopback, with databases of its own; what it answers.
+"""Run by the image's Python: answers of nova-api on loopback, with databases of its own.
 
 Keystone is not there: the filter that asks it for a token is left out, and the headers that it
 would set come with the request.  Everything else is the image's /etc/nova/api-paste.ini.

@@ -1,4 +1,4 @@
-"""What `nova-xloud kolla` says; tests/unit/packages has what it writes."""
+"""The output of `nova-xloud kolla`; tests/unit/packages tests its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `nova-xloud kolla` writes: settings, patches, source; and what it refuses."""
+"""The files of `nova-xloud kolla`: settings, patches, source; and the cases it refuses."""
 
 from __future__ import annotations
 

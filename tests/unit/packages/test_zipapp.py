@@ -1,4 +1,4 @@
-"""The one file for installed trees: what is in it, and equal bytes."""
+"""The one file for installed trees: its contents, and equal bytes."""
 
 from __future__ import annotations
 
