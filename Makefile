@@ -79,8 +79,8 @@ mirror: $(VENV)/builder ## the signed mirror of what is in dist/
 
 # Tests of containers wait half of their time; Nova's suites take all the processor they get. So
 # two lanes of containers and one of Nova's suites keep two cores busy. They share dist/, the caches
-# and their locks: `nova-xloud build` and `mirror` take turns, and each writes what is whole. Each
-# line of output begins with the name of its lane.
+# and their locks: `nova-xloud build` and `mirror` take turns, and each writes whole files only.
+# Each line of output begins with the name of its lane.
 test: setup ## everything that CI runs; docs/testing.md says what guards what
 	@$(MAKE) --no-print-directory --jobs=3 lane-packages lane-cloud lane-processor
 
@@ -164,11 +164,12 @@ test-system-core: setup packages ## of these, what every change must pass (root)
 	$(BIN)/python -m pytest $(SHOWN) tests/system -m "core and not slow" --walks 1 --cut 4
 
 # Files are found without git, so that a tarball of the checkout can be linted.
-lint: setup ## ruff, mypy, import-linter, shellcheck
+lint: setup ## ruff, mypy, import-linter, shellcheck, plain prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.prose
 	find . \( -name '.*' ! -name . ! -name .ci -o -path ./dist -o -path ./build -o -name __pycache__ \) -prune \
 	    -o -type f -print0 | \
 	    xargs -0 awk 'FNR == 1 && /^#! *\/(usr\/)?bin\/(env )?(ba)?sh/ { print FILENAME } { nextfile }' | \

@@ -79,7 +79,7 @@ class Key:
 
 
 class Archive:
-    """An archive; ``publish`` makes what was added visible.
+    """An archive; ``publish`` makes added packages visible.
 
     :ivar top: its directory, served at ``address``
     :ivar sources: a .sources file that names it
@@ -198,7 +198,7 @@ class Archive:
             release = self._answer(["apt-ftparchive", *options, "release", f"dists/{suite}"])
             (top / "Release").write_bytes(release)
             self.key.sign(top / "Release")
-            # a client asks for what is newer than its own, by the second
+            # a client asks for an index that is newer than its own, by the second
             self._published += 1
             os.utime(top / "InRelease", times=(self._published, self._published))
 

@@ -1,4 +1,4 @@
-"""What is measured: seconds, processor seconds and bytes; and how it is compared and shown."""
+"""The measured figures: seconds, processor seconds, bytes; their comparison, and their table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 
 class Cost(NamedTuple):
-    """What one piece of work took.
+    """The cost of one piece of work.
 
     :ivar seconds: by the clock
     :ivar cpu_seconds: of all processors, of the processes that were started for it
@@ -28,7 +28,7 @@ class Cost(NamedTuple):
 class Row(NamedTuple):
     """One comparison.
 
-    :ivar name: what is compared
+    :ivar name: of the work that is compared
     :ivar kind: ``seconds``, ``cpu_seconds`` or ``bytes``
     :ivar ours: our figure in each turn
     :ivar theirs: the other's figure in the same turns
@@ -60,9 +60,9 @@ class Row(NamedTuple):
 
 
 def measured(work: Callable[[], int]) -> Cost:
-    """Do some work and return what it took.
+    """Do some work and return its cost.
 
-    :param work: returns the bytes of what it has made
+    :param work: returns the bytes of the file that it has made
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""What ours is compared with: Debian's own build of nova, and stdeb on the tree that ours is of."""
+"""The builds to compare with: Debian's own of nova, and stdeb's of the tree that we build."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Rival(NamedTuple):
     :ivar name: for people
     :ivar recipe: the clean root that it needs
     :ivar command: builds in the unpacked source, by a shell
-    :ivar made: what it leaves beside or in the source, as a glob
+    :ivar made: a glob of the packages that it leaves beside or in the source
     """
 
     name: str

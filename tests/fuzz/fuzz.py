@@ -34,11 +34,11 @@ class Base(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of one mutated file.
+    """The outcome of one mutated file.
 
     :ivar number: of the mutation; with the seed it makes the same again
     :ivar woven: the weaver gave a file
-    :ivar wrong: what is wrong with the weave, or ""
+    :ivar wrong: the fault of the weave, or ""
     :ivar needless: why a file was refused that had to be woven, or ""
     :ivar file: the name of the woven file in the directory for ruff
     """
@@ -65,10 +65,10 @@ class Outcome(NamedTuple):
 def fuzz(
     bases: Sequence[Base], seed: int, numbers: Sequence[int], directory: Path
 ) -> list[Outcome]:
-    """Make mutations and judge what the weaver makes of them, on all processors.
+    """Make mutations and judge how the weaver takes them, on all processors.
 
     :param numbers: which of the seed's mutations
-    :param directory: gets what was woven, for ruff and for people
+    :param directory: gets the woven files, for ruff and for people
     """
     work = functools.partial(_one, tuple(bases), seed, directory)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -16,7 +16,7 @@ from tests.fuzz.woven import Site, Woven
 
 
 class Verdict(enum.Enum):
-    """What the weaver may do with a mutated file."""
+    """The answers that the weaver may give to a mutated file."""
 
     WOVEN = "must be woven"
     REFUSED = "must be refused"
@@ -27,7 +27,7 @@ class Mutation(NamedTuple):
     """A mutated file.
 
     :ivar text: the woven text, mutated; None where only a refusal is right
-    :ivar verdict: what the weaver may do
+    :ivar verdict: the answers that the weaver may give
     :ivar base: the bytes to weave into; the text without lines of ours unless given
     :ivar imports: which imports of ours are needed may have changed
     """

@@ -100,7 +100,7 @@ def statements_change_places(woven: Woven, site: Site, rng: random.Random) -> Mu
     begin, end = span(two[0])[0], span(two[-1])[1]
     lines = woven.lines
     swapped = [*lines[begin - 1 : end], *lines[last : begin - 1], *lines[first - 1 : last]]
-    # What is bound, and in which order the sites come, may be another now.
+    # The bound names, and the order of the sites, may be others now.
     either = stored(*one, *two) & {name for each in sites for name in each.used}
     several = sum(each.holder is holder for each in woven.sites) > 1
     verdict = Verdict.EITHER if either or several else Verdict.WOVEN
@@ -473,7 +473,7 @@ def a_function_has_other_parameters(
             return None
         args[index:] = ["*" + given[index]]
     elif way == "late":
-        # What stands behind the stated ones is no matter.
+        # Parameters behind the stated ones do not matter.
         if holder.args.vararg or holder.args.kwonlyargs or holder.args.kwarg:
             return None
         args.append("more=None")

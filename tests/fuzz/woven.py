@@ -18,7 +18,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 SUITES = ("body", "handlers", "cases", "orelse", "finalbody")
-#: Lines that replace others: first line, last line (counted from 1), what stands there instead.
+#: Lines that replace others: first line, last line (counted from 1), the new lines.
 #: The last line is the one before the first where lines are only added.
 Edit = tuple[int, int, Sequence[str]]
 
@@ -42,8 +42,8 @@ class Site(NamedTuple):
     :ivar name: the name of Nova's that the lines are for, as messages write it
     :ivar directive: the word of the change that put them there, or ""
     :ivar anchor: the dotted name that the word was given, or ""
-    :ivar nodes: what is ours
-    :ivar holder: what of Nova's it is in: a function, class, module, or statement with brackets
+    :ivar nodes: our statements or names
+    :ivar holder: Nova's node around it: a function, class, module, or statement with brackets
     :ivar owner: the class around the holder; the module without one
     :ivar suite: the statements beside ours, ours among them
     :ivar index: the index of the first of ours in it

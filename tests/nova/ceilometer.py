@@ -27,7 +27,7 @@ CEILOMETERS = ("19.0.0", "24.0.0", "27.0.0")
 TEST = "nova.tests.functional.libvirt.test_vcpu_current_events.LifeEventsTest"
 NOTES = ".notes"
 
-# The sizes after each adjust of the test: (phase, vCPUs, MiB), and what was asked for.
+# The sizes after each adjust of the test: (phase, vCPUs, MiB), and the requested ones.
 ENDS = [("end", 3, 2048), ("end", 3, 1024), ("error", 3, 1024)]
 ASKED = [(3, 2048), (None, 1024), (1, None)]
 

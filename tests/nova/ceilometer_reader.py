@@ -1,6 +1,6 @@
 """Ceilometer's side of ceilometer.py: runs in its virtualenv, and imports nothing of ours.
 
-Arguments: the notifications, the directory of our definitions, the file for what comes of them.
+Arguments: the notifications, the directory of our definitions, the file for the samples.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def measure(environment: NovaEnvironment, tree: Path, log: Path) -> dict[str, fl
     make_metadata(environment, tree, log)
     patterns = [name for name in suites()["ours"] if name.startswith("nova.tests.unit.")]
     names = [name for pattern in patterns for name in loadable(tree, pattern)]
-    # as a file: Nova's own settings for coverage would add to what is asked for here
+    # as a file: Nova's own settings for coverage would add modules to these
     (tree / ".covered").write_text(
         # threads are eventlet's there
         "[run]\nbranch = true\nconcurrency = greenlet\ndata_file = .covered.data\ninclude =\n"

@@ -1,7 +1,7 @@
 """Nova's documents with ours in them: guides, API reference, release notes.
 
 ``python -m tests.nova.documents`` builds them as Nova's tox.ini does, where a warning is an
-error, and looks for ours in what comes out.
+error, and looks for ours in the pages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.nova.environment import NovaEnvironment
 from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
 from tests.nova.workplace import workplace
 
-# Where the documents are -> what must be in which of the pages that are built.
+# The directory of the documents -> {a built page: a text that it must have}.
 EXPECTED = {
     "doc": {
         "admin/index.html": "xloud-adjust.html",
@@ -37,7 +37,7 @@ _RENO = '"$@"'
 
 
 def problems(environment: NovaEnvironment, tree: Path, part: str, log: Path) -> list[str]:
-    """Build a part of the documents of a tree; return what is wrong with it.
+    """Build a part of the documents of a tree; return its faults.
 
     :param part: ``doc`` or ``api-ref``
     """
@@ -55,7 +55,7 @@ def problems(environment: NovaEnvironment, tree: Path, part: str, log: Path) -> 
 
 
 def problems_of_notes(environment: NovaEnvironment, tree: Path, log: Path) -> list[str]:
-    """Let reno read our release notes; return what is wrong with them.
+    """Let reno read our release notes; return their faults.
 
     They are alone in a repository: in one commit with all of Nova's, reno stumbles over two of
     those that have the same number.

@@ -2,7 +2,7 @@
 
 Python 3.11 is the one interpreter that all pinned releases share, and not every
 host has it; a root of its own makes the result independent of the host. The
-root and the virtualenvs are cached, keyed by what went into them.
+root and the virtualenvs are cached, keyed by their contents.
 """
 
 from __future__ import annotations

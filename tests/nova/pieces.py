@@ -10,7 +10,7 @@ from nova_xloud.weave import weave, without_marked
 
 
 class Piece(NamedTuple):
-    """A piece of a change: what one entry, one method, one statement of it does.
+    """A piece of a change: one entry, one method, or one statement of it.
 
     :ivar path: the file of Nova's that is changed
     :ivar name: e.g. ``ComputeManager.__init__``; empty for a whole file that is not Python

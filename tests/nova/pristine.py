@@ -1,7 +1,7 @@
 """Servers of flavors without a floor, on the woven tree and on the pristine base.
 
-``python -m tests.nova.pristine`` runs the tests that take down what Nova asks of databases, RPC
-and Placement, the XML of guests, and notifications, on both; it prints and counts every difference.
+``python -m tests.nova.pristine`` runs tests on both that take down Nova's calls to databases, RPC
+and Placement, the XML of guests, and notifications. It prints and counts every difference.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHOWN = 20
 
 
 def take_notes(environment: NovaEnvironment, tree: Path, log: Path) -> dict[str, list[str]]:
-    """Run the tests on a tree and return {name: what they took down}.
+    """Run the tests on a tree and return {name: the lines that they took down}.
 
     :raises BrokenTreeError: if one fails
     """
@@ -47,7 +47,7 @@ def take_notes(environment: NovaEnvironment, tree: Path, log: Path) -> dict[str,
 
 
 def differences(name: str, base: list[str], tree: list[str]) -> list[str]:
-    """Return what one of two notes has and the other has not, marked as diff does.
+    """Return the lines that only one of two notes has, marked as diff does.
 
     The order of XML counts; that of calls does not, since unmodified Nova's differs from run to
     run, as that of the sets that it walks.
@@ -63,7 +63,7 @@ def differences(name: str, base: list[str], tree: list[str]) -> list[str]:
 
 
 def compare(release: str, work: Path) -> int:
-    """Compare tree and base of a release; print what was found.
+    """Compare tree and base of a release; print the differences.
 
     :param work: a directory for the trees and the output
     :returns: how many notes differ

@@ -1,7 +1,7 @@
 """The releases that tests run on, by the part that they play: releases.toml alone names releases.
 
 A command of the tests takes a release (``29.4.0``) or a part: ``main``, the one that most tests run
-on; ``oldest`` and ``newest``, the ends of what is supported.
+on; ``oldest`` and ``newest``, the first and the last supported release.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs tests of Nova's test tree on a tree: whole suites by stestr, single tests by unittest.
 
-Knows how tests are run and what came of it; which trees and which tests is its callers' business.
+Knows how tests are run and how they ended; its callers choose the trees and the tests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PARTS = ("unit", "functional")
 
 @dataclass
 class Outcome:
-    """What one run of a suite on one tree brought."""
+    """The outcome of one run of a suite on one tree."""
 
     seconds: float = 0.0
     tests: dict[str, str] = field(default_factory=dict)

@@ -23,7 +23,7 @@ TEST = "nova/tests/functional/test_xloud_settle.py"
 
 
 def failures(release: str, work: Path, workers: int) -> int:
-    """Run the tests on the base of a release, print what came of them, count what is wrong."""
+    """Run the tests on the base of a release, print their outcomes, count the faults."""
     environment = NovaEnvironment(release)
     environment.prepare()
     base = work / f"base-{release}"

@@ -1,7 +1,7 @@
-"""Nova's own style checks, its hacking rules among them, on what we add and change.
+"""Nova's own style checks, its hacking rules among them, on our files and our changes.
 
-``python -m tests.nova.style`` runs flake8 with the tree's tox.ini, and counts what it finds in
-files of ours, and in files that we change, there only what the pristine base does not have.
+``python -m tests.nova.style`` runs flake8 with the tree's tox.ini. It counts all findings in files
+of ours. In files that we change it counts the findings that the pristine base does not have.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def findings(
 ) -> dict[tuple[str, str], list[str]]:
     """Run flake8 on files of a tree.
 
-    :returns: {(file, what is wrong): the lines where}
+    :returns: {(file, fault): the lines where}
     :raises BrokenTreeError: if flake8 itself fails
     """
     log.unlink(missing_ok=True)

@@ -63,7 +63,7 @@ class Bench(NamedTuple):
 
 
 def noticed(bench: Bench, piece: Piece, table: dict[str, list[str]]) -> str:
-    """Run the tests that may notice that a piece is missing; return what did, or nothing."""
+    """Run the tests that may notice that a piece is missing; return one that did, or nothing."""
     documented = piece.path.partition("/")[0]
     if documented in documents.EXPECTED:
         found = documents.problems(bench.documents, bench.tree, documented, bench.log)
@@ -170,9 +170,9 @@ def main(only: str, workers: int) -> None:
 def run_release(
     release: str, wanted: list[Piece], table: dict[str, list[str]], work: Path, workers: int
 ) -> tuple[list[Piece], list[str]]:
-    """Take out what does something in a release.
+    """Take out, one by one, the pieces that do something in a release.
 
-    :returns: the pieces that do nothing in it, and what was not noticed
+    :returns: the pieces that do nothing in it, and those that no test noticed
     """
     click.echo(f"{release}: preparing the trees")
     free: queue.Queue[Bench] = queue.Queue()
@@ -180,7 +180,7 @@ def run_release(
     for bench in made:
         free.put(bench)
     doing = list(effective(release, made[0].tree, wanted))
-    # What fails on the whole tree would notice nothing.
+    # A test that fails on the whole tree would notice nothing.
     used = sorted({name for piece, _ in doing for name in table.get(piece.label, ())})
     if used and (broken := made[0].fails(used)):
         raise BrokenTreeError(f"{broken} fails on the whole tree of {release}")

@@ -1,4 +1,4 @@
-"""What must hold after every change of the library, whichever package manager made it."""
+"""Claims that hold after every change of the library, by any package manager."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class Cloud(ABC):
 
     @abstractmethod
     def try_what_is_unwanted(self) -> str:
-        """Have the package manager refuse what is unwanted, as the guide says; return its words."""
+        """Have the package manager refuse the command that the guide warns of; return its words."""
 
     # services -------------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class Cloud(ABC):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one request.
+    """The answer to one request.
 
     :ivar sent: seconds since 1970
     :ivar result: the HTTP status, or the error as text
@@ -270,6 +270,6 @@ class Answer:
 
 
 def answers(polling: subprocess.Popen[str]) -> list[Answer]:
-    """Stop polling, wait for what is under way, and return what came."""
+    """Stop polling, wait for requests under way, and return the answers."""
     printed, _ = polling.communicate()
     return [Answer(*json.loads(line)) for line in printed.splitlines()]

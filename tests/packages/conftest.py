@@ -1,4 +1,4 @@
-"""Fixtures: what was built, mirrors of it, and clouds to install it on."""
+"""Fixtures: the built packages, mirrors of them, and clouds to install them on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what another format has beside the scenarios that are of both."""
+    """Leave out the tests of another format, beside the scenarios that are of both."""
     format_ = targets.get(config.getoption("--target")).format
     others = [HERE / name for name in {"deb": ["el9"], "rpm": ["deb"]}[format_]]
     return True if collection_path in others else None
@@ -125,7 +125,7 @@ def make_mirror(scratch: Path, signer: signing.Signer, target: targets.Target) -
 
 @pytest.fixture(scope="session")
 def our_mirror(make_mirror: Mirrors, built: Path) -> Path:
-    """A mirror of what was built."""
+    """A mirror of the built packages."""
     return make_mirror("built", built)
 
 

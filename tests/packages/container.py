@@ -39,9 +39,9 @@ class ContainerError(Exception):
 class Container:
     """A booted container.
 
-    :ivar name: what the host calls it, by its number in this process
+    :ivar name: its name on the host, by its number in this process
     :ivar root: its merged file system, seen from the host
-    :ivar console: a file with what it says while it boots
+    :ivar console: a file with its messages while it boots
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Container:
         """Name a container; it does not run yet.
 
         :param merged: its root
-        :param console: a file that gets what it says while it boots
+        :param console: a file that gets its messages while it boots
         :param binds: directories of the host and where they appear inside, writable
         """
         self.name = f"container-{next(_NUMBERS)}"
@@ -101,7 +101,7 @@ class Container:
 
     @property
     def seen(self) -> Path:
-        """Its file system as its own processes see it, with what is mounted there.
+        """Its file system as its own processes see it, with the mounts there.
 
         :raises ContainerError: if it is not running
         """

@@ -72,7 +72,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
 
 
 def keep(failed: Container, place: Path) -> None:
-    """Copy what a container tells of a failure; what cannot be copied is named beside it.
+    """Copy the evidence of a failure from a container, and name files that cannot be copied.
 
     Never raises: the test's own failure is the news.
 
@@ -100,7 +100,7 @@ def keep(failed: Container, place: Path) -> None:
 
 
 def _ask(command: list[str], answer: Path) -> list[str]:
-    """Write what a command prints to a file; return what went wrong."""
+    """Write the output of a command to a file; return the faults."""
     try:
         with answer.open("wb") as out:
             done = subprocess.run(
@@ -117,7 +117,7 @@ def _ask(command: list[str], answer: Path) -> list[str]:
 
 
 def _copy(failed: Container, pattern: str, into: Path) -> list[str]:
-    """Copy files of a container, all but the journal's own; return what went wrong."""
+    """Copy files of a container, all but the journal's own; return the faults."""
     wrong = []
     for found in failed.root.glob(pattern):
         there = into / found.relative_to(failed.root)

@@ -35,12 +35,12 @@ def moments() -> list[ParameterSet]:
 
 
 def kill_at(cloud: Cloud, arguments: str, seen: Callable[[], bool], names: tuple[str, ...]) -> str:
-    """Start the package manager and kill it, and what works for it, at a moment.
+    """Start the package manager; kill it and its helpers at a moment.
 
-    :param arguments: what it is told
+    :param arguments: its command line
     :param seen: says that the moment has come, from the files of the container
     :param names: of the processes to kill, the one that starts the others first
-    :returns: what it said until then
+    :returns: its output until then
     """
     manager = _started(cloud, arguments)
     deadline = time.monotonic() + 300

@@ -19,7 +19,7 @@ def configured(
     """Return a layer with a configured cloud, and the root below it; made if the cache has none.
 
     :param name: of the lab
-    :param told: differs when what is configured does
+    :param told: texts that differ when the configuration differs
     :param configure: does it in a booted container: about five minutes
     """
     digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]

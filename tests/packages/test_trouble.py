@@ -1,4 +1,4 @@
-"""What goes wrong on the way: a service that dies, no systemd."""
+"""Trouble on the way: a service that dies, no systemd."""
 
 from __future__ import annotations
 

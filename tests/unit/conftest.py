@@ -111,7 +111,7 @@ def weave(before: str, change: str, *, path: str = PATH, series: int = 34) -> st
 def check_woven(
     before: str, change: str, after: str, *, path: str = PATH, series: int = 34
 ) -> None:
-    """Compare what weaving gives with what is expected."""
+    """Compare the woven file with the expected one."""
     assert weave(before, change, path=path, series=series) == textwrap.dedent(after)
 
 

@@ -1,4 +1,4 @@
-"""The judge of the fuzz sees what is wrong: a fuzz that finds nothing proves nothing by itself."""
+"""The judge of the fuzz sees faults: a fuzz that finds nothing proves nothing by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for what comes about by itself, and looking at it meanwhile."""
+"""Waiting for an event that comes by itself, and looking at it meanwhile."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def exact(environment: Environment) -> dict[str, tuple[str, int, int]]:
 
 
 def rows(environment: Environment) -> dict[str, str]:
-    """Return the states that `verify --json` tells, by what was looked at."""
+    """Return the states that `verify --json` tells, by the subject of each."""
     code, said = environment(f"python {zipapp.NAME} verify --json")
     found = {each["what"]: each["state"] for each in json.loads(said)}
     assert code == ("WRONG" in found.values()), said

@@ -1,4 +1,4 @@
-"""The wheel that was built: the same bytes twice; for pip the release, with what is ours in it."""
+"""The built wheel: the same bytes twice; for pip the release, with our files in it."""
 
 from __future__ import annotations
 

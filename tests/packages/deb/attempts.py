@@ -27,7 +27,7 @@ def packages():
 
 
 def attempt(command):
-    """Run a command; return what it did."""
+    """Run a command; return its outcome."""
     before = packages()
     done = subprocess.run(
         ["sh", "-c", command],

@@ -97,5 +97,5 @@ class DebianCloud(Cloud):
         self.sh("apt-get update")
 
     def try_what_is_unwanted(self) -> str:
-        """Have apt refuse what is unwanted: its guard does; return its words."""
+        """Have apt's guard refuse the unwanted command; return its words."""
         return self.refused(self.unwanted)

@@ -2,7 +2,7 @@
 # Runs once in a booted container with Debian's packages of Nova: configures them; see cloud.sh.
 set -euo pipefail
 
-# an upgrade of Debian's packages starts what is not configured yet
+# an upgrade of Debian's packages starts services that are not configured yet
 systemctl stop 'nova-*'
 rm -f /var/log/nova/*.log
 # nova-api has its workers under uwsgi, which does not read how many nova.conf wants

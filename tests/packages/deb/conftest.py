@@ -16,7 +16,7 @@ def debs(built: Path) -> list[Path]:
 def offered(layers: tuple[Path, ...]) -> list[Path]:
     """Return the distribution's own packages, of the uppermost layer that has some.
 
-    What is removed in a layer is a device there.
+    A file that a layer removes is a device there.
     """
     found = ((layer / "srv/debian").glob("*.deb") for layer in layers)
     debs = ([deb for deb in layer if deb.is_file()] for layer in found)

@@ -24,10 +24,10 @@ STOCK = (
 )
 HERE = Path(__file__).parent
 SCRIPTS = (HERE / "configure.sh", HERE.with_name("cloud.sh"))
-#: Installs what is in /srv/mirror where no service runs, and checks that all is well.
+#: Installs the packages in /srv/mirror where no service runs, and checks that all is well.
 OFFLINE = "dpkg -i /srv/mirror/pool/*/*/*.deb && dpkg --audit"
 
-#: What the packages ask when they are installed.
+#: The answers to the questions of the packages at their installation.
 DEBCONF = """\
 nova-common nova/configure_db boolean false
 nova-api novaapi/configure_db boolean false

@@ -1,4 +1,4 @@
-"""What goes wrong on the way with apt: a killed dpkg, a policy, an API that does not load."""
+"""Trouble on the way with apt: a killed dpkg, a policy, an API that does not load."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Host:
         (sources / "nova-xloud.sources").write_text(client)
 
     def __call__(self, script: str) -> str:
-        """Run a shell script; return what it said.
+        """Run a shell script; return its output.
 
         :raises AssertionError: if it fails
         """
@@ -149,7 +149,7 @@ def test_it_is_installed_from_the_mirror_and_a_purge_leaves_nothing(
 
 @pytest.mark.parametrize("companion", [CLIENT], ids=["client"])
 def test_the_plugin_works_with_the_client_of_the_distribution(host: Host) -> None:
-    """The tests of the plugin run on what is installed: real commands, a cloud on loopback."""
+    """The tests of the plugin run on the installed files: real commands, a cloud on loopback."""
     host(f"apt-get update && apt-get -y install {NAME}")
     usage = host("openstack server xloud adjust --help; openstack server xloud show --help")
     assert "--no-persist" in usage

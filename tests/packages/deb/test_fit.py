@@ -98,14 +98,14 @@ def empty(hosts: Hosts, shelf: Shelf, here: str, scratch: Path) -> Path:
 
 
 def apt(target: targets.Target, *wishes: str, answer: str = "-y") -> list[str]:
-    """Return what is told to apt-get for some wishes, in each of its solvers."""
+    """Return the commands of apt-get for some wishes, in each of its solvers."""
     solvers = SOLVERS.get(target.suite, ("internal", "3.0"))
     told = [f"apt-get {{}} -o APT::Solver={each} {wish}" for each in solvers for wish in wishes]
     return [each.format("-y") if answer == "-y" else f"yes | {each.format('')}" for each in told]
 
 
 def others(name: str) -> list[str]:
-    """Return what is told to other package managers, to get a package and to upgrade all."""
+    """Return the commands of other package managers to get a package and to upgrade all."""
     return [
         f"aptitude -y install {name}",
         "aptitude -y safe-upgrade",

@@ -1,4 +1,4 @@
-"""apt and a mirror on a web server: what it trusts, what it refuses, that it can always read."""
+"""apt and a mirror on a web server: trusted keys, refused files, a mirror that is always whole."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Client:
         shutil.copy(place / "nova-xloud.gpg", merged / "usr/share/keyrings")
 
     def __call__(self, command: str) -> tuple[bool, str]:
-        """Run a shell command; return whether it succeeded, and what it said."""
+        """Run a shell command; return whether it succeeded, and its output."""
         self._log.write_text("")
         code = root.run_in(
             self.root, ["sh", "-c", command], log=self._log, binds={self._place: "/srv/mirror"}

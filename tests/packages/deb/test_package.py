@@ -141,7 +141,7 @@ def test_a_terminated_build_leaves_the_last_one_and_the_next_gives_the_same_byte
         time.sleep(0.1)
     second = subprocess.Popen(forced, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert second.stderr is not None
-    # an archive that does not serve what it lists is told of before
+    # before that, the builder may warn of an archive that does not serve a file that it lists
     said = iter(second.stderr.readline, "")
     assert any(f"waiting for another build of {target.name}" in line for line in said)
     killed.send_signal(signal.SIGKILL)
@@ -234,7 +234,7 @@ def test_piuparts_installs_removes_and_purges(
     bare = root.Recipe(f"piuparts-{target.suite}", target.suite, ("e2fsprogs", "sudo"))
     place = scratch / "piuparts"
     with root.overlay([root.make(bare)], place) as merged:
-        # it installs what ours depend on by apt, before ours: they depend on each other
+        # it installs the dependencies by apt, before our packages: ours depend on each other
         shutil.copytree(our_mirror, merged / "srv/mirror")
         line = f"deb [trusted=yes] file:/srv/mirror {target.repository} main\n"
         (merged / "etc/apt/sources.list.d/ours.list").write_text(line)

@@ -1,4 +1,4 @@
-"""What is said of nova-api is true; a policy means what invoke-rc.d takes it for."""
+"""The script's words about nova-api are true; a policy means the same as to invoke-rc.d."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def under_policy(cloud: Cloud, script: str) -> Iterator[Cloud]:
 
 
 def restart(cloud: Cloud) -> str:
-    """Make the library newer than all that runs, and restart what is stale; return what is said."""
+    """Make the library newer than all services, restart the stale ones; return the output."""
     return cloud.sh(f"touch {cloud.library}/version.py; sleep 0.2; {RESTART}")
 
 

@@ -93,7 +93,7 @@ def ubuntu(
 
 
 def build(dist: Path) -> tuple[str, Path, bytes]:
-    """Build as an operator does; return what was said, the package, and the file of the fix."""
+    """Build as an operator does; return the output, the package, and the file of the fix."""
     done = CliRunner().invoke(
         cli.main, ["build", "ubuntu-24.04", "--no-companions", "--dist", str(dist)]
     )

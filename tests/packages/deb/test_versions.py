@@ -58,7 +58,7 @@ def test_a_host_one_update_ahead_of_the_mirror(
     fresh_cloud: DebianCloud, rebuilt: Path, make_mirror, stock: str, later: str
 ) -> None:
     """Quick proofs of its parts: the host that is behind, below, takes the same steps; a mirror
-    that is behind is refused in test_fit; what was rebuilt is taken in test_distribution.
+    that is behind is refused in test_fit; a rebuilt package is taken in test_distribution.
     """
     cloud = fresh_cloud
     cloud.distribution_moves(stock, later)

@@ -179,7 +179,7 @@ class Host:
 def host(layers: Sequence[Path], scratch: Path, keep: Path | None = None) -> Iterator[Host]:
     """Mount a host on layers for a moment.
 
-    :param keep: gets what was changed on the host, as a layer for other hosts
+    :param keep: gets the changed files of the host, as a layer for other hosts
     """
     place = Path(tempfile.mkdtemp(prefix="unbooted-", dir=scratch))
     with root.overlay(layers, place) as merged:

@@ -10,7 +10,7 @@ from tests.packages.cloud import Cloud
 
 KEY = "etc/pki/rpm-gpg/RPM-GPG-KEY-nova-xloud"
 REPOSITORY = "etc/yum.repos.d/nova-xloud.repo"
-#: What the lab has changed after it was installed.
+#: Files that the lab has changed after their installation.
 CONFIGURED = ("/etc/nova/nova.conf", "/etc/nova/api-paste.ini")
 
 
@@ -76,7 +76,7 @@ class RdoCloud(Cloud):
         return dict(line.split() for line in listed.splitlines())
 
     def try_what_is_unwanted(self) -> str:
-        """Have dnf refuse what is unwanted, our library being protected; return its words."""
+        """Have dnf refuse the unwanted command, our library being protected; return its words."""
         asked = self.sh(f"dnf --assumeno --refresh {self.unwanted} || true")
         assert "python3-nova-xloud" in asked.partition("Removing")[2], "the advice is needless"
         self.sh("echo python3-nova-xloud >/etc/dnf/protected.d/nova-xloud.conf")

@@ -20,7 +20,7 @@ from tests.packages.container import Container
 
 TARGET = "el9"
 BASE = targets.get(TARGET).base
-#: Installs what is in /srv/mirror where no service runs, and checks that all is well.
+#: Installs the packages in /srv/mirror where no service runs, and checks that all is well.
 OFFLINE = (
     "rpm --import /srv/mirror/RPM-GPG-KEY-nova-xloud && dnf -y install --allowerasing "
     "/srv/mirror/pool/el9/*/python3-nova-xloud-[0-9]*.rpm && dnf check"
@@ -39,8 +39,8 @@ SCRIPTS = (
 def packages() -> root.Recipe:
     """Return the recipe of the root below the configured layer.
 
-    The libraries are what Nova depends on, and what its services want in this lab beside it. The
-    recipe names no path of the host's checkout: another checkout shall find the same root.
+    The libraries are the dependencies of Nova, and those of its services in this lab. The recipe
+    names no path of the host's checkout: another checkout shall find the same root.
     """
     libraries = [*rpm.dependencies(bases.fetch(BASE)[0]), "PyMySQL", "python-memcached"]
     pip = "python3 -m pip install -q --no-cache-dir -c /root/pins.txt"
@@ -69,7 +69,7 @@ def packages() -> root.Recipe:
 def layers(target: targets.Target, built: Path) -> tuple[Path, ...]:
     """Return the layers of a configured cloud, made if the cache has none: about ten minutes.
 
-    The cloud below ours is the same, whatever was built.
+    The cloud below ours is the same for all builds.
     """
     lower = root.make(packages())
 

@@ -1,4 +1,4 @@
-"""What goes wrong on the way with dnf: a service that hangs, a killed dnf."""
+"""Trouble on the way with dnf: a service that hangs, a killed dnf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dnf and a mirror: what it trusts, what it refuses."""
+"""dnf and a mirror: the keys it trusts, the files it refuses."""
 
 from __future__ import annotations
 

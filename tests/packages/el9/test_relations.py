@@ -1,4 +1,4 @@
-"""Versions that do not fit: dnf refuses, whatever it is told, and every service stays.
+"""Versions that do not fit: dnf refuses with any option, and every service stays.
 
 The packages of Nova are stubs of RDO's names and relations, in several versions. Ours are the
 packages under test. The dnf is an older and a newer one than EL 9's (4.14). No service runs.
@@ -58,10 +58,10 @@ dnf -q -y --releasever=9 install platform-el9
 
 
 class Attempt(NamedTuple):
-    """What came of a command.
+    """The outcome of a command.
 
     :ivar code: its exit code
-    :ivar said: what it said
+    :ivar said: its output
     :ivar installed: the version of each package about Nova that is installed afterwards
     """
 
@@ -74,12 +74,12 @@ class Host:
     """A root with dnf in which no service runs."""
 
     def __init__(self, place: Path, log: Path) -> None:
-        """Take a root as the host, and a file for what is said in it."""
+        """Take a root as the host, and a file for the output of commands."""
         self.place = place
         self.log = log
 
     def run(self, script: str) -> str:
-        """Run a shell script; return what it said."""
+        """Run a shell script; return its output."""
         self.log.write_text("")
         command = ["sh", "-euc", script]
         failed = root.run_in(self.place, command, log=self.log, environment={"HOME": "/root"})
@@ -112,7 +112,7 @@ class Host:
         (self.place / "etc/yum.repos.d/offered.repo").write_text(told)
 
     def install(self, *names: str) -> dict[str, str]:
-        """Install packages, which must work; return what is installed of Nova."""
+        """Install packages, which must work; return the installed versions of Nova's packages."""
         command = f"-y install --allowerasing {' '.join(names)}"
         done = self.attempt([command])[command]
         assert done.code == 0, done.said

@@ -1,8 +1,8 @@
 """Restarts with systemd's own RPM macros, triggers and helper, as an EL 9 host has them.
 
 They are those of the source package systemd of Debian 12, which is EL 9's version, 252; so is this
-root's dnf, 4.14. On an upgrade the macros only mark units, and systemd's triggers restart what is
-marked at the end of the transaction. The services are stubs under RDO's names.
+root's dnf, 4.14. On an upgrade the macros only mark units, and systemd's triggers restart the
+marked ones at the end of the transaction. The services are stubs under RDO's names.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Host:
         return told
 
     def dnf(self, arguments: str) -> tuple[str, dict[str, list[str]]]:
-        """Run dnf; return what it said, and what services that started have said."""
+        """Run dnf; return its output, and the output of the services that started."""
         before = self.starts()
         said = self.container.sh(f"dnf -y {arguments}")
         self.container.sh("sleep 1; journalctl --sync")

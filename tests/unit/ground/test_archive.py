@@ -128,7 +128,7 @@ def test_the_archive_that_is_named_goes_in_the_place_of_the_hosts(named: Path) -
     assert entry.address == "http://mirror.example/debian"
     armor = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabc\n-----END PGP PUBLIC KEY BLOCK-----"
     assert entry.keys == armor
-    # what is written for apt says the same
+    # the file that is written for apt says the same
     named.write_text(archive._stanza(entry))
     assert archive._entries("trixie", "debian") == [entry]
 

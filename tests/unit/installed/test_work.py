@@ -28,7 +28,7 @@ from nova_xloud.installed import journal, work
 from nova_xloud.installed.places import Place
 from tests.unit.installed import small
 
-#: What the kernel is asked for when a file or a directory changes.
+#: The calls to the kernel that change a file or a directory.
 WRITES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown"}
 
 
@@ -304,7 +304,7 @@ def moments(site: Path, act: Callable[[Place], object], prepared: Callable[[Plac
                 work.rollback(here, quiet)
             after = small.content(each)
             left = {path for path in after if path.startswith(journal.NAME)}
-            if not ends:  # a killed run may leave what it had kept
+            if not ends:  # a killed run may leave its copies
                 for path in left:
                     after.pop(path)
             assert after == before, f"moment {moment}"

@@ -346,7 +346,7 @@ def test_a_semicolon_alone_is_no_second_statement() -> None:
     )
 
 
-# -- what Nova has, and what it has not --------------------------------------------------------
+# -- names that Nova has, and names that it has not --------------------------------------------
 
 
 def test_new_members_go_to_the_end_of_class_and_module_with_the_blank_lines_of_pep8() -> None:
@@ -788,7 +788,7 @@ def test_a_line_that_gets_too_long_at_its_place_is_refused_with_the_anchor() -> 
         weave(f"def f(a):\n    if a:\n{' ' * 20}g()\n", change)
 
 
-# -- what the language does not have -----------------------------------------------------------
+# -- words that the language does not have ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
