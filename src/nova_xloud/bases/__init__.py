@@ -102,7 +102,7 @@ def record(name: str) -> str:
 
 
 def notice(name: str) -> str:
-    """Return what an operator must know of a base in the cache; "" where nothing is unusual."""
+    """Return the notice to operators about a base in the cache; "" where nothing is unusual."""
     fetched = _fetched(name)
     return distributions.notice(name, fetched) if fetched else ""
 

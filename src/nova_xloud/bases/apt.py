@@ -25,12 +25,12 @@ from nova_xloud.ground.errors import FetchError, HashError, MissingToolError, Un
 SOURCE = "nova"
 LIBRARY = "python3-nova"
 _RECORD = "fetched.json"
-#: What apt says of a file that it knows of, and that the archive does not have.
+#: apt's words about a file that it knows of, and that the archive does not have.
 _NOT_SERVED = re.compile(r"\b40[34]  |\b410  |File not found")
 
 
 class Offer(NamedTuple):
-    """What an archive lists of nova.
+    """The versions of nova that an archive lists.
 
     :ivar version: of the library that its hosts install; "" where it has none
     :ivar record: the archive's paragraph about that library
@@ -73,7 +73,7 @@ def newest(suite: str, distribution: str = "debian") -> Offer:
 
 
 def listed(suite: str, distribution: str = "debian") -> Offer:
-    """Return what the archive of a suite listed when it was read last, without asking it."""
+    """Return the versions that the archive of a suite listed last, without asking it."""
     _require_apt()
     return _offer(archive.as_read(suite, distribution=distribution))
 

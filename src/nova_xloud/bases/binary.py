@@ -1,4 +1,4 @@
-"""The library of a distribution, read from its signed binary package: what hosts really run.
+"""The library of a distribution, read from its signed binary package: the code that hosts run.
 
 The library stands in for a source that the archive does not serve.  This module does not fetch and
 does not build.
@@ -88,7 +88,7 @@ def read(package: Path) -> Binary:
 def difference(source: Path, binary: Binary, header: Sequence[str]) -> Difference:
     """Compare the ``nova`` directory of an unpacked source with a library.
 
-    :param header: what the patch says of itself: the text of its Description
+    :param header: the text of the patch's Description
     :raises UnservedError: if a patch cannot express a change of a file that services run
     """
     ours = {path: file.read_bytes() for path, file in _files(source)}
@@ -175,7 +175,7 @@ def _header(binary: Binary, told: Sequence[str], aside: Sequence[str]) -> str:
 
 
 def told_of(source: Path, version: str, package: Path, binary: Binary) -> list[str]:
-    """Return what the patch says about the two files that it is made of.
+    """Return the lines of the patch about the two files that it is made of.
 
     :param source: the .dsc or the tarball
     :param version: of the source

@@ -51,7 +51,7 @@ def unpack(file: Path, into: Path, only: tuple[str, ...] | None = None) -> None:
 
 
 def notice(base: Base, directory: Path) -> str:
-    """Return what a user must know of a source of their own; "" where nothing is unusual."""
+    """Return the notice to users about a source of their own; "" where nothing is unusual."""
     series = directory / "debian/patches/series"
     if base.form == SDIST or not series.exists():
         return ""

@@ -57,7 +57,7 @@ def laid_over(name: str, distribution: str, files: tuple[Path, ...], directory: 
 
 
 def notice(name: str, fetched: apt.Fetched) -> str:
-    """Return what an operator must know of a base in the cache; "" where nothing is unusual."""
+    """Return the notice to operators about a base in the cache; "" where nothing is unusual."""
     if fetched.source == fetched.version:
         return ""
     source = f"the source of {fetched.source}"

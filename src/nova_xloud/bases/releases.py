@@ -16,7 +16,7 @@ class Known(NamedTuple):
     """A base that can be asked for.
 
     :ivar name: ``29.4.0`` or ``debian:trixie``
-    :ivar codename: what its makers call it
+    :ivar codename: the makers' name for it
     :ivar python: the Python it asks for; "" where the distribution decides
     :ivar sha256: of the sdist; "" where a signature vouches instead
     :ivar checked: ``check`` includes it without being asked

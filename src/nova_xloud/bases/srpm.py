@@ -29,7 +29,7 @@ PACKAGE = "openstack-nova"
 #: The files of the tree that end up in packages; %prep may change others, for example tests' setup.
 _SHIPPED = ("nova", "setup.cfg", "setup.py", "pyproject.toml", "requirements.txt")
 _RECIPE = ("git", "patch", "rpm", "xz-utils")
-#: What an EL host's rpm knows and el9.macros, which are for our own spec, do not say.
+#: The macros of an EL host's rpm that el9.macros, which are for our own spec, do not have.
 _EL_MACROS = "%rhel 9\n%gpgverify true\n%_db_backend sqlite\n"
 _PREPARE = """\
 set -eu
@@ -41,7 +41,7 @@ rpmbuild --define '_topdir /build' -bp --nodeps SPECS/*.spec
 
 
 class Given(NamedTuple):
-    """A source RPM, and what vouches for it.
+    """A source RPM, and the signature or hash that vouches for it.
 
     :ivar file: the source RPM
     :ivar key: an OpenPGP public key, one of whose signatures it must have
@@ -82,7 +82,7 @@ def find(source: Path) -> Path:
 
 
 def verified(given: Given) -> SourceRpm:
-    """Return what a source RPM says about itself, after its signature or hash was checked.
+    """Return the header of a source RPM, after its signature or hash was checked.
 
     :raises SourceRpmError: if nothing vouches for it, or it is not nova's
     """
@@ -116,10 +116,10 @@ def opened(
 
     :param macros: those of an EL host that Debian's rpm has not
     :param suite: the Debian release of the clean root that %prep runs in
-    :param log: gets what rpmbuild says
-    :param work: the beginning of a scratch directory's path; what a killed build has left there
-        is removed
-    :raises SourceRpmError: if %prep fails, or does what a patch cannot express
+    :param log: gets the output of rpmbuild
+    :param work: the beginning of a scratch directory's path; the files that a killed build has
+        left there are removed
+    :raises SourceRpmError: if %prep fails, or makes a change that a patch cannot express
     """
     for left in work.parent.glob(f"{work.name}-*"):
         root.remove_abandoned(left)

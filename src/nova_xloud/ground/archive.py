@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """What serves a suite, as its private apt has read it.
+    """The archive that serves a suite, as its private apt has read it.
 
     :ivar suite: e.g. ``trixie``
     :ivar sources: a file with the entries, in the format of apt's .sources files
@@ -86,7 +86,7 @@ class Archive(NamedTuple):
     def digest(self) -> str:
         """Return twelve hex digits that differ when a package of the archive does.
 
-        They are made of what the signed Release files say of the indexes.  A Release file that is
+        They are made of the indexes' hashes in the signed Release files. A Release file that is
         only signed again, with a later date, changes nothing.
         """
         told = hashlib.sha256(self.sources.read_bytes())
@@ -97,7 +97,7 @@ class Archive(NamedTuple):
 
 
 def read(suite: str, *, distribution: str = "debian") -> Archive:
-    """Return what serves a suite, its indexes read; a process reads each at most once.
+    """Return the archive of a suite, its indexes read; a process reads each at most once.
 
     :param distribution: whose keys are trusted where the configuration names none
     :raises ArchiveError: if no archive is configured for the suite
@@ -124,7 +124,7 @@ def read(suite: str, *, distribution: str = "debian") -> Archive:
 
 
 def as_read(suite: str, *, distribution: str = "debian") -> Archive:
-    """Return what serves a suite, with its indexes as they were read last; perhaps there are none.
+    """Return the archive of a suite, with its indexes as they were read last, if ever.
 
     :raises ArchiveError: if no archive is configured for the suite
     """
@@ -242,7 +242,7 @@ def _distribution_keys(distribution: str) -> str:
 
 
 def _host() -> tuple[str, str]:
-    """Return what the host's distribution and its release are called."""
+    """Return the names of the host's distribution and of its release."""
     release = _ETC / "os-release"
     text = release.read_text() if release.exists() else ""
     told = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', text, re.MULTILINE))

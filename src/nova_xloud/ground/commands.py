@@ -1,4 +1,4 @@
-"""Running programs to their end, and telling from what happened why one failed.
+"""Running programs to their end, and finding out why one failed.
 
 A program gets a process group of its own, which is ended with whoever waits for it, when it takes
 longer than a step may, and when the disk that it writes to stays full: some wait then for ever.
@@ -251,7 +251,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _written(file: Path, begun: int) -> str:
-    """Return what a file has from a position on."""
+    """Return the text of a file from a position on."""
     with file.open("rb") as stream:
         stream.seek(begun)
         return stream.read().decode(errors="replace")

@@ -13,7 +13,7 @@ ENOUGH = 1 << 20
 LOW = 64 << 20
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-#: What programs say of a full disk: the kernel's words, and apt's own.
+#: The words of programs about a full disk: the kernel's, and apt's own.
 _WORDS = (*(os.strerror(each) for each in _FULL), "enough free space")
 
 

@@ -373,7 +373,7 @@ class SettingError(XloudError):
 class TargetsError(XloudError):
     """Some of several targets could not be built; the others are.
 
-    :param failures: the target's name and what happened, in the order of the builds
+    :param failures: the target's name and the error, in the order of the builds
     :param wanted: how many targets were asked for
     """
 

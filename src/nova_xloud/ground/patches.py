@@ -1,4 +1,4 @@
-"""A patch as bytes: what bases, trees and packages hand to each other."""
+"""A patch as bytes, which bases, trees and packages hand to each other."""
 
 from __future__ import annotations
 

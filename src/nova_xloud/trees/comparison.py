@@ -38,7 +38,7 @@ def compare(built: Path, theirs: Path, added: Collection[str]) -> list[str]:
 
 
 def _compare_metadata(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str]:
-    """Compare what importlib.metadata tells of both: the requirements, and all entry points."""
+    """Compare the metadata of both: the requirements, and all entry points."""
     ours, theirs = _metadata(one), _metadata(other)
     if ours is None or theirs is None:
         return [] if ours == theirs else ["the metadata of one of both is missing"]

@@ -30,7 +30,7 @@ def series(
     """Return the series: a mail for all additions, then one for each file that is changed.
 
     :param directory: has the files of the base, for their modes
-    :param files: what tree.compose gave
+    :param files: the files that tree.compose returned
     :param ours: our additions and changes, unless they are the package's own
     :raises MissingToolError: if git is not installed
     :raises PatchError: if git fails

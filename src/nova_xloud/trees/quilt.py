@@ -33,7 +33,7 @@ class Step(NamedTuple):
 def series(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Patch]:
     """Return the patches for files, in the order in which they apply.
 
-    :param files: what tree.compose gave
+    :param files: the files that tree.compose returned
     :param ours: our additions and changes, unless they are the package's own
     """
     return [Patch(each.name, patch(each.told, each.files)) for each in steps(files, ours)]
@@ -53,7 +53,7 @@ def patch(
 def steps(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Step]:
     """Return the parts of the series: all additions, then each file that is changed.
 
-    :param files: what tree.compose gave
+    :param files: the files that tree.compose returned
     :param ours: our additions and changes, unless they are the package's own
     """
     ours = ours or tree.sources()
@@ -68,7 +68,7 @@ def steps(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Step]:
 
 
 def description(change: Path) -> list[str]:
-    """Return what a change file says about itself: its docstring or first comments."""
+    """Return a change file's description: its docstring or first comments."""
     text = change.read_text()
     if change.suffix == ".py":
         return (ast.get_docstring(ast.parse(text)) or "").splitlines()

@@ -239,7 +239,7 @@ def _walk(top: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _update(files: Sequence[Ours], target: Path, date: int) -> list[str]:
-    """Replace what differs in a tree of ours.
+    """Replace the files that differ in a tree of ours.
 
     :raises DirectoryError: if it is none, or one of another base
     """

@@ -61,7 +61,7 @@ def _has_old_floor(migration):
 
 
 class Accounting:
-    """What Placement and the tracker hold for the servers of a host."""
+    """The sizes that Placement and the tracker hold for servers of a host."""
 
     def __init__(self, host, tracker, reportclient):
         """Account for the servers of a host.

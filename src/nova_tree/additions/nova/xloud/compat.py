@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What differs between the Nova releases that the API side runs in.
+"""The differences between the Nova releases that the API side runs in.
 
 Asks for the ability, not for a version. Remove an entry when the oldest
 supported release has it.

@@ -24,7 +24,7 @@ from nova import exception
 from nova.i18n import _
 
 
-# What the names of all refusals of an adjust begin with, in every release
+# The names of all refusals of an adjust begin with it, in every release
 _PREFIX = 'Adjust'
 
 
@@ -47,7 +47,7 @@ class AdjustError(exception.NovaException):
     of a service, no host, nothing that others have, and no text of a service
     below.
 
-    :ivar internal: what administrators and the log are told besides; ''
+    :ivar internal: the text that only administrators and the log get; ''
         where there is no more to tell
     """
     msg_fmt = _("The size of the server cannot be adjusted.")
@@ -58,7 +58,7 @@ class AdjustError(exception.NovaException):
         self.internal = ' '.join(in_words(internal).split())
 
     def for_admin(self):
-        """Return the message with what administrators are told besides."""
+        """Return the message with the text for administrators only."""
         return ' '.join(filter(None, (self.format_message(), self.internal)))
 
     def as_seen_by(self, context):
@@ -71,8 +71,8 @@ class AdjustError(exception.NovaException):
     def to_send(self, context):
         """Return the exception that a host answers a request with.
 
-        Only the message of an exception reaches nova-api. What only
-        administrators may read is its second line, and is sent to them only.
+        Only the message of an exception reaches nova-api. Its second line is
+        the text for administrators, and is sent to them only.
 
         :param context: nova.context.RequestContext
         """

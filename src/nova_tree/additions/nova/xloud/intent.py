@@ -12,11 +12,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an adjust is to do, saved with the instance.
+"""The intent of an adjust, saved with the instance.
 
 nova-api saves it together with the task state of an adjust. It is there
 before the guest changes and until the server action has ended, so that
-:mod:`nova.xloud.compute.reconcile` finds what a killed nova-compute has left.
+:mod:`nova.xloud.compute.reconcile` finds the adjust of a killed nova-compute.
 """
 
 from oslo_log import log as logging
@@ -40,7 +40,7 @@ def _to_size(figures):
 
 
 class Intent:
-    """What an adjust is to do: figures asked for, persist, and by whom."""
+    """The intent of an adjust: requested figures, persist, the request."""
 
     def __init__(self, vcpus, memory_mb, persist, request_id=None,
                  before=None, is_confirmed=None):

@@ -88,7 +88,7 @@ def take(instance):
 
 
 def accept(context, instance, intent, held):
-    """Save what an adjust is to do, and start its server action.
+    """Save the intent of an adjust, and start its server action.
 
     From here on the host finds the work, if it restarts, and Nova's database
     quota counts the size that the adjust may reach.

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What Placement holds for a server on its host."""
+"""The amounts that Placement holds for a server on its host."""
 
 import time
 
@@ -159,7 +159,7 @@ def _no_capacity(client, context, provider, held, growth, detail):
             capacity - usages.get(name, 0), stock['max_unit'] - held[name]))
     names = [name for name in growth if growth[name] > free[name]]
     if not names:
-        # Another provider has refused what the same allocation holds of it,
+        # Another provider has refused its share of the same allocation,
         # or room has come free meanwhile. An older Placement also refuses to
         # shrink a server on a host that holds more than its capacity.
         return exception.AdjustClaimRefused(internal=detail)

@@ -33,7 +33,7 @@ CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 
-# What unified limits call the resources
+# The names of the resources in unified limits
 _CLASSES = {'cores': 'class:VCPU', 'ram': 'class:MEMORY_MB'}
 
 

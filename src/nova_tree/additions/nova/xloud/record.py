@@ -21,8 +21,8 @@ floor) has its flavor's maximum, whatever its flavor says.
 
 *Recorded* is the size after the next cold start. *Live* is the size that the
 running guest has. *Held* is the size that Placement, the tracker and quota
-count. The *guest* is what the host saw when it last looked. All figures are
-vCPUs and MiB.
+count. The *guest* has the figures that the host saw when it last looked. All
+figures are vCPUs and MiB.
 """
 
 import contextlib
@@ -158,7 +158,7 @@ def write_live(instance, now):
 
 
 def guest(instance):
-    """Tell what the host of a server last saw of its guest.
+    """Return the figures that the host of a server last saw of its guest.
 
     The host writes it after an adjust and in its periodic task, when the
     guest has settled at the live size. A note of any other size says nothing.

@@ -27,7 +27,7 @@ Size = collections.namedtuple('Size', 'vcpus memory_mb')
 Bounds = collections.namedtuple(
     'Bounds', 'min_vcpus max_vcpus min_memory_mb max_memory_mb')
 
-# What a host sees of a running guest; see ComputeDriver.get_current_size. The
+# The host's view of a guest; see ComputeDriver.get_current_size. The
 # guest itself tells how many vCPUs are online, None if it was not asked.
 GuestSize = collections.namedtuple(
     'GuestSize', 'vcpus memory_mb balloon_driver_active attached_dimms_mb '

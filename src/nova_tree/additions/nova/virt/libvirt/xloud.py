@@ -123,7 +123,7 @@ def _memory_devices(guest):
 
 
 def check_can_adjust(host, instance, memory_mb):
-    """Check what only the host knows: is the guest's memory pinned?
+    """Check the fact that only the host knows: is the memory pinned?
 
     :param host: nova.virt.libvirt.host.Host
     :param instance: nova.objects.Instance

@@ -210,7 +210,7 @@ class Agent:
         try:
             self._guest.set_guest_vcpus(vcpus)
         except libvirt_guest.libvirt.libvirtError as error:
-            # What the guest uses is asked again, and decides
+            # The next count of the vCPUs in use decides
             LOG.debug('The agent of guest %(guest)s has not set %(vcpus)s '
                       'vCPUs: %(error)s',
                       {'guest': self._guest.uuid, 'vcpus': vcpus,

@@ -45,7 +45,7 @@ def has_sizes():
 
 
 def can_adjust():
-    """Tell whether the host can adjust servers, whatever their flavors.
+    """Tell whether the host can adjust servers of any flavor.
 
     Memory that is backed by files is not given back by a balloon.
     """

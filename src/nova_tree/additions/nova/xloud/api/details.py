@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who may read what an adjust has brought, and why another has failed."""
+"""Who may read the outcome of an adjust, and why another has failed."""
 
 from nova.api.openstack import api_version_request
 from nova.compute import instance_actions

@@ -46,7 +46,7 @@ _PINNING_SWITCHES = {
 }
 
 # The one model of encrypted memory that leaves the state of the vCPUs alone;
-# it is what a guest gets that names none.
+# a guest that names no model gets it.
 _PLAIN_MODEL = 'amd-sev'
 
 # A guest whose kernel does not recognise a hypervisor counts the CPUs of its
@@ -87,7 +87,7 @@ def _resource_specs(specs, resources):
 
 
 def _memory_pins(specs, properties):
-    """Find what pins the memory of a guest.
+    """Find the properties that pin the memory of a guest.
 
     :param specs: dict of the flavor's extra specs
     :param properties: dict of the image's properties
@@ -125,7 +125,7 @@ def _is_encrypted(specs, properties):
 
 
 def _vcpu_locks(specs, properties):
-    """Find what fixes the vCPUs of a guest when it is launched.
+    """Find the properties that fix the vCPUs of a guest at its launch.
 
     SEV-ES, SEV-SNP and TDX measure and encrypt the state of the vCPUs at the
     launch: none can be added later. The same holds for every model that Nova

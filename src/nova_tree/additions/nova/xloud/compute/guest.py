@@ -78,7 +78,7 @@ class _Step:
     def log_refusal(self, error):
         words = {'name': self.name, 'error': exception.in_words(error)}
         if isinstance(error, exception.AdjustError):
-            # What a guest refuses is its own affair
+            # A guest may refuse: that is no error of the host
             LOG.warning('The guest has not taken the change of %(name)s: '
                         '%(error)s', words, instance=self._instance)
         else:

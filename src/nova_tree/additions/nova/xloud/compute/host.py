@@ -32,9 +32,9 @@ _WAITING = 1000
 
 
 class Host:
-    """What a compute manager has of ours.
+    """The part of a compute manager that is ours.
 
-    :ivar running: what this process remembers of adjusts
+    :ivar running: the memory of this process of adjusts
     :ivar accounting: the sizes that Placement and the tracker hold
     :ivar looks: looks at the guests
     :ivar adjuster: takes on adjusts

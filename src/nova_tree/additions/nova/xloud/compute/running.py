@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What this nova-compute remembers of adjusts, until it is restarted."""
+"""The memory of this nova-compute of adjusts, until it is restarted."""
 
 import collections
 import contextlib

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the resource tracker holds for servers with a floor: their size."""
+"""The sizes that the resource tracker holds for servers with a floor."""
 
 from oslo_utils import excutils
 

@@ -141,7 +141,7 @@ class Adjuster:
 
     @contextlib.contextmanager
     def _claim(self, ctxt, instance, intent):
-        """Claim what an adjust needs; given back if the work cannot start."""
+        """Claim the growth of an adjust; give it back if no work starts."""
         before = xloud_record.held(instance)
         after = xloud_record.would_hold(
             instance, intent.vcpus, intent.memory_mb, intent.persist)

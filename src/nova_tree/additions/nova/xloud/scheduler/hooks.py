@@ -56,8 +56,8 @@ def ensure_network_information(function):
 def resources_from_flavor(function):
     """Decorate nova.scheduler.utils.resources_from_flavor.
 
-    nova-manage placement heal_allocations asks this function what a server
-    should have.
+    nova-manage placement heal_allocations asks this function for the amounts
+    that a server should have.
     """
     @functools.wraps(function)
     def wrapper(instance, flavor):

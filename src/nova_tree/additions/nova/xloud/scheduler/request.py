@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the scheduler asks Placement for.
+"""The amounts that the scheduler asks Placement for.
 
 A new server is asked for at its floor. For a server that exists, the request
 spec carries its size: as extra specs of a copy of the flavor, because the

@@ -83,7 +83,7 @@ def _read_configuration(options):
 
 
 def run(options):
-    """Do what the command line asks for.
+    """Do the work that the command line asks for.
 
     :param options: argparse.Namespace of the command line
     :returns: exit code

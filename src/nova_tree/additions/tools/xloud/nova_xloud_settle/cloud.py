@@ -23,7 +23,7 @@ from nova import rpc
 from nova import servicegroup
 from nova_xloud_settle import floors
 
-# What the nova-compute of a host is
+# The kinds of the nova-compute of a host
 OURS = 'nova-xloud'
 STOCK = 'stock'
 DOWN = 'down'
@@ -64,7 +64,7 @@ class Cloud:
             self._services[service.host] = cell, service
 
     def kind(self, host):
-        """Tell what the nova-compute of a host is.
+        """Return the kind of the nova-compute of a host.
 
         A nova-compute of nova-xloud answers calls in an RPC namespace that
         stock Nova does not have.

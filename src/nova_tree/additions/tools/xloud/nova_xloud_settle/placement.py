@@ -66,7 +66,7 @@ class Placement:
         raise PlacementError('GET %s: %s' % (url, answer.text))
 
     def held(self, consumer, provider):
-        """Tell what a consumer holds of a provider.
+        """Return the amounts that a consumer holds of a provider.
 
         :returns: dict of resource class to amount; empty if it is nothing
         """

@@ -149,7 +149,7 @@ class Server:
         self._add_share(instance.uuid, instance.host, instance.node,
                         instance.flavor)
         if instance.vm_state == vm_states.RESIZED:
-            # What a revert brings back is held in the name of the migration
+            # The migration holds the size that a revert brings back
             try:
                 migration = objects.Migration.get_by_instance_and_status(
                     instance._context, instance.uuid, 'finished')
@@ -181,7 +181,7 @@ class Server:
             self.to_do.insert(0, 'hold its maximum in Placement')
 
     def reserve(self):
-        """See whether its host has room, with what this run counts on.
+        """See whether its host has room beside the claims of this run.
 
         Called for each server in turn, so that all together fit.
         """

@@ -82,7 +82,7 @@ class Host:
 
 
 class Settled:
-    """What a run has found, or has left.
+    """The work that a run has found, or has left.
 
     :ivar flavors: list of Flavor
     :ivar servers: list of nova_xloud_settle.servers.Server

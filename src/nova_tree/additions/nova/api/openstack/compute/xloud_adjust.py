@@ -31,7 +31,7 @@ from nova.xloud import compat
 from nova.xloud import exception as xloud_exception
 
 
-# Of what a 400 repeats of a request
+# In characters: a 400 repeats parts of the request
 _LONGEST_DETAIL = 500
 
 
