@@ -14,7 +14,7 @@ OF_AN_SDIST = ("AUTHORS", "ChangeLog", "PKG-INFO", "nova.egg-info")
 
 
 def git(top: Path, *words: object) -> str:
-    """Run git in a repository; return what it prints."""
+    """Run git in a repository; return its output."""
     author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
     command = ["git", "-C", str(top), *author, *map(str, words)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

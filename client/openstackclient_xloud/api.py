@@ -43,11 +43,11 @@ class Server(NamedTuple):
 
 
 class Action(NamedTuple):
-    """What a server action tells.
+    """The state of a server action.
 
     :ivar ended: whether all of its events have ended
     :ivar result: of the last event, ``Success`` or ``Error``; "" as long as the action goes on
-    :ivar details: what the last event says: the sizes, or the reason of a failure
+    :ivar details: of the last event: the sizes, or the reason of a failure
     """
 
     ended: bool

@@ -1,7 +1,7 @@
 """A cloud of one server and one flavor, as the API of Identity and Compute shows it.
 
-The cloud answers over HTTP on the loopback interface. It does what a test scripts: it has no logic
-of the Compute service.
+The cloud answers over HTTP on the loopback interface. A test scripts its answers: it has
+no logic of the Compute service.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Cloud:
     :ivar refusal: status, kind and message of the answer to each such request; None: accepted
     :ivar actions: the answers to one question after the other for the server action: its events,
         or a status with an error; the last one stays
-    :ivar status: what xloud-status answers
+    :ivar status: the answer of xloud-status
     :ivar busy: for how many further looks the server stays in the adjust's task state
     :ivar is_xloud: False: the Compute service is unmodified Nova's
     :ivar is_admin: whether the user may look at all projects

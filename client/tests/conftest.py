@@ -15,7 +15,7 @@ from .cloud import Cloud
 
 
 class Done(NamedTuple):
-    """What a command has left.
+    """The outcome of a command.
 
     :ivar ended: when it ended, by time.monotonic
     """

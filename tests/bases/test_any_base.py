@@ -49,7 +49,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the text of the release, without what an sdist adds and rewrites."""
+    """A repository with the text of the release, without the changes of its sdist."""
     return repositories.make(MAIN, tmp_path_factory.mktemp("repository") / "nova")
 
 

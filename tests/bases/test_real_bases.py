@@ -1,4 +1,4 @@
-"""The real bases, fetched over the network once: what the unit tests try on small ones."""
+"""The real bases, fetched over the network once: the claims of the unit tests, on real trees."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def holders(text: str) -> set[str]:
 def test_every_holder_of_a_copyright_is_in_the_packages_list(name: str) -> None:
     listed = (Path(__file__).parents[2] / "debian/copyright").read_text()
     known = set(re.findall(r"^ [\d-]+, (?:The )?([^ ,\n]+)", listed, re.MULTILINE))
-    # what translations have of their template
+    # translations have this word of their template
     known.add("ORGANIZATION")
     sources = [each for each in bases.fetch(name) if ".tar." in each.name]
     assert sources

@@ -1,4 +1,4 @@
-"""The table of targets, by what the real bases ask for."""
+"""The table of targets against the requirements of the real bases."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def requirements(sdist: Path) -> list[str]:
 
 
 def relation(requirement: str) -> str:
-    """Return what Debian calls a requirement, with its minimum."""
+    """Return Debian's relation for a requirement, with its minimum."""
     name = re.match(r"[\w.-]+", requirement)
     minimum = re.search(r">=([\d.]+)", requirement)
     assert name

@@ -19,7 +19,7 @@ RECIPE = root.Recipe("site-archive", SUITE, ())
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """What a root is made of: the packages that the real archive serves."""
+    """The packages of a root, as the real archive serves them."""
     real = archive.read(SUITE)
     made = root.make(root.Recipe("site-archive-source", SUITE, ()))
     show = ["dpkg-query", f"--admindir={made}/var/lib/dpkg", "-W", "-f=${Package}=${Version}\n"]

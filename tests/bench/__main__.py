@@ -1,4 +1,4 @@
-"""What packages cost, as ratios: ``python -m tests.bench TARGET...``.
+"""The cost of packages, as ratios: ``python -m tests.bench TARGET...``.
 
 All of one run is measured on the same machine, from the same empty cache: the targets' builds cold,
 warm and with nothing changed; Debian's own build of nova; stdeb on the tree that our package is of.
@@ -42,7 +42,7 @@ MOMENT = 5.0
 
 
 def main(names: list[str]) -> int:
-    """Measure; return 1 if an aim was missed, 2 if it is not told what to measure."""
+    """Measure; return 1 if an aim was missed, 2 if no target is given."""
     if TARGET not in names:
         print(f"usage: python -m tests.bench {TARGET} [TARGET...]", file=sys.stderr)
         return 2

@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
     @property
     def ratios(self) -> list[float]:
-        """Ours by theirs, turn by turn: what slows the machine down slows both sides of a turn."""
+        """Ours by theirs, turn by turn: a slow machine slows both sides of a turn."""
         return [
             round(one / another, 4) for one, another in zip(self.ours, self.theirs, strict=True)
         ]
@@ -74,7 +74,7 @@ def measured(work: Callable[[], int]) -> Cost:
 
 
 def total(turns: Sequence[Sequence[Cost]]) -> list[Cost]:
-    """Return what several pieces of work took together, turn by turn."""
+    """Return the cost of several pieces of work together, turn by turn."""
     return [
         Cost(*(sum(figures) for figures in zip(*costs, strict=True)))
         for costs in zip(*turns, strict=True)
@@ -86,8 +86,8 @@ def compared(
 ) -> list[Row]:
     """Return a row for each figure that has an aim.
 
-    :param ours: what our work took in each turn
-    :param theirs: what the other's took in the same turns
+    :param ours: the cost of our work in each turn
+    :param theirs: the cost of the other's in the same turns
     """
     return [
         Row(

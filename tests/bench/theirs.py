@@ -61,7 +61,7 @@ def stdeb(suite: str, version: str) -> Rival:
 
 
 def make_root(rival: Rival) -> Cost:
-    """Make the clean root of a rival; return what that took."""
+    """Make the clean root of a rival; return the cost of that."""
     return measured(lambda: root.make(rival.recipe) and 0)
 
 

@@ -80,7 +80,7 @@ def fuzz(
 
 
 def fuzz_texts(bases: Sequence[Base], seed: int, numbers: Sequence[int]) -> list[Outcome]:
-    """Make mutations of the files that are not Python, and judge what the weaver makes of them."""
+    """Make mutations of the files that are not Python, and judge how the weaver takes them."""
     return [_one_text(bases, seed, number) for number in numbers]
 
 
@@ -133,7 +133,7 @@ def _judged_text(file: File, text: str, verdict: Verdict, outcome: Outcome) -> O
 
 
 def _one(bases: tuple[Base, ...], seed: int, directory: Path, number: int) -> Outcome:
-    """Make one mutation and judge what the weaver makes of it."""
+    """Make one mutation and judge how the weaver takes it."""
     rng = random.Random(f"{seed} {number}")  # noqa: S311 the same each time
     kind = KINDS[number % len(KINDS)]
     for _ in range(400):

@@ -1,4 +1,4 @@
-"""What makes a woven file right, judged without the weaver's code.
+"""Whether a woven file is right, judged without the weaver's code.
 
 A mutated file is compared, as a syntax tree, with the mutated weave of the unmutated file.  CPython
 says whether it compiles and which lines of ours are ever reached, ruff which names nobody defines.
@@ -68,7 +68,7 @@ def unreached(woven: str) -> list[int]:
 
 
 def undefined(directory: Path) -> dict[str, list[str]]:
-    """Return what the lines of ours name that nobody defines, by the name of the file."""
+    """Return the undefined names in our lines, by the name of the file."""
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache"]
     command += [f"--select={RULES}", "--output-format=json", "--exit-zero", str(directory)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Mutations that a formatter makes, or a person with taste: what the code means stays."""
+"""Mutations that a formatter makes, or a person with taste: the meaning of the code stays."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a mutation is, and the table of all kinds.
+"""Mutations, and the table of all their kinds.
 
 A mutation alters a woven file, not a pristine one: the lines of ours travel with the code that they
-belong to.  Without them the result is the mutated file of Nova's, with them it is what weaving must
-give.
+belong to. Without them the result is the mutated file of Nova's. With them it is the file that
+weaving must give.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mutations of names: anchors, and what lines of ours use, are renamed, shadowed, doubled, gone."""
+"""Mutations of names: anchors, and names in our lines, are renamed, shadowed, doubled, gone."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def an_import_of_ours_is_shadowed_inside(
 def a_class_has_an_attribute_of_that_name(
     woven: Woven, site: Site, rng: random.Random
 ) -> Mutation | None:
-    """What a class calls by the name of our import is not seen inside of its functions."""
+    """A member of a class with the name of our import is not seen inside of its functions."""
     names = _imports_used(woven, site)
     owner = site.owner
     if not names or not isinstance(owner, ast.ClassDef) or owner.lineno in woven.ours:

@@ -1,4 +1,4 @@
-"""Mutations of the files that are not Python, and what makes their weave right.
+"""Mutations of the files that are not Python, and the conditions of a right weave.
 
 The readers of the standard library judge setup.cfg and pyproject.toml; of reStructuredText, the
 titles that stand around our block.

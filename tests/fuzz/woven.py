@@ -1,7 +1,7 @@
 """A woven Nova file, and the places in it that have lines of ours.
 
-Imports nothing of the weaver: what a change says is read anew here, so that a fault of the weaver
-is not shared.  A line of ours is one that ends in the mark.
+Imports nothing of the weaver: the change is read anew here, so that a fault of the weaver is not
+shared. A line of ours is one that ends in the mark.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ class Word(NamedTuple):
 
 
 class Change:
-    """What a change file says."""
+    """The contents of a change file."""
 
     def __init__(self, text: str) -> None:
         self.tree = ast.parse(text)

@@ -48,8 +48,8 @@ class Kolla:
         """Run a shell command that must succeed, with kolla-build and nova-xloud first in PATH.
 
         :param place: the working directory
-        :param contexts: gets what kolla-build hands to the container engine; None: the engine is
-            Docker, which is not there
+        :param contexts: gets the files that kolla-build hands to the container engine; None: the
+            engine is Docker, which is not there
         :returns: its output
         """
         before = []

@@ -1,4 +1,4 @@
-"""What the tests of images share."""
+"""The fixtures that the tests of images share."""
 
 from __future__ import annotations
 

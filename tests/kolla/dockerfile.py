@@ -45,11 +45,11 @@ def follow(
     log: Path,
     options: Sequence[str] = (),
 ) -> None:
-    """Do in a root directory what an instruction says.
+    """Carry out an instruction in a root directory.
 
     :param context: the directory that kolla-build hands to the engine
-    :param environment: gets what ``ENV`` sets
-    :param log: gets what the commands print
+    :param environment: gets the variables that ``ENV`` sets
+    :param log: gets the output of the commands
     :param options: of systemd-nspawn
     :raises AssertionError: if a command fails
     """

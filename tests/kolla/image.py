@@ -64,7 +64,7 @@ class Image(NamedTuple):
 
     :ivar top: its root directory
     :ivar environment: the variables that its commands get
-    :ivar log: the file that gets what commands print
+    :ivar log: the file that gets the output of commands
     """
 
     top: Path

@@ -69,7 +69,7 @@ def read(environment: NovaEnvironment, tree: Path, version: str, log: Path) -> d
 
 
 def faults(told: dict[str, Any]) -> list[str]:
-    """Return what a Ceilometer has read otherwise than it was told."""
+    """Return the differences between the notifications and a Ceilometer's samples."""
     found = [f"complaint: {line}" for line in told["complaints"]]
 
     def expect(what: str, expected: object, seen: object) -> None:

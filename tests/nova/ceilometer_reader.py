@@ -18,7 +18,7 @@ from stevedore import extension
 
 
 class Complaints(logging.Handler):
-    """Keeps what Ceilometer warns of."""
+    """Keeps the warnings of Ceilometer."""
 
     def __init__(self):
         super().__init__(logging.WARNING)

@@ -1,7 +1,7 @@
 """Branch coverage of our own modules by our own unit tests.
 
 ``python -m tests.nova.covered`` runs them on a woven tree and exits 1 if less than the least of any
-module is covered. What only another release runs counts as not covered.
+module is covered. A line that only another release runs counts as not covered.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def measure(environment: NovaEnvironment, tree: Path, log: Path) -> dict[str, fl
 def shares(told: str, paths: list[str]) -> dict[str, float]:
     """Return {path: per cent covered}; a module that no test has loaded is not covered.
 
-    :param told: what coverage tells, as JSON
+    :param told: the report of coverage, as JSON
     """
     files = json.loads(told)["files"]
     return {

@@ -74,7 +74,7 @@ def problems_of_notes(environment: NovaEnvironment, tree: Path, log: Path) -> li
 
 
 def prepare(environment: NovaEnvironment, tree: Path, log: Path) -> None:
-    """Make what the builds need of a tree: its metadata, and a repository around it.
+    """Make the parts that the builds need: the tree's metadata, and a repository around it.
 
     :raises BrokenTreeError: if that fails
     """

@@ -45,11 +45,11 @@ NOVA_ENVIRONMENT = {
     "PYTHONPATH": "/tree",
 }
 
-# What our own tests read from the environment: the seeds and the length of random walks.
+# Variables of the environment that our tests read: the seeds and the length of random walks.
 HANDED_ON = ("NOVA_XLOUD_SEEDS", "NOVA_XLOUD_STEPS")
 
 # The first series whose unit tests, and whose functional tests, have a tox environment with native
-# threads. What the functional tests of 33 wait with needs eventlet.
+# threads. The functional tests of 33 wait by eventlet.
 THREADING_SINCE = 33
 FUNCTIONAL_THREADING_SINCE = 34
 
@@ -82,7 +82,7 @@ class NovaEnvironment:
     def __init__(self, release: str, *, threading: bool = False, documents: bool = False) -> None:
         """Name the environment of ``release`` (``29.4.0``); nothing is made yet.
 
-        :param documents: with what builds Nova's documents
+        :param documents: with the libraries that build Nova's documents
         :param threading: Nova's tests run with native threads, as its tox environments of that
             name do; releases before 33 know eventlet only
         """
@@ -166,7 +166,7 @@ class NovaEnvironment:
 
         :param argv: the command; ``python`` is the virtualenv's
         :param tree: a Nova tree on the host; the command may write into it
-        :param log: a file that gets what the command prints
+        :param log: a file that gets the output of the command
         :param variables: environment variables besides those of all runs
         :param venv: a copy of the virtualenv that the command may change
         :param online: let the command reach the package index, with the host's settings

@@ -2,7 +2,7 @@
 
 It pins the hash of the sdist in releases.toml, the one file that names releases, chooses the
 libraries of the release's tests, and runs the check and our tests.  Then it says which of these
-broke, and where.  All that it has written stays: mend what broke, and run it again.
+broke, and where.  All that it has written stays: mend the broken part, and run it again.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def is_checked(version: str, table: str) -> bool:
 @click.argument("version", metavar="X.Y.Z")
 @click.option("--codename", default="", help="Of a new series: 2027.1 indri.")
 def main(version: str, codename: str) -> None:
-    """Add a release of Nova, and say what broke and where; exit 1 if anything did."""
+    """Add a release of Nova, and say which part broke and where; exit 1 if one did."""
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise click.UsageError(f"{version!r} is no release of Nova: make new-base VERSION=34.0.1")
     logs = REPORTS / f"new-base-{version}"

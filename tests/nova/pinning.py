@@ -105,7 +105,7 @@ def pin(release: str, source: Path, python: str, log: Path, place: Path = PINS) 
 
     :param source: the unpacked sdist
     :param python: the versions of Python that the release asks for: ``>=3.11``
-    :param log: gets what pip says
+    :param log: gets the output of pip
     :raises UnpinnedError: if pip finds no versions that fit together
     :raises XloudError: if the root cannot be made
     """

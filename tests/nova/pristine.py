@@ -20,7 +20,7 @@ from tests.nova.runs import BrokenTreeError, make_metadata, weave_tree
 from tests.nova.workplace import workplace
 
 FUNCTIONAL = "nova/tests/functional"
-# What the tests need on the base: they import nothing of ours.
+# The files that the tests need on the base: they import nothing of ours.
 FILES = (
     f"{FUNCTIONAL}/xloud_pristine.py",
     f"{FUNCTIONAL}/test_xloud_calls.py",

@@ -1,4 +1,4 @@
-"""Reads what a stestr run recorded: one outcome per test id.
+"""Reads the record of a stestr run: one outcome per test id.
 
 Run inside the environment of the suites (it needs stestr and python-subunit):
 ``python results.py REPOSITORY ANSWER`` writes a JSON object {test id: outcome}.

@@ -35,7 +35,7 @@ def describe(release: str, outcome: Outcome) -> str:
 
 
 def judge(environment: NovaEnvironment, outcome: Outcome, tree: Path, work: Path) -> set[str]:
-    """Run what failed again, alone: on the tree, then on the base; print base against tree.
+    """Run the failed tests again, alone: on the tree, then on the base; print base against tree.
 
     :param tree: where it failed
     :param work: a directory for the base and the output

@@ -72,8 +72,8 @@ def make_metadata(environment: NovaEnvironment, tree: Path, log: Path) -> None:
 def expression(patterns: Sequence[str], without: Sequence[str] = ()) -> str:
     """Return the regular expression of the ids that stestr is to run.
 
-    :param patterns: what an id begins with
-    :param without: what no id begins with
+    :param patterns: the beginnings of ids to run
+    :param without: the beginnings of ids to leave out
     """
     unwanted = f"(?!{'|'.join(without)})" if without else ""
     return f"^{unwanted}({'|'.join(patterns)})"

@@ -79,7 +79,7 @@ def noticed(bench: Bench, piece: Piece, table: dict[str, list[str]]) -> str:
 
 
 def take_out(bench: Bench, piece: Piece, content: bytes, table: dict[str, list[str]]) -> str:
-    """Return what notices that a file of the tree has another content, for the time of it."""
+    """Give a file of the tree another content for a while; return the test that notices."""
     file = bench.tree / piece.path
     whole = file.read_bytes()
     file.write_bytes(content)

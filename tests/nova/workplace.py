@@ -1,4 +1,4 @@
-"""The directory that a command works in, and what becomes of it."""
+"""The directory that a command works in, and its removal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def workplace(name: str, keep: Path | None = None) -> Iterator[Path]:
     """Lend a directory for trees and logs, which goes away unless the command fails.
 
     :param keep: the directory to use, which stays
-    :raises click.ClickException: for what keeps a command from its work
+    :raises click.ClickException: for a fault that keeps a command from its work
     """
     work = keep or Path(tempfile.mkdtemp(prefix=f"nova-xloud-{name}-"))
     work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the scenarios ask of a booted cloud: its packages, services, API and logs."""
+"""A booted cloud as the scenarios see it: its packages, services, API and logs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Cloud(ABC):
 
     :cvar manager: the package manager, as it is called
     :cvar library: where the distribution has the library
-    :cvar prefix: what the names of its units begin with
+    :cvar prefix: the beginning of the names of its units
     :cvar running: the units that run
     :cvar resting: those that do not: one enabled but stopped, two disabled, one masked
     :cvar simple: those of the type simple, which never are "Starting"
     :cvar ours: our packages
     :cvar documents: files that come with them
-    :cvar upgrades: what a package manager is told to upgrade all that it can
+    :cvar upgrades: the arguments that let a package manager upgrade all packages
     :cvar unwanted: the command that would replace our library by accident, while the distribution's
         next update is there and ours for it is not
     """
@@ -143,7 +143,7 @@ class Cloud(ABC):
         return {unit: number for unit, number in counted.items() if unit != "nova-xloud-restart"}
 
     def stops_and_starts(self) -> list[str]:
-        """Return what systemd has said of services that stop and start since the mark, in order.
+        """Return systemd's messages on services that stop and start since the mark, in order.
 
         A service that is reloaded, and one of the type simple, is left out.
         """
@@ -159,7 +159,7 @@ class Cloud(ABC):
         ]
 
     def said(self) -> str:
-        """Return what our restarts have logged since the mark."""
+        """Return the log of our restarts since the mark."""
         return "\n".join(e["MESSAGE"] for e in self._journal("SYSLOG_IDENTIFIER=nova-xloud"))
 
     def _journal(self, match: str) -> list[dict[str, str]]:
@@ -230,11 +230,11 @@ class Cloud(ABC):
         )
 
     def account(self) -> str:
-        """Return what our restarts and the API have logged since the mark, for a failure's text."""
+        """Return the logs of our restarts and the API since the mark, for a failure's text."""
         return f"\n{self.said()}\n{self.sh('tail -n 60 /var/log/nova/nova-api.log')}"
 
     def tracebacks(self) -> str:
-        """Return what the services have logged since the mark that looks like a crash."""
+        """Return the lines in the logs since the mark that look like a crash."""
         logs = self.sh("grep -h -A 30 'Traceback (most' /var/log/nova/*.log || true")
         journal = self.sh(
             f"journalctl -q -o cat --after-cursor '{self.cursor}' -u '{self.prefix}*' | "

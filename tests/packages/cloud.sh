@@ -5,7 +5,7 @@
 # keystone.
 #
 # usage: cloud.sh PREFIX DISABLED...
-#   PREFIX    what the names of Nova's units begin with
+#   PREFIX    the beginning of the names of Nova's units
 #   DISABLED  units, without the prefix, that shall be so
 set -euo pipefail
 prefix=$1

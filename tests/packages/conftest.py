@@ -71,7 +71,7 @@ def built(target: targets.Target) -> Path:
 
 @pytest.fixture(scope="session")
 def lab(target: targets.Target) -> ModuleType:
-    """What there is per format: labs, and packages made of packages."""
+    """Return the lab of a format, which also makes packages of packages."""
     return LABS[target.format]
 
 

@@ -1,4 +1,4 @@
-"""What a booted container leaves on the host when a test fails: journal, logs, state of services.
+"""The evidence that a booted container leaves when a test fails: journal, logs, services.
 
 The conftest of each suite that boots containers imports the two hooks. The evidence of a test is in
 ``dist/reports/failed/TEST/CONTAINER/``; it goes when that test runs again.
@@ -23,7 +23,7 @@ FAILED = Path(__file__).parents[2] / "dist/reports/failed"
 #: Seconds that one command in a container may take.
 PATIENCE = 120
 JOURNAL = "var/log/journal"
-#: Asked of a container that runs: what no file tells.
+#: Questions to a container that runs, which no file answers.
 _ASKED = {
     "journal.txt": "journalctl --no-pager -a -o short-precise",
     "systemctl-status.txt": (
@@ -33,7 +33,7 @@ _ASKED = {
     "processes.txt": "ps -eo pid,ppid,lstart,stat,args --forest",
     "stamps.txt": "ls -lAR --time-style=full-iso /run/nova-xloud",
 }
-#: Files that a container has, in its root: logs, and what its guests have said.
+#: Files that a container has, in its root: logs, and the consoles of its guests.
 _KEPT = ("var/log", "var/lib/nova/instances/*/console.log")
 
 

@@ -60,7 +60,7 @@ def kill_between_files(cloud: Cloud, arguments: str, moment: str) -> None:
 
     dpkg unpacks all files of a package under other names, and then renames one after the other.
 
-    :param arguments: what apt is told
+    :param arguments: the command line of apt
     :param moment: the path of the file, which is not there before
     :raises AssertionError: if apt ends before
     """
@@ -72,7 +72,7 @@ def kill_between_files(cloud: Cloud, arguments: str, moment: str) -> None:
 def kill_dnf(cloud: Cloud, arguments: str, seen: Callable[[], bool]) -> None:
     """Start dnf, whose process does rpm's work too, and kill it at a moment.
 
-    :param arguments: what dnf is told
+    :param arguments: the command line of dnf
     :param seen: says that the moment has come, in much less than a millisecond
     :raises AssertionError: if dnf ends before
     """

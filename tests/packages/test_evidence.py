@@ -1,4 +1,4 @@
-"""A test that fails leaves what its container has to tell, whether that runs or not."""
+"""A test that fails leaves the evidence of its container, whether that runs or not."""
 
 from __future__ import annotations
 

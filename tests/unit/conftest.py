@@ -1,4 +1,4 @@
-"""What the builder's unit tests share: weaving snippets, a tiny Nova, a private cache."""
+"""Helpers that the builder's unit tests share: weaving snippets, a tiny Nova, a private cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a checkout needs: the builder runs on its own libraries, without those of the tests."""
+"""The needs of a checkout: the builder runs on its own libraries, without those of the tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OURS = {"nova_xloud", "nova_tree"}
 BUILDER = REPOSITORY / "src/nova_xloud"
 #: The weaving engine, and the one module of the builder's that it uses.
 ENGINE = (*sorted(BUILDER.glob("weave/*.py")), BUILDER / "ground/errors.py")
-#: What the one file for installed trees has: it runs in the Python of any Nova.
+#: The modules in the one file for installed trees: it runs in the Python of any Nova.
 TRAVELS = (*ENGINE, *sorted(BUILDER.glob("installed/*.py")), BUILDER / "cli/installed.py")
 
 

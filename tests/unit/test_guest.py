@@ -1,4 +1,4 @@
-"""What guests get: one set of udev rules, as a package, as vendor data and as an image element."""
+"""The files for guests: one set of udev rules, as a package, vendor data and an image element."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the run with floors on every flavor concludes, without running Nova's tests."""
+"""The verdicts of the run with floors on every flavor, without running Nova's tests."""
 
 from __future__ import annotations
 

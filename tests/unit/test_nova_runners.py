@@ -1,4 +1,4 @@
-"""What the runners of Nova's suites conclude, without running any."""
+"""The verdicts of the runners of Nova's suites, without running any."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SIDES = {
     "nova/objects/": "nova.xloud.scheduler",
     "nova/compute/": "nova.xloud.compute",
 }
-# What a change file may name besides: data, and the RPC client.
+# Other modules that a change file may name: data, and the RPC client.
 DATA = {"nova.xloud.exception", "nova.xloud.rpcapi"}
 
 
@@ -60,7 +60,7 @@ def test_values_know_no_other_module() -> None:
 
 
 def test_each_key_of_an_instance_has_one_owner() -> None:
-    """Only record.py and intent.py write the keys; only record.py writes what quota sums."""
+    """Only record.py and intent.py write the keys, and only record.py the columns of quota."""
     owners = {"record.py": r"instance\.(vcpus|memory_mb)\b.* = |'xloud_(current|live|old)_"}
     owners["intent.py"] = r"system_metadata\[_KEY\] = "
     modules = sorted((ADDITIONS / "nova/xloud").rglob("*.py"))

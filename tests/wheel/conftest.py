@@ -1,4 +1,4 @@
-"""What the tests of virtual environments share."""
+"""The fixtures that the tests of virtual environments share."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_the_documented_way_there_and_back_restores_the_release(
     (check,) = commands("operator-wheel.md", "Check")
     back, check_back = commands("operator-wheel.md", "Go back")
 
-    # what pip does not do, the check tells: without the option nothing changes
+    # the check tells that pip has done nothing: without the option nothing changes
     for short in ("pip install --no-deps", "pip install --upgrade --no-deps"):
         assert "already installed" in installed.succeeds(f"{short} ./{wheel.name}")
         assert installed.content() == release

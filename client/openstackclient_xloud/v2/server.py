@@ -11,7 +11,7 @@ from osc_lib.command import command
 
 from openstackclient_xloud import api, waiting
 
-#: What the command ends with when the cloud has accepted an adjust that failed later.
+#: The exit code when the cloud has accepted an adjust that failed later.
 EXIT_FAILED = 3
 #: Without a terminal a line tells every so many seconds that the adjust goes on.
 _EVERY = 5.0

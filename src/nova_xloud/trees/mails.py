@@ -20,7 +20,7 @@ from nova_xloud.trees import quilt, tree
 
 #: The author of our commits.
 EMAIL = "nova-xloud@example.org"
-#: What begins a patch, or a header, where a line of a mail begins with it.
+#: A line of a mail that begins so would begin a patch, or a header.
 _BREAKS = re.compile(r"^(---|diff -|Index: |From |(From|Subject|Date):)")
 
 
@@ -73,7 +73,7 @@ def commit(
     :param told: the lines of its message, the first one a summary
     :param date: in seconds since 1970
     :param directory: has the files of the base, for their modes
-    :param files: paths, and what the commit has there
+    :param files: paths, and the contents in the commit
     :param parent: the id of the commit that it follows; "" for the last one of the branch
     """
     lines = [_BREAKS.sub(r" \g<0>", each.strip()) for each in told]

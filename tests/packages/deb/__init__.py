@@ -1,1 +1,1 @@
-"""apt and dpkg: what only they have, and the labs of their targets."""
+"""The scenarios that only apt and dpkg have, and the labs of their targets."""

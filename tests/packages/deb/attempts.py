@@ -1,8 +1,8 @@
-"""Run inside a root, alone: give commands to the package managers, tell what each one did.
+"""Run inside a root, alone: give commands to the package managers, tell the outcome of each.
 
 usage: attempts.py COMMANDS RESULTS
   COMMANDS  a JSON list of shell commands
-  RESULTS   gets a JSON list: what each printed, how it ended, and each package before and after
+  RESULTS   gets a JSON list: the output of each, how it ended, and each package before and after
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the scenarios ask of a cloud of Debian's packages, by dpkg and apt."""
+"""A cloud of Debian's packages as the scenarios see it, by dpkg and apt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of what only Debian packages have."""
+"""Fixtures that only Debian packages need."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def packages(target: targets.Target) -> root.Recipe:
             f"-o APT::Sandbox::User=root {' '.join(STOCK)} && apt-ftparchive packages . >Packages "
             '&& apt-ftparchive release . >Release"',
             f'--customize-hook=chroot "$1" sh -euc {shlex.quote(_OLDER)}',
-            # the containers have no network: the distribution is what lies in /srv/debian
+            # the containers have no network: the distribution lies in /srv/debian
             '--customize-hook=rm -f "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/*',
             '--customize-hook=echo "deb [trusted=yes] file:/srv/debian ./" '
             '>"$1/etc/apt/sources.list.d/debian.list"',

@@ -1,4 +1,4 @@
-"""What only apt has: no request refused, autoremove, a purge of all at once."""
+"""The scenarios that only apt has: no request refused, autoremove, a purge of all at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_runs_old_code_is_restarted_when_the_kernel_has_forgotten_its_inode
     cloud.wait_for_api()
     cloud.sh(f"touch {cloud.library}/version.py")
     time.sleep(1)
-    # what a host does by itself when memory is short
+    # a host does this by itself when memory is short
     Path("/proc/sys/vm/drop_caches").write_text("2")
     cloud.mark()
     cloud.sh("/usr/share/nova-xloud/restart-services")

@@ -82,7 +82,7 @@ def test_two_builds_give_the_same_bytes(
 
 
 class Host:
-    """A host of the distribution, with what the packages depend on, and our mirror."""
+    """A host of the distribution, with the dependencies of the packages, and our mirror."""
 
     def __init__(self, merged: Path, mirror: Path, repository: str, log: Path) -> None:
         self._root, self._log = merged, log

@@ -34,7 +34,7 @@ def kill(cloud: Cloud, way: str, share: float, modules: list[str]) -> int:
 
 
 def recover(cloud: Cloud, way: str) -> str:
-    """Do what the guide says, as it is printed there; return the output."""
+    """Give the command of the guide, as it is printed there; return the output."""
     package = {"in": "python3-nova-xloud", "back": "python3-nova"}[way]
     # a half-removed library needs the second command to get whole
     said = cloud.container.run("dpkg", "--configure", "-a", check=False).stdout
@@ -67,7 +67,7 @@ def test_a_dpkg_killed_between_files_leaves_the_services_alone(
 def test_what_fails_on_half_a_library_comes_back(
     cloud: Cloud, placed: dict[str, list[str]], way: str
 ) -> None:
-    """systemd restarts what dies; what an administrator disables meanwhile stays down.
+    """systemd restarts a service that dies; one that an administrator disables stays down.
 
     One way is the quick proof: the script that restarts is the same both ways.
     """

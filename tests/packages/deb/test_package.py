@@ -212,7 +212,7 @@ def test_the_installed_package_passes_its_own_tests(
 def for_piuparts(built: Path, debs: list[Path], stock: str, tmp_path: Path) -> list[str]:
     """The packages under test; the library conflicts with the stock one of its version only.
 
-    piuparts conflicts with what a package conflicts with, unless it provides just that.
+    piuparts conflicts with each package that the tested one conflicts with, unless it provides it.
     """
     library = named(debs, "python3-nova-xloud")
     exact = {"Conflicts: python3-cjson, python3-nova\n": f"Conflicts: python3-nova (= {stock})\n"}
@@ -245,7 +245,7 @@ def test_piuparts_installs_removes_and_purges(
         done = subprocess.run(
             [
                 *("piuparts", "--distribution", target.suite, "--no-upgrade-test"),
-                # what systemd and others leave when they are purged is theirs
+                # files that systemd and others leave when they are purged are theirs
                 *("--keep-sources-list", "--warn-on-others"),
                 *("--no-eatmydata", "--log-level=error", f"--log-file={tmp_path}/piuparts.log"),
                 *("--existing-chroot", str(merged), *for_piuparts),

@@ -149,7 +149,7 @@ def test_servers_of_other_units_are_named(ours: Cloud) -> None:
         apache = "nova-api runs under apache2, which nova-xloud does not reload: "
         assert f"nova-xloud: {apache}systemctl reload apache2\n" in said
         assert said.count("in site-api.service, which nova-xloud does not restart") == 1
-        # what the message says, exactly
+        # the commands of the message, exactly
         ours.sh("systemctl reload apache2; systemctl stop site-api")
         # Apache ends its old workers one after another.
         ours.sh(f"while {RESTART} | grep -q 'nova-xloud does not'; do sleep 1; done")

@@ -45,7 +45,7 @@ def upstream() -> dict[str, bytes]:
 
 
 def library(upstream: dict[str, bytes]) -> dict[str, bytes]:
-    """What Ubuntu's build installs of it."""
+    """Return the files that Ubuntu's build installs of it."""
     files = {path: text for path, text in upstream.items() if path.startswith("nova/")}
     for name in ("entry_points.txt", "top_level.txt"):
         files[f"nova-29.2.0.egg-info/{name}"] = upstream[f"nova.egg-info/{name}"]

@@ -1,7 +1,7 @@
 """Hosts that are not booted: a root with Debian's Nova, apt, aptitude and Ansible.
 
-The relations of packages are tried on them. The archive's index is the real one, with nova of
-whatever versions a test wants. The libraries have no modules: only their relations are of interest.
+The relations of packages are tried on them. The archive's index is the real one, with nova in
+the versions that a test wants. The libraries have no modules: only their relations are of interest.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Host:
         (self.root / f"etc/apt/sources.list.d/{name}.list").write_text(source)
 
     def attempt(self, *commands: str) -> list[Attempt]:
-        """Run commands, one after the other; return what each did."""
+        """Run commands, one after the other; return their outcomes."""
         shutil.copy(HERE / "attempts.py", self.root / "root")
         (self.root / "root/commands.json").write_text(json.dumps(["apt-get update", *commands]))
         log = self._scratch / "attempts.log"

@@ -1,4 +1,4 @@
-"""The lab's cloud: what the scenarios ask of it, by rpm and dnf."""
+"""The lab's cloud as the scenarios see it, by rpm and dnf."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-# pip's libraries are where Debian's Python looks; what RPMs install is where EL 9's would
+# pip's libraries are where Debian's Python looks; files of RPMs are where EL 9's Python would
 echo /usr/lib/python3.9/site-packages >/usr/local/lib/python3.9/dist-packages/el9.pth
 
 # the database that EL 9 has; it survives that a process which writes into it is killed

@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 PINS = REPOSITORY / f"tests/nova/pins/{BASE.partition('.')[0]}.txt"
 MACROS = REPOSITORY / "rpm/el9.macros"
-#: What configures the lab, in the container.
+#: The files that configure the lab, in the container.
 SCRIPTS = (
     *(HERE / name for name in ("configure.sh", "platform.py", "rdo.spec")),
     HERE.with_name("cloud.sh"),

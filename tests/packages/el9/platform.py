@@ -1,7 +1,7 @@
 """Print the spec of an RPM without files that stands for the platform below Nova.
 
-It provides what this Debian has under other package managers, at the versions that it has: the
-programs of an EL 9, and each Python distribution that is installed.
+It provides the packages that this Debian has under other package managers, at the same versions:
+the programs of an EL 9, and each Python distribution that is installed.
 """
 
 import importlib.metadata

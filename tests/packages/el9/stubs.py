@@ -1,4 +1,4 @@
-"""Stubs of what lies below Nova on an EL 9 host, for hosts of the tests on which no Nova runs."""
+"""Stubs of the packages below Nova on an EL 9 host, for hosts on which no Nova runs."""
 
 from __future__ import annotations
 

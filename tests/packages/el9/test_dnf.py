@@ -1,4 +1,4 @@
-"""What only dnf has: a refusal that says what to do, byte code, downgrades, swaps by name."""
+"""Scenarios that only dnf has: a refusal with its remedy, byte code, downgrades, swaps by name."""
 
 from __future__ import annotations
 

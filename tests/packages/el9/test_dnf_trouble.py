@@ -35,13 +35,13 @@ def test_a_swap_killed_in_the_middle_is_healed(fresh_cloud: RdoCloud, moment: st
         return cloud.container.run(*command, check=False).returncode == 0
 
     seen: Callable[[], bool] = {
-        # what rpm calls a file until it is whole
+        # rpm's name of a file until it is whole
         "unpacking": lambda: any(
             ";" in name for _, _, names in os.walk(root / cloud.library[1:]) for name in names
         ),
         "unpacked": (root / "usr/share/nova-xloud/restart-services").exists,
         "recorded": lambda: inside("rpm", "-q", "python3-nova-xloud"),
-        # as the kernel shortens the name of what restarts
+        # as the kernel shortens the name of the restart script
         "restarting": lambda: inside("pgrep", "-x", "restart-service"),
     }[moment]
     again = "install --allowerasing python3-nova-xloud"

@@ -19,7 +19,7 @@ EL9 = Repository("rpm", "el9")
 RING = "etc/pki/rpm-gpg/RPM-GPG-KEY-nova-xloud"
 DNF = "dnf -y --releasever 9 --disablerepo '*' --enablerepo nova-xloud"
 INSTALL = f"rm -rf /var/cache/dnf && {DNF} install tiny"
-#: Whatever a host had: a host of one state knows nothing of the state before.
+#: Forgets all keys: a host of one state knows nothing of the state before.
 ANEW = "rm -rf /var/cache/dnf; rpm -e tiny; rpm -e --allmatches gpg-pubkey; true"
 
 

@@ -10,7 +10,7 @@ from tests.packages.checks import assert_all_is_well
 from tests.packages.el9.cloud import RdoCloud
 from tests.packages.killing import SEED, kill_dnf, moments
 
-#: What an operator types, and the package that it brings.
+#: The command of an operator, and the package that it brings.
 COMMANDS = {
     "in": "install --allowerasing python3-nova-xloud",
     "back": "swap python3-nova-xloud python3-nova",
@@ -47,7 +47,7 @@ def ready(cloud: RdoCloud, way: str) -> None:
 
 
 def recover(cloud: RdoCloud, way: str) -> str:
-    """Do what the guide says, as it is printed there; return the output."""
+    """Give the command of the guide, as it is printed there; return the output."""
     said = cloud.sh(f"{cloud.manager} {COMMANDS[way]}")
     if "Package python3-nova-xloud" in said and "is already installed" in said:
         said += cloud.sh(f"{cloud.manager} reinstall --allowerasing python3-nova-xloud")

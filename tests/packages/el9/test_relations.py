@@ -20,7 +20,7 @@ from tests.packages.el9.stubs import platform
 HERE = Path(__file__).parent
 #: Debian's suites, for their dnf: 4.5, and 4.23, which repeats the proof.
 SUITES = ("bullseye", pytest.param("trixie", marks=pytest.mark.slow))
-#: What the site's RDO may have: the version that ours stands in for is the first.
+#: The versions that the site's RDO may have: ours stands in for the first.
 NOW, LATER, STREAM, TRUNK = (
     *("1:29.2.0-1.el9", "1:29.2.0-2.el9", "1:29.2.0-1.el9s"),
     "1:28.1.0-0.20240625002040.ecdd747.el9",

@@ -25,12 +25,12 @@ from tests.packages.el9.lab import BASE, build, run_build
 
 HERE = Path(__file__).parent
 SITE = "usr/lib/python3.9/site-packages"
-#: What the distribution's patches add.
+#: The line that the distribution's patches add.
 MENDED = "SECURITY = 'mended'\n"
 
 
 class Rdo(NamedTuple):
-    """What a site has of RDO.
+    """A site's RDO.
 
     :ivar repository: a dnf repository with source RPMs
     :ivar newest: the newest source RPM of nova in it

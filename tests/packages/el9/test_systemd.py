@@ -29,7 +29,7 @@ RECIPE = root.Recipe(
     SUITE,
     ("createrepo-c", "dbus", "dnf", "procps", "python3", "rpm", "systemd", "systemd-sysv"),
 )
-#: Where EL has what systemd's build writes into the macros.
+#: The places of EL that systemd's build writes into the macros.
 PLACES = {
     "ROOTLIBEXECDIR": "/usr/lib/systemd",
     "SYSTEMD_UPDATE_HELPER_PATH": "/usr/lib/systemd/systemd-update-helper",
@@ -87,7 +87,7 @@ systemctl start openstack-nova-api openstack-nova-conductor
 
 
 def render(template: str) -> str:
-    """Return one of systemd's templates with EL's places; what EL has nowhere is left as it is."""
+    """Return a template of systemd's with EL's places; a place that EL lacks becomes /nowhere."""
     return re.sub(
         r"\{\{(\w+)\}\}", lambda found: PLACES.get(found[1], f"/nowhere/{found[1]}"), template
     )
@@ -118,7 +118,7 @@ class Host:
         self.container = container
 
     def starts(self) -> dict[str, list[str]]:
-        """Return what each service has said at each of its starts."""
+        """Return the output of each service at each of its starts."""
         told = {}
         for name in (*RUNNING, STOPPED):
             command = f"journalctl -q -o cat _SYSTEMD_UNIT=openstack-nova-{name}.service"

@@ -1,4 +1,4 @@
-"""The nova of a distribution: what an operator is told; fetching and unpacking is in test_apt."""
+"""The nova of a distribution: the notices to operators; fetching and unpacking is in test_apt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source RPM's spec and version tell; a real one is built on in tests/packages."""
+"""The facts in a source RPM's spec and version; a real one is built on in tests/packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `nova-xloud branch` says; tests/unit/trees has what it writes."""
+"""What `nova-xloud branch` says; tests/unit/trees tests the branches."""
 
 from __future__ import annotations
 

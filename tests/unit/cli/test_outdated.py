@@ -40,7 +40,7 @@ def debian(
 
 @pytest.fixture(autouse=True)
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What pip finds: the releases 29.4.0 and 34.0.0."""
+    """An index where pip finds the releases 29.4.0 and 34.0.0."""
     place = tmp_path / "index"
     place.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -91,7 +91,7 @@ def change(debian: Archive) -> None:
 
 
 def release() -> None:
-    """Do what the end of a process does."""
+    """Give the locks free, as the end of a process does."""
     for handle in root._held.values():
         os.close(handle)
     root._held.clear()

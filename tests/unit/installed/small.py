@@ -1,4 +1,4 @@
-"""A small installed Nova, and a small program that changes it: what the tests of the wing use."""
+"""A small installed Nova, and a small program that changes it, for the tests of the wing."""
 
 from __future__ import annotations
 

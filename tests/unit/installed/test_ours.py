@@ -1,4 +1,4 @@
-"""What the one file carries."""
+"""The contents of the one file."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def test_the_last_builds_stay_and_older_ones_go(
         newer = make_deb(tmp_path / f"newer{number}", f"1.{number}")
         mirror.write(place, {TRIXIE: [newer]}, signer, keep=2)
     assert offered(place) == ["1.2", "1.3"]
-    # a client that has just read the last index still finds what that names
+    # a client that has just read the last index still finds the files that it names
     assert sorted(each.name for each in place.rglob("*.deb")) == [
         f"tiny_1.{number}_all.deb" for number in (1, 2, 3)
     ]
@@ -289,7 +289,7 @@ def both_formats(tmp_path: Path, packages: Path, signer: Signer) -> Path:
 
 
 def accepted(place: Path, home: Path, key: str) -> dict[str, bool]:
-    """Say what a client that has one key, and no other, accepts of a mirror."""
+    """Say which files of a mirror a client accepts that has one key, and no other."""
     ring = home.parent / "ring.gpg"
     Signer(home, key).export(ring, armor=False)
     armored = home.parent / "ring.asc"

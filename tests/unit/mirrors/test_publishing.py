@@ -34,7 +34,7 @@ def read(place: Path) -> str:
 
 
 def follow(place: Path, index: str) -> str:
-    """Read what an entrance that was read before names."""
+    """Read the file that an entrance names which was read before."""
     return (place / "pool" / (place / "dists/by-hash" / index).read_text()).read_text()
 
 

@@ -1,4 +1,4 @@
-"""What surrounds a build: whole or not at all, on record."""
+"""The surroundings of a build: whole or not at all, on record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Companions: their table, their sources, and what rebuilds them."""
+"""Companions: their table, their sources, and the reasons to rebuild them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source package is made of; building it is tested in tests/packages."""
+"""The contents of a source package; building it is tested in tests/packages."""
 
 from __future__ import annotations
 

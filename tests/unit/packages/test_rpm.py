@@ -1,4 +1,4 @@
-"""What a source RPM is made of; building it is tested in tests/packages."""
+"""The contents of a source RPM; building it is tested in tests/packages."""
 
 from __future__ import annotations
 

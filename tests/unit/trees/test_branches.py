@@ -33,7 +33,7 @@ def clone(checkout: Path) -> Path:
 
 
 def state(top: Path) -> list[str]:
-    """What must stay: the commit, the branches that are not ours, index and working tree."""
+    """The parts that must stay: the commit, the branches of others, index and working tree."""
     branches = git(top, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
     others = [each for each in branches if "nova-xloud" not in each]
     return [*others, git(top, "status", "--porcelain"), git(top, "symbolic-ref", "HEAD")]

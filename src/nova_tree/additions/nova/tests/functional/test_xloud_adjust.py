@@ -76,7 +76,7 @@ class XloudAdjustTestBase(integrated_helpers._IntegratedTestBase):
     def _refused(self, code, server, api=None, **body):
         """Assert that an adjust is refused and has changed nothing.
 
-        :returns: what the answer says
+        :returns: the message of the answer
         """
         before = self._views(server)
         response = self._post(server, api, **body)
@@ -94,7 +94,7 @@ class XloudAdjustTestBase(integrated_helpers._IntegratedTestBase):
         return status['current_vcpus'], status['current_memory_mb']
 
     def _held(self, server):
-        """What Placement holds for a server."""
+        """Return the size that Placement holds for a server."""
         allocations = self._get_allocations_by_server_uuid(server['id'])
         resources, = [each['resources'] for each in allocations.values()]
         return resources['VCPU'], resources['MEMORY_MB']
@@ -382,7 +382,7 @@ class OldControllerTest(XloudAdjustTestBase):
     def test_it_begins_at_its_floor_and_can_be_adjusted_later(self):
         server = self._server()
         self.assertEqual((1, 1024), self._size(server))
-        # what its scheduler has asked for
+        # the size that its scheduler has asked for
         self.assertEqual((4, 4096), self._held(server))
 
         self.compute.manager.update_available_resource(
@@ -452,7 +452,7 @@ class QuotaTwiceTest(XloudAdjustTestBase):
 class QuotaTest(XloudAdjustTestBase):
     """Quota by counting the servers in the database."""
 
-    #: what tells that the cores are used up
+    #: the word that tells that the cores are used up
     CORES = 'cores'
 
     def setUp(self):

@@ -90,7 +90,7 @@ class CrossCellTest(integrated_helpers.ProviderUsageBaseTestCase):
         return resources['VCPU'], resources['MEMORY_MB']
 
     def assertUsed(self, vcpus, memory_mb, host):
-        """Compare what the host and Placement count."""
+        """Compare the counts of the host and of Placement."""
         self._run_periodics()
         node = self.computes[host].manager.rt.compute_nodes[host]
         usages = self._get_provider_usages(

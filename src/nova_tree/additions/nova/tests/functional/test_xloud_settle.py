@@ -487,7 +487,7 @@ class SettleTest(SettleTestBase):
         self.assertSettled(server)
 
     def test_moves_on_stock_nova_want_no_floors(self):
-        """What stock Nova's filters make of floors, and of their end."""
+        """Stock Nova's filters, with floors and without."""
         if not IS_STOCK:
             return
         aggregate = 'AggregateInstanceExtraSpecsFilter'
@@ -516,7 +516,7 @@ class SettleTest(SettleTestBase):
 
 
 class CommandLineTest(SettleTestBase):
-    """What the command prints, and its exit codes."""
+    """The output of the command, and its exit codes."""
 
     def setUp(self):
         super().setUp()

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Takes down what a test saw, for a comparison with unmodified Nova.
+"""Takes notes of a test, for a comparison with unmodified Nova.
 
 The tests that use it, and this file, run on unmodified Nova too: they import
 nothing of ours.
@@ -28,7 +28,7 @@ _UUID = re.compile(
 
 
 def anonymous(value):
-    """Return what JSON holds, with one name for all UUIDs, in one order."""
+    """Return the data of JSON, with one name for all UUIDs, in one order."""
     if isinstance(value, dict):
         pairs = [[anonymous(key), anonymous(each)]
                  for key, each in value.items()]
@@ -39,7 +39,7 @@ def anonymous(value):
 
 
 class Notes(object):
-    """Lines of text without what differs from run to run."""
+    """Lines of text without the values that differ from run to run."""
 
     def __init__(self):
         self.lines = []
@@ -52,7 +52,7 @@ class Notes(object):
         self.lines.append(anonymous(line))
 
     def rename(self, pattern, name):
-        """Write a name for what matches a regular expression from now on."""
+        """Write a name for matches of a regular expression from now on."""
         self._names.append((pattern, name))
 
     def save(self, name):

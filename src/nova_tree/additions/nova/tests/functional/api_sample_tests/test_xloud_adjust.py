@@ -22,7 +22,7 @@ class XloudAdjustSampleJsonTest(test_servers.ServersSampleBase):
     sample_dir = 'os-xloud-adjust'
 
     def setUp(self):
-        # what the compute service finds when it starts
+        # the driver that the compute service finds when it starts
         self.flags(compute_driver='fake.FakeDriver')
         self.useFixture(xloud_fixtures.AdjustableFakeDriver())
         super().setUp()

@@ -158,7 +158,7 @@ class AdjustTestBase(base.ServersTestBase):
     def used(self, host='one'):
         """Return the figures of a host that its tracker has saved.
 
-        They are what filters and weighers see.
+        Filters and weighers see these.
         """
         node, = objects.ComputeNodeList.get_all_by_host(
             nova_context.get_admin_context(), host)

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What two hosts count, and Placement holds there, right after each move."""
+"""The counts of two hosts, and of Placement there, after each move."""
 
 from unittest import mock
 
@@ -37,7 +37,7 @@ class AccountsTest(test_vcpu_current_moves.MoveTestBase):
                     **{self.server['id']: 'server'})
 
     def views(self):
-        """Return what each host has saved, and its provider is held for."""
+        """Return the saved size of each host, and that of its provider."""
         names = self.consumers()
         found = {}
         for host, provider in self.compute_rp_uuids.items():
@@ -133,7 +133,7 @@ class AccountsTest(test_vcpu_current_moves.MoveTestBase):
         self.adjust(self.server, vcpus=4, memory_mb=4096, persist=False)
         self.assertHosts(one={'server': (4, 4096)})
         move()
-        # The guest is gone: its size is not what a revert brings back
+        # The guest is gone: a revert does not bring its size back
         self.run_periodics()
         self.assertHosts(one={'migration': self.SIZE}, two={'server': held})
         end(self.server)

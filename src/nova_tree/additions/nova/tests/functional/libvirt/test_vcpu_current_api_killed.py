@@ -192,7 +192,7 @@ class ApiKilledTest(test_vcpu_current.AdjustTestBase):
         self.server = self.boot()
         # An older adjust, which has ended
         self.adjust(self.server, vcpus=2)
-        # What other servers hold
+        # The size that other servers hold
         self.others = (0, 0)
         self.death = self.useFixture(DeathOfApi())
 

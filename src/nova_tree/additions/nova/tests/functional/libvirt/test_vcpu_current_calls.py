@@ -13,7 +13,7 @@
 # under the License.
 
 
-"""What servers with a floor cost: calls of a host, and of nova-api."""
+"""The cost of servers with a floor: calls of a host, and of nova-api."""
 
 import time
 

@@ -468,7 +468,7 @@ class ChaosTest(base.LibvirtMigrationMixin,
         self._expect(server, before, asked, persist, code, faults, known)
 
     def _mend(self, server):
-        """Have the product mend what a fault has left."""
+        """Have the product mend the state that a fault has left."""
         if self.random.random() < 0.5:
             self.faults.queue.deliver_late()
             self.wait_for_end(server)
@@ -641,7 +641,7 @@ class ChaosTest(base.LibvirtMigrationMixin,
         }
 
     def counted(self, by_placement):
-        """Return what the limits of the project tell to be used."""
+        """Return the usage that the limits of the project show."""
         self.flags(count_usage_from_placement=by_placement, group='quota')
         used = self.api.api_get('/limits').body['limits']['absolute']
         self.flags(count_usage_from_placement=False, group='quota')

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the notification bus is told of adjusts, and of servers with a floor.
+"""Notifications about adjusts, and about servers with a floor.
 
 Versioned and legacy notifications are compared, of one adjust after another.
 """

@@ -147,7 +147,7 @@ class BootingTest(test_vcpu_current.AdjustTestBase):
 
 
 class LeftBeforeTest(test_vcpu_current.AdjustTestBase):
-    """What an earlier operation, or an older nova-api, has left."""
+    """The state that an earlier operation, or an older nova-api, left."""
 
     def test_server_that_holds_nothing_does_not_grow(self):
         server = self.boot()

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What each operation on a server leaves of its size, on a fake libvirt."""
+"""The size of a server after each operation, on a fake libvirt."""
 
 import os
 from unittest import mock
@@ -34,12 +34,12 @@ class OperationsTest(test_vcpu_current.AdjustTestBase):
         self.server = self.boot()
 
     def assertLive(self):
-        """The guest has what only it was given; both are reserved."""
+        """The guest has its live size; the larger one is reserved."""
         self.assertSize(
             self.server, 1, 1024, guest=(3, 2048), held=(3, 2048))
 
     def held_at_end(self, operation):
-        """Return what Placement holds when an operation's end is saved."""
+        """Return the sizes in Placement when an operation's end is saved."""
         held = set()
         save = objects.Instance.save
 

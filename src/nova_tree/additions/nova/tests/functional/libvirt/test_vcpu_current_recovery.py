@@ -117,7 +117,7 @@ class SuddenDeath(fixtures.Fixture):
         return submit(executor, function, *args)
 
     def _help(self, function, *args):
-        """Do what a thread that works on an adjust has done beside it."""
+        """Do the part of an adjust that another thread does beside it."""
         self._local.works_on_adjust = True
         try:
             return function(*args)
@@ -350,7 +350,7 @@ class MeanwhileTestBase(test_vcpu_current.AdjustTestBase):
 
 
 class ShrinkMeanwhileTest(MeanwhileTestBase):
-    """What a guest has is held until it has given it up."""
+    """Placement holds the old size until the guest has given it up."""
 
     def test_release_comes_last(self):
         self.adjust(self.server, vcpus=3)
@@ -369,7 +369,7 @@ class ShrinkMeanwhileTest(MeanwhileTestBase):
 
 
 class MeanwhileTest(MeanwhileTestBase):
-    """What happens to a server that grows."""
+    """Events that meet a server that grows."""
 
     def setUp(self):
         super().setUp()

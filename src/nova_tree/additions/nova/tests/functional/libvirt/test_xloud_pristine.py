@@ -92,7 +92,7 @@ class XmlOfPlainServersTest(base.ServersTestBase):
         self.assertEqual(2, len(self.guests))
         for xml in self.guests:
             self.notes.add(xml)
-            # these say what a guest has now, and unmodified Nova does not
+            # these tell a guest's current size; unmodified Nova has none
             tree = etree.fromstring(xml)
             self.assertIsNone(tree.find('currentMemory'))
             self.assertIsNone(tree.find('vcpus'))

@@ -14,8 +14,8 @@
 
 """The faults that a random walk meets while a server is adjusted.
 
-Each is a context manager for the time of one adjust. What a fault leaves
-behind is for the product to mend, at the latest in its next periodic task.
+Each is a context manager for the time of one adjust. The product has to mend
+the state that a fault leaves, at the latest in its next periodic task.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ _STEPS = 9
 class Queue(fixtures.Fixture):
     """The message queue between nova-api and the hosts.
 
-    :ivar fault: name of what becomes of a message; None to deliver it
+    :ivar fault: name of the fate of a message; None to deliver it
     :ivar late: functions that deliver messages which are still on their way
     """
 
@@ -90,12 +90,12 @@ class Faults:
     :ivar queue: Queue
     """
 
-    #: What may go wrong beside the guest, and is mended afterwards
+    #: Faults beside the guest, which are mended afterwards
     AROUND = ('placement refuses', 'placement has no answer', 'host is full',
               'call lost', 'call late', 'call twice', 'call has no answer',
               'compute dies', 'conductor has no answer', 'api dies',
               'api dies early', 'libvirt goes away', 'periodic meanwhile')
-    #: What a guest does
+    #: Faults of a guest
     OF_GUEST = ('driver refuses', 'keeps memory', 'keeps vcpus',
                 'unplugs slowly', 'has no balloon driver', 'is paused')
 
@@ -110,7 +110,7 @@ class Faults:
         self.queue = test.useFixture(Queue())
 
     def arguments(self, name, random):
-        """Choose what a fault is to be told.
+        """Choose the arguments of a fault.
 
         :param name: one of AROUND or OF_GUEST
         :param random: random.Random

@@ -12,7 +12,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What our hooks assume of Nova's own code, and no anchor checks.
+"""Assumptions of our hooks about Nova's code that no anchor checks.
 
 Each test reads the source of Nova. A release that calls a hooked function
 from another place, or with other arguments, fails here and not in a cloud.
@@ -27,7 +27,7 @@ from nova import test
 
 Call = collections.namedtuple('Call', 'place arguments')
 
-# Who asks the scheduler for hosts, and what prepares the request for it
+# Callers of the scheduler, and the functions that prepare the request
 MANAGER = 'nova/conductor/manager.py:ComputeTaskManager.'
 LIVE = 'nova/conductor/tasks/live_migrate.py:LiveMigrationTask.'
 COLD = 'nova/conductor/tasks/migrate.py:MigrationTask.'

@@ -188,7 +188,7 @@ class ResizeTestCase(test.NoDBTestCase):
 
     @staticmethod
     def _set_instance_info(instance, flavor):
-        """Do what ComputeManager does, with our hook."""
+        """Set the flavor as ComputeManager does, with our hook."""
         with record.following(instance, flavor):
             instance.flavor = flavor
             instance.vcpus = flavor.vcpus

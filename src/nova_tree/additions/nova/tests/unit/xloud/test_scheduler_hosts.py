@@ -109,7 +109,7 @@ class LargeEnoughTestCase(test.NoDBTestCase):
         self.assertFalse(self._is_left(memory_mb=8192))
 
     def test_placement_is_asked_for_a_resource_without_a_floor(self):
-        """A flavor may override what Placement is asked for, too."""
+        """A flavor may override the amount asked of Placement, too."""
         self.assertTrue(self._is_left(vcpus=3, minimum_memory='1024'))
         self.assertTrue(self._is_left(memory_mb=4095, minimum_cpu='1'))
 

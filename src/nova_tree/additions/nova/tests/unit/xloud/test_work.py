@@ -53,7 +53,7 @@ class AdjusterTestCase(base.HostTestCase):
             'nova.xloud.compute.executors.submit', side_effect=self._submit)
 
     def _submit(self, executor, function, *args):
-        """Do the work at once; what a call raises is its future's."""
+        """Do the work at once; its future gets the exception of a call."""
         self.read_before += [self.read_again.call_count]
         future = futures.Future()
         future.set_result(function(*args))
@@ -83,7 +83,7 @@ class AdjusterTestCase(base.HostTestCase):
             self.context, self.instance, vcpus, memory_mb, persist)
 
     def failure(self):
-        """Return what the server action fails of, None if it does not."""
+        """Return the error of the server action, None if it has none."""
         told = self.finished.call_args[1]
         return told['exc_tb'] and told['exc_val'].format_message()
 
