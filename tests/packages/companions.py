@@ -10,10 +10,12 @@ from nova_xloud.packages import builds, companion_builds, companions, targets
 from nova_xloud.packages.companions import Companion
 
 DIST = Path(__file__).parents[2] / "dist"
-#: A parameter of tests: each companion of the table.
-EACH = pytest.mark.parametrize(
-    "companion", companions.known().values(), ids=lambda companion: companion.name
-)
+
+
+def each_with(package_format: str) -> pytest.MarkDecorator:
+    """Return a parameter of tests: each companion of the table that has packages of a format."""
+    found = [each for each in companions.known().values() if package_format in each.formats]
+    return pytest.mark.parametrize("companion", found, ids=lambda companion: companion.name)
 
 
 def built(companion: Companion, target: targets.Target) -> Path:

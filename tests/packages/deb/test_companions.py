@@ -13,12 +13,18 @@ from nova_xloud.ground import root
 from nova_xloud.ground.cache import sha256
 from nova_xloud.packages import companions, targets
 from nova_xloud.packages.companions import Companion
-from tests.packages.companions import EACH, built, built_again
+from tests.packages.companions import built, built_again, each_with
 from tests.packages.conftest import Mirrors
 from tests.packages.deb.debs import control_of, field
 
+EACH = each_with("deb")
 CLIENT = companions.known()["client"]
 NAME = "python3-openstackclient-xloud"
+DASHBOARD = companions.known()["dashboard"]
+#: What the distribution's own packages do at the first chance, whoever gives it.
+_READY = {
+    "dashboard": "dpkg-trigger --no-await openstack-dashboard-rebuild-static; dpkg --configure -a"
+}
 #: Lists all files of a root but those that apt and dpkg keep for themselves.
 _LIST = (
     (
@@ -139,6 +145,7 @@ def host(
 def test_it_is_installed_from_the_mirror_and_a_purge_leaves_nothing(
     companion: Companion, target: targets.Target, host: Host
 ) -> None:
+    host(_READY.get(companion.name, ""))
     before = host(_LIST)
     packages = " ".join(names(built(companion, target)))
     host(f"apt-get update --error-on=any && apt-get -y install {packages} && dpkg --audit")
@@ -171,3 +178,15 @@ def test_the_plugin_works_with_the_client_of_the_distribution(host: Host) -> Non
     assert "found: adjust show" in host(f'bash -c "{script}"'.replace("$", "\\$"))
     host(f"apt-get -y purge {NAME}")
     assert "server_xloud" not in host("openstack complete")
+
+
+@pytest.mark.parametrize("companion", [DASHBOARD], ids=["dashboard"])
+def test_the_panels_work_with_the_horizon_of_the_distribution(host: Host) -> None:
+    """The tests of the plugin run on what is installed: real views, a Compute API on loopback."""
+    host("apt-get update && apt-get -y install python3-xloud-dashboard")
+    host.put(DASHBOARD.directory / "tests", "tests")
+    said = host("cd /srv && python3 -W ignore -m django test --settings tests.settings tests")
+    found = re.search(r"\nRan (\d+) tests in ", said)
+    assert found, said[-3000:]
+    assert int(found[1]) >= 30
+    assert "\nOK\n" in said

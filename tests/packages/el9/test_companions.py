@@ -12,12 +12,13 @@ import pytest
 from nova_xloud.ground import root
 from nova_xloud.packages import companions, targets
 from nova_xloud.packages.companions import Companion
-from tests.packages.companions import EACH, built, built_again
+from tests.packages.companions import built, built_again, each_with
 from tests.packages.conftest import Mirrors
 from tests.packages.el9.stubs import platform
 from tests.packages.el9.test_package import RPMLINT, hashes, run_on
 from tests.packages.el9.test_relations import Host
 
+EACH = each_with("rpm")
 CLIENT = companions.known()["client"]
 NAME = "python3-openstackclient-xloud"
 #: The lab is a Debian: its Python does not look where EL's packages have their modules.

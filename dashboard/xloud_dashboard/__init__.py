@@ -1,0 +1,1 @@
+"""Horizon panels for servers that are resized while they run."""
