@@ -114,6 +114,22 @@ def take(directory: Path, stream: Path) -> None:
         raise DirectoryError(directory, f"git fast-import failed: {told}")
 
 
+def clone(directory: Path, into: Path) -> str:
+    """Clone a checkout, its tags too, with the commit that is checked out; return its id.
+
+    The clone shares no file with the checkout.
+
+    :param into: a directory that is missing
+    :raises DirectoryError: if git refuses
+    """
+    found = _answer(directory, "rev-parse", "HEAD").strip()
+    place, into = directory.absolute(), into.absolute()  # git is run in the checkout
+    words = ("clone", "--quiet", "--no-hardlinks", "--no-checkout", str(place), str(into))
+    _answer(directory, *words)
+    _answer(into, "checkout", "--quiet", "--detach", found)
+    return found
+
+
 def is_blob(name: str, content: bytes) -> bool:
     """Say whether an id is the one that git gives to the content of a file.
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from nova_xloud import bases
-from nova_xloud.bases import srpm
+from nova_xloud.bases import checkouts, srpm
 from nova_xloud.cli import tables
 from nova_xloud.cli.directories import Directory
 from nova_xloud.ground import root
-from nova_xloud.ground.errors import NetworkError, TargetsError, XloudError
+from nova_xloud.ground.errors import DirectoryError, NetworkError, TargetsError, XloudError
 from nova_xloud.packages import (
     builds,
     checkout,
@@ -33,10 +36,13 @@ from nova_xloud.trees import patched, tree
 
 _LOG = logging.getLogger(__name__)
 
+#: The target of a source of the user's.
+_OWN = "wheel"
+
 
 def _complete_target(_ctx: click.Context, _param: click.Parameter, begun: str) -> list[str]:
     """Return the targets that a shell may complete a word to."""
-    return [name for name in targets.known() if name.startswith(begun)]
+    return [name for name in (*targets.known(), _OWN) if name.startswith(begun)]
 
 
 @click.command("build")
@@ -84,6 +90,13 @@ def _complete_target(_ctx: click.Context, _param: click.Parameter, begun: str) -
     help="The OpenPGP public key that must have signed the source RPM.",
 )
 @click.option("--source-sha256", default="", help="Instead of a key: the hash it must have.")
+@click.option(
+    "--base",
+    "own",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True),
+    help="The target wheel: a git checkout of Nova, whose commit is the base, or an sdist.",
+)
 def build(
     names: tuple[str, ...],
     listing: bool,
@@ -97,14 +110,18 @@ def build(
     source: Path | None,
     source_key: Path | None,
     source_sha256: str,
+    own: Path | None,
 ) -> None:
-    """Build the packages of each TARGET into dist/TARGET, in a clean root. Needs root."""
+    """Build the packages of each TARGET into dist/TARGET, in a clean root. Needs root.
+
+    The target wheel is for a Nova of yours, which --base names.
+    """
     if listing:
         _list_targets(as_json)
         return
     if not names:
         raise click.UsageError("name a target; `nova-xloud build --list` shows them")
-    asked = [targets.get(name)._replace(revision=revision) for name in names]
+    asked = [each._replace(revision=revision) for each in _asked(names, own)]
     given = _source(asked, source, source_key, source_sha256)
     if given:
         asked = [_stands_in_for(given, target) for target in asked]
@@ -112,11 +129,11 @@ def build(
     root.require_root("building packages")
     # terminated, it cleans up as when interrupted: no mount and no half a build stays
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    options = _Options(dist, force, refresh, given)
+    options = _Options(dist, force, refresh, given, own)
     failures: list[tuple[str, XloudError]] = []
     for target in wanted:
         try:
-            _build(target, options)
+            (_build_own if own else _build)(target, options)
             for companion in companions.of(target) if with_companions else ():
                 _build_companion(companion, target, options)
         except XloudError as error:
@@ -172,12 +189,14 @@ class _Options(NamedTuple):
     :ivar force: build also if nothing has changed
     :ivar refresh: fetch the base anew
     :ivar source: the distribution's source RPM that is the base, if one was named
+    :ivar own: the user's checkout or sdist that is the base, if one was named
     """
 
     dist: Path
     force: bool
     refresh: bool
     source: srpm.SourceRpm | None
+    own: Path | None
 
 
 #: Gives the digest of the inputs of a build, and builds from them.
@@ -215,6 +234,68 @@ def _build(target: targets.Target, options: _Options) -> None:
         return inputs, lambda: _make(related, options, inputs)
 
     _unless_built(target, f"+xloud{target.revision}", options, prepare)
+
+
+def _asked(names: tuple[str, ...], own: Path | None) -> list[targets.Target]:
+    """Return the targets of these names."""
+    if own is None:
+        if _OWN in names:
+            raise click.UsageError(
+                f"the target {_OWN} takes --base DIR; the wheels of releases are targets such as "
+                "29.4.0-wheel"
+            )
+        return [targets.get(name) for name in names]
+    if names != (_OWN,):
+        raise click.UsageError(f"--base is for the target {_OWN}, alone")
+    if own.is_dir() and not checkouts.is_one(own):
+        raise DirectoryError(own, "is no git checkout: give one, or an sdist")
+    return [targets.Target(_OWN, str(own.absolute()), "wheel", "", "", "", "")]
+
+
+def _build_own(target: targets.Target, options: _Options) -> None:
+    """Build a wheel of a checkout's commit, or of an sdist, unless it is there; say so."""
+    checkout.require()
+    with contextlib.ExitStack() as stack:
+
+        def prepare() -> tuple[str, Callable[[], list[Path]]]:
+            source = stack.enter_context(_frozen(Path(target.base), options.dist))
+            base, unpacked = stack.enter_context(
+                bases.opened(str(source.place), only=None if source.commit else tree.paths())
+            )
+            like = targets.of_series(target.format, base.series)
+            named = f"{target.base}@{source.commit}" if source.commit else target.base
+            chosen = target._replace(base=named, suite=like.suite)
+            inputs = formats.inputs(chosen, base.files)
+            _LOG.info("%s: weaving our changes into Nova %s", target.name, base.version)
+            made = patched.woven(base, unpacked)
+            return inputs, lambda: formats.build(made, chosen, options.dist, inputs)
+
+        _unless_built(target, f"+xloud{target.revision}", options, prepare)
+
+
+class _Frozen(NamedTuple):
+    """A source that nobody changes during a build.
+
+    :ivar place: a clone of a checkout, or an sdist
+    :ivar commit: the id of the clone's commit; "" for an sdist
+    """
+
+    place: Path
+    commit: str
+
+
+@contextlib.contextmanager
+def _frozen(own: Path, dist: Path) -> Iterator[_Frozen]:
+    """Yield a clone of a checkout, so that its commit is what is built; an sdist as it is."""
+    if not own.is_dir():
+        yield _Frozen(own, "")
+        return
+    prefix = f".{_OWN}.source-"
+    for left in dist.glob(f"{prefix}*"):
+        shutil.rmtree(left)  # a killed build has left it; no other build runs now
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=dist) as scratch:
+        place = Path(scratch, "nova")
+        yield _Frozen(place, checkouts.clone(own, place))
 
 
 def _build_companion(

@@ -81,6 +81,17 @@ def get(name: str) -> Target:
         raise UnknownTargetError(name, list(known())) from None
 
 
+def of_series(form: str, series: int) -> Target:
+    """Return the target of a format for the release of a series.
+
+    :raises PackageError: if there is none
+    """
+    for target in known().values():
+        if target.format == form and target.base.startswith(f"{series}."):
+            return target
+    raise PackageError(f"no target builds a {form} of Nova {series}")
+
+
 def epoch(provided: str) -> str:
     """Return the epoch of a version of the distribution's python3-nova.
 

@@ -1,7 +1,7 @@
 """A wheel of a tree, for Nova in a virtualenv or a container image: built by pip in a clean root.
 
-The wheel is made of an upstream release and our patches. Nothing restarts and
-nothing is swapped here: pip installs the wheel over the release that it stands in for.
+The wheel is made of an upstream release, or of a commit, and our patches. Nothing restarts and
+nothing is swapped here: pip installs the wheel over the Nova that it stands in for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from nova_xloud.bases import GIT
 from nova_xloud.ground import root
 from nova_xloud.ground.errors import PackageError
 from nova_xloud.ground.patches import Patch
@@ -25,7 +26,11 @@ _ENTRY_POINTS, _OURS = "/entry_points.txt", "extra_specs.minimum"
 _BUILD = """\
 set -eu
 cd /build
-tar --strip-components=1 -C tree -xf nova.tar.gz
+if [ -e nova.tar.gz ]; then
+	tar --strip-components=1 -C tree -xf nova.tar.gz
+else
+	chmod -R u=rwX,go=rX tree  # whatever the umask was when git wrote it
+fi
 while read -r patch; do
 	patch --quiet --fuzz=0 --strip=1 --directory=tree <"patches/$patch"
 done <series
@@ -44,10 +49,10 @@ NEXT = (
 class Sources(NamedTuple):
     """The sources of a wheel.
 
-    :ivar version: the version of Nova, e.g. ``29.4.0``
+    :ivar version: the version of Nova, e.g. ``29.4.0``; "" where git tells it, and pbr asks git
     :ivar revision: N of the build number ``Nxloud``
     :ivar date: the date of that release, in seconds since 1970
-    :ivar tarball: the upstream tarball
+    :ivar source: the upstream tarball, or a clone of Nova's repository
     :ivar patches: our patches
     :ivar modules: the paths of the modules that we add
     """
@@ -55,7 +60,7 @@ class Sources(NamedTuple):
     version: str
     revision: int
     date: int
-    tarball: Path
+    source: Path
     patches: Sequence[Patch]
     modules: Sequence[str]
 
@@ -79,18 +84,19 @@ def recipe(target: Target) -> root.Recipe:
 
     The wheels of a suite share it.
     """
-    needed = ("patch", "python3-pip", "python3-pbr", "python3-setuptools", "python3-wheel")
+    needed = ("git", "patch", "python3-pip", "python3-pbr", "python3-setuptools", "python3-wheel")
     return builds.recipe(target._replace(name=f"wheel-{target.suite}"), *needed)
 
 
 def prepare(tree: Tree, target: Target) -> Sources:
     """Gather the sources of a wheel."""
     base = tree.base
+    of_git = base.form == GIT
     return Sources(
-        version=base.version,
+        version="" if of_git else base.version,
         revision=target.revision,
         date=base.date,
-        tarball=base.tarball,
+        source=Path(base.name) if of_git else base.tarball,
         patches=tree.patches,
         modules=[each for each in tree.added if re.fullmatch(r"nova/.*\.py", each)],
     )
@@ -107,8 +113,8 @@ def build(sources: Sources, room: builds.Room) -> list[Path]:
         "pip",
         "the wheel (half a minute)",
         BUILD_NUMBER=build_number(sources.revision),
-        # pbr would ask git for the version, and for the authors and the changelog
-        PBR_VERSION=sources.version,
+        # pbr would ask git for the authors and the changelog, and without a version for that
+        **({"PBR_VERSION": sources.version} if sources.version else {}),
         SKIP_GENERATE_AUTHORS="1",
         SKIP_WRITE_GIT_CHANGELOG="1",
         SOURCE_DATE_EPOCH=str(sources.date + builds.REVISION_SECONDS * sources.revision),
@@ -122,10 +128,13 @@ def build(sources: Sources, room: builds.Room) -> list[Path]:
 
 
 def assemble(sources: Sources, area: Path) -> None:
-    """Write the release and the patches, in their order, below a directory."""
+    """Write the source and the patches, in their order, below a directory."""
     for name in ("tree", "patches", "out"):
         (area / name).mkdir(parents=True)
-    shutil.copyfile(sources.tarball, area / "nova.tar.gz")
+    if sources.source.is_dir():
+        shutil.copytree(sources.source, area / "tree", symlinks=True, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(sources.source, area / "nova.tar.gz")
     for patch in sources.patches:
         place = area / "patches" / patch.name
         place.parent.mkdir(exist_ok=True)

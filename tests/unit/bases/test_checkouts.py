@@ -109,3 +109,20 @@ def test_another_directory_is_no_checkout(nova: Path) -> None:
     shutil.rmtree(nova / "nova")
     with pytest.raises(DirectoryError):
         bases.describe(nova)
+
+
+def test_a_clone_is_of_the_commit_and_shares_no_file(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git(checkout, "tag", "34.9.0")
+    (checkout / "nova/uncommitted.py").touch()
+    seen = tmp_path / "seen"
+    git(checkout, "worktree", "add", "-q", "--detach", str(seen))
+    for place in (checkout, seen):
+        into = tmp_path / f"clone of {place.name}"
+        commit = checkouts.clone(place.relative_to(tmp_path), into.relative_to(tmp_path))
+        assert git(into, "rev-parse", "HEAD") == commit == git(checkout, "rev-parse", "HEAD")
+        assert checkouts.version(into) == "34.9.0"
+        assert not (into / "nova/uncommitted.py").exists()
+        assert all(each.stat().st_nlink == 1 for each in into.rglob("*") if each.is_file())

@@ -112,3 +112,18 @@ def test_a_version_to_stand_in_for_is_checked_before_anything_is_built(tmp_path:
     assert "--provides 3:29" in silent.output
     assert "(nothing was built; earlier builds are as they were)" in silent.output
     assert not (tmp_path / "dist").exists()
+
+
+def test_a_wheel_of_a_source_takes_a_checkout_or_an_sdist(tmp_path: Path) -> None:
+    for words, told in (
+        (("wheel",), "the target wheel takes --base DIR"),
+        (("29.4.0-wheel", "--base", tmp_path), "--base is for the target wheel, alone"),
+        (("wheel", "el9", "--base", tmp_path), "--base is for the target wheel, alone"),
+    ):
+        result = run("build", *words, "--dist", tmp_path / "dist")
+        assert result.exit_code == 2, result.output
+        assert told in result.output
+    plain = run("build", "wheel", "--base", tmp_path, "--dist", tmp_path / "dist")
+    assert plain.exit_code == errors.DirectoryError.exit_code
+    assert "is no git checkout: give one, or an sdist" in plain.output
+    assert not (tmp_path / "dist").exists()

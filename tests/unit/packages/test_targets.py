@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nova_xloud import bases
+from nova_xloud.bases import releases
 from nova_xloud.ground.errors import PackageError, UnknownTargetError
 from nova_xloud.packages import targets
 
@@ -27,6 +28,14 @@ def test_a_target_of_a_release_says_what_it_stands_in_for_or_who_knows() -> None
         assert told == (target.stands_in() and not target.is_distributions()), target
         assert target.stands_in() == (target.format != "wheel"), target
         assert bool(target.depends) >= bool(target.backports), target
+
+
+def test_each_series_has_a_wheel() -> None:
+    for series in releases.supported():
+        target = targets.of_series("wheel", series)
+        assert target.base.startswith(f"{series}."), target
+    with pytest.raises(PackageError, match="no target builds a wheel of Nova 25"):
+        targets.of_series("wheel", 25)
 
 
 @pytest.mark.parametrize(

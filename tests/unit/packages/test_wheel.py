@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
+from nova_xloud.bases.base import GIT, Base
 from nova_xloud.ground.patches import Patch
 from nova_xloud.packages import targets, wheel
+from nova_xloud.trees.patched import Tree
 
 TARGET = targets.get("29.4.0-wheel")
 
@@ -29,6 +31,22 @@ def test_the_patches_lie_beside_the_release_in_their_order(area: Path) -> None:
     assert (area / "series").read_text() == "xloud/two.patch\nxloud/one.patch\n"
     assert (area / "patches/xloud/one.patch").read_text() == "one\n"
     assert list((area / "out").iterdir()) == []
+
+
+def test_a_clone_is_the_tree_and_git_tells_its_version(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    (clone / ".git").mkdir(parents=True)
+    (clone / ".git/HEAD").write_text("a commit")
+    (clone / "link").symlink_to("nowhere")
+    base = Base(str(clone), "29.4.0-2-g1a2b3c4", 29, 1, form=GIT)
+    added = frozenset({"nova/xloud/size.py", "releasenotes/notes/x.yaml", "tools/xloud/x.py"})
+    sources = wheel.prepare(Tree(base, (), added), TARGET)
+    assert sources.version == ""
+    assert sources.modules == ["nova/xloud/size.py"]
+    wheel.assemble(sources, tmp_path / "area")
+    assert (tmp_path / "area/tree/.git/HEAD").read_text() == "a commit"
+    assert (tmp_path / "area/tree/link").is_symlink()
+    assert not (tmp_path / "area/nova.tar.gz").exists()
 
 
 def test_pip_takes_ours_before_the_release_and_a_later_revision_before_an_earlier() -> None:
