@@ -1,1 +1,1 @@
-"""Tests of the plugin, in Horizon's own test settings. They run on what is installed."""
+"""Tests of the plugin, in Horizon's own test settings. They run on the installed files."""

@@ -1,6 +1,6 @@
 """A Compute service on the loopback interface that answers what a test scripts.
 
-It has no logic of the real one. It writes down what was asked, to the byte.
+It has no logic of the real one. It writes down each request, to the byte.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def refusal(status: int, kind: str, message: str) -> tuple[int, Any]:
 class Cloud:
     """The service.
 
-    :ivar answers: {method and path: (status, body)}; what is not there is 404 as of unmodified Nova
+    :ivar answers: {method and path: (status, body)}; an unknown path is 404, as of unmodified Nova
     :ivar asked: the requests, in order
     """
 

@@ -1,4 +1,4 @@
-"""The lists of both panels: what they show, and how many requests they cost."""
+"""The lists of both panels: their contents, and the number of requests they cost."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class AdjustTest(ProjectTest):
     PATH = f"/os-xloud-adjust/{SERVER}"
 
     def adjust(self, wish: Any, status: int) -> Any:
-        """Send what a browser sends; return what the browser is told."""
+        """Send what a browser sends; return the answer to the browser."""
         answer = self.client.post(f"{PAGE}adjust", wish, content_type="application/json")
         assert answer.status_code == status, answer.content
         return json.loads(answer.content)
@@ -111,7 +111,7 @@ class ProgressTest(ProjectTest):
     """The way of an adjust."""
 
     def progress(self, answer: tuple[int, Any]) -> Any:
-        """Return what the browser is told."""
+        """Return the answer to the browser."""
         self.cloud.answers[f"{ACTIONS}/{REQUEST}"] = answer
         self.cloud.answers[f"GET /servers/{SERVER}/xloud-status"] = (200, {"xloud_status": STATUS})
         return self.told(f"{PAGE}progress/{REQUEST}")

@@ -78,7 +78,7 @@ class Host(NamedTuple):
     :ivar servers: those
     :ivar others: the number of the servers that it has besides
     :ivar held: {resource: what the host's tracker holds for all servers}; empty if it is not told
-    :ivar capacity: {resource: what the host has}
+    :ivar capacity: {resource: amount of the host}
     """
 
     name: str

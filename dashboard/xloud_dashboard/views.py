@@ -187,7 +187,7 @@ class SizesView(_Asked):
     """The sizes of the servers that a list shows just now: a request for each, some at once."""
 
     def get(self, request: http.HttpRequest) -> http.HttpResponse:
-        """Answer with {id of a server: its size, or what the API has said}."""
+        """Answer with {id of a server: its size, or the API's message}."""
         ids = [each for each in request.GET.getlist("id") if re.fullmatch(_ID, each)][:SIZES]
         compute = Compute(request)
 

@@ -60,7 +60,7 @@ class Browser:
         return str(self._ask("GET", "/url"))
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """Run the body of a function in the page, and return what it returns."""
+        """Run the body of a function in the page, and return its result."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def texts(self, selector: str) -> list[str]:
@@ -80,7 +80,7 @@ class Browser:
         self._ask("POST", f"/element/{self._find(selector)}/click", {})
 
     def type(self, selector: str, text: str) -> None:
-        """Type into an element, in place of what is there."""
+        """Type into an element, in place of its text."""
         element = self._find(selector)
         self._ask("POST", f"/element/{element}/clear", {})
         self._ask("POST", f"/element/{element}/value", {"text": text})

@@ -102,7 +102,7 @@ def recorded(dashboard: Dashboard, server: Server) -> str:
 
 
 def ask(dashboard: Dashboard) -> str:
-    """Ask for what is chosen, and confirm; return the question."""
+    """Ask for the chosen size, and confirm; return the question."""
     browser = dashboard.browser
     browser.click("#xloud-ask")
     question = browser.text("#xloud-question")
@@ -253,7 +253,7 @@ def test_a_refusal_has_the_words_of_the_api(
         assert "lock" in end
         assert end.endswith("Nothing has changed.")
         server.act("unlock")
-        # what was chosen is still there
+        # the chosen size is still there
         ask(dashboard)
         assert told(dashboard, "success").startswith("Done.")
     assert len(server.actions()) == before + 1

@@ -182,7 +182,7 @@ def test_the_plugin_works_with_the_client_of_the_distribution(host: Host) -> Non
 
 @pytest.mark.parametrize("companion", [DASHBOARD], ids=["dashboard"])
 def test_the_panels_work_with_the_horizon_of_the_distribution(host: Host) -> None:
-    """The tests of the plugin run on what is installed: real views, a Compute API on loopback."""
+    """The tests of the plugin run on the installed files: real views, a Compute API on loopback."""
     host("apt-get update && apt-get -y install python3-xloud-dashboard")
     host.put(DASHBOARD.directory / "tests", "tests")
     said = host("cd /srv && python3 -W ignore -m django test --settings tests.settings tests")
