@@ -286,7 +286,7 @@ class _Frozen(NamedTuple):
 
 @contextlib.contextmanager
 def _frozen(own: Path, dist: Path) -> Iterator[_Frozen]:
-    """Yield a clone of a checkout, which stays at its commit during the build; an sdist as it is."""
+    """Yield a clone of a checkout, which stays at its commit during the build, or an sdist."""
     if not own.is_dir():
         yield _Frozen(own, "")
         return
