@@ -56,7 +56,7 @@ class _Group(click.Group):
 
 
 class _Terminal(logging.Handler):
-    """Tells on standard error what the builder does, as it does it; also where no terminal is."""
+    """Writes each step of the builder to standard error as it happens, also without a terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(f"nova-xloud: {record.getMessage()}", err=True)
@@ -272,7 +272,7 @@ class Checked(NamedTuple):
     """What a check of one base found.
 
     :ivar name: the base
-    :ivar version: what it turned out to be; "" if it could not be had
+    :ivar version: the version of this base; "" if the base could not be fetched or read
     :ivar files: how many files are ours
     :ivar failures: a line for each file that does not fit
     :ivar seconds: how long it took

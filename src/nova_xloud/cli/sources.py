@@ -53,7 +53,7 @@ def composed(found: bases.Base, unpacked: Path) -> list[tree.Ours]:
 
 
 def tell_notice(base: str) -> None:
-    """Say what is unusual about a base."""
+    """Print the notice about an unusual base, if there is one."""
     if told := bases.notice(base):
         err.print(f"Note: {told}")
 
@@ -69,6 +69,6 @@ def refuse(failures: Sequence[tree.Failure]) -> None:
 
 
 def tell_all(failures: Sequence[tree.Failure]) -> None:
-    """Say what does not fit."""
+    """Print each change that does not fit."""
     for failure in failures:
         err.print(f"nova-xloud: {failure.error.sentence}: {failure.error}")

@@ -1,4 +1,4 @@
-"""What has been done to an installed tree: the journal, the files as they were, and the lock.
+"""The journal of our changes to an installed tree, the original files, and the lock.
 
 The directory ``.nova-xloud`` beside ``nova`` has the journal, and the files of Nova's as they were.
 A file is kept as a hard link where the file system can: the way back then restores the very file,
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
 
 
 class Journal(NamedTuple):
-    """What has been done to a tree.
+    """The changes that were made to a tree.
 
     :ivar state: ``applying``, ``applied`` or ``rolling back``
     :ivar version: of nova-xloud

@@ -1,4 +1,4 @@
-"""What stands in an installed Nova, as a table: files, metadata, the loaded code, the services."""
+"""The state of an installed Nova, as a table: files, metadata, the loaded code, the services."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ _SERVICE = re.compile(r"nova[-_](api|compute|conductor|scheduler|metadata|\w*pro
 class Row(NamedTuple):
     """A line of the table.
 
-    :ivar what: what was looked at
+    :ivar what: the subject of the check
     :ivar state: ``good``, ``WRONG`` or ``not seen``
-    :ivar found: what was found
+    :ivar found: the finding, for the operator
     """
 
     what: str
@@ -163,7 +163,7 @@ class _Service(NamedTuple):
     """A running process of Nova's.
 
     :ivar pid: its number
-    :ivar name: what it is called by
+    :ivar name: its name, e.g. ``nova-compute``
     :ivar since: when it was started, in seconds since 1970
     """
 

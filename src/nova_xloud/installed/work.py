@@ -1,9 +1,9 @@
 """Apply our changes to an installed Nova, and roll them back.
 
 First every anchor is tried and every new file is written aside. Then the files of Nova's are kept.
-Then the journal says what will be done, and each file is replaced by a rename. A run that is killed
-leaves whole files of two kinds, Nova's and ours; the journal tells them apart, and the next run
-goes on from there.
+Then the journal lists the planned changes, and each file is replaced by a rename. A run that is
+killed leaves whole files of two kinds, Nova's and ours; the journal tells them apart, and the next
+run goes on from there.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def rollback(place: Place, say: Say) -> int:
 
     :param say: gets a line for each step
     :returns: how many files of Nova's are as they were
-    :raises DirectoryError: if nothing of ours was applied, or what was kept is damaged
+    :raises DirectoryError: if nothing of ours was applied, or a kept file is damaged
     :raises ForeignTreeError: if somebody else has changed files of ours
     """
     store = Store(place)
@@ -151,7 +151,7 @@ class _Before:
     def read(self, path: str) -> bytes | None:
         """Return the content; None if there was no such file.
 
-        :raises DirectoryError: if what was kept is damaged
+        :raises DirectoryError: if the kept file is damaged
         """
         entry = self._entries.get(path)
         if entry is None or self._kept is None:
@@ -187,7 +187,7 @@ def _refuse_strangers(store: Store, known: Journal) -> None:
 
 
 def _refuse_damaged(store: Store, known: Journal) -> None:
-    """Refuse to roll back when a file that was kept is not what it was."""
+    """Refuse to roll back when a kept file is damaged."""
     kept = store.kept(known)
     for each in known.files:
         if each.kind != CHANGED or _now(store, each.path) == each.base:
@@ -211,7 +211,7 @@ def _refuse_wheel(place: Place, files: list[Wanted]) -> None:
 def _planned(
     store: Store, ours: Ours, files: list[Wanted], known: Journal | None, kept: str
 ) -> Journal:
-    """Return the journal of what will be done."""
+    """Return the journal of the planned changes."""
     older = {each.path: each for each in known.files} if known else {}
     entries = []
     for each in files:
@@ -340,7 +340,7 @@ def _set_byte_code_aside(store: Store, planned: Journal, kept: Path) -> None:
 
 
 def _compile(place: Place, planned: Journal, staged: Path) -> None:
-    """Compile what we have written, where this Python is one that the tree has byte code of.
+    """Compile the files that we have written, if the tree has byte code of this Python.
 
     :param staged: a directory for byte code that is not yet whole
     """
@@ -399,7 +399,7 @@ def _remove(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _half(place: Place) -> Iterator[None]:
-    """Tell an error in the middle of the work for what it is.
+    """Report an error in the middle of the work as a half changed Nova.
 
     :raises HalfTreeError: if there is one
     """

@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     :ivar source: the name of the source package
     :ivar version: the upstream version
     :ivar revision: of the packaging
-    :ivar changes: what has changed, a paragraph each
+    :ivar changes: the changes, a paragraph each
     :ivar author: name and mail address
     :ivar date: in seconds since 1970
     """

@@ -21,7 +21,7 @@ from nova_xloud.packages import builds
 from nova_xloud.packages.targets import Target
 from nova_xloud.trees.patched import Tree
 
-#: The entry points of a wheel, and what ours have in them.
+#: The file that lists a wheel's entry points, and a text in the list of ours.
 _ENTRY_POINTS, _OURS = "/entry_points.txt", "extra_specs.minimum"
 _BUILD = """\
 set -eu

@@ -37,7 +37,7 @@ _DATE = 315532800
 def build(file: Path) -> None:
     """Write the one file; the same checkout gives the same bytes.
 
-    :param file: where it goes; what is there is replaced as a whole
+    :param file: the path to write to; an older file there is replaced as a whole
     """
     with tempfile.TemporaryDirectory(prefix="nova-xloud-") as scratch:
         top = Path(scratch, "top")

@@ -492,7 +492,7 @@ def among_imports(source: Source, wanted: Import) -> Place:
 
 
 def _sort_key(node: Import) -> str:
-    """Return the full path of what is imported, in lower case."""
+    """Return the full path of the imported name, in lower case."""
     names = full_names(node)
     return names[0][1].lower() if names else f"{getattr(node, 'module', None)}.*"
 

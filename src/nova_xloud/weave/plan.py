@@ -1,7 +1,8 @@
 """Comparing a change file with the Nova file it mirrors: which lines go where.
 
-A change says what to do by standing where it stands: what Nova has not is new, and what Nova
-has must carry a directive (nova_xloud.weave) that says how it changes.
+A change file mirrors a file of Nova's: the place of a statement in it says where the statement
+goes. A statement that Nova lacks is new. A statement that Nova has must carry a directive
+(nova_xloud.weave), which says how it changes.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def plan(change: Source, source: Source, version: tuple[int, ...], release: str)
 def splice(source: Source, insertions: Sequence[Insertion]) -> tuple[list[str], dict[int, str]]:
     """Return the file's lines with the insertions in them, and the anchor of each new line.
 
-    At one place, what follows the line above comes before what leads the line below, and
-    what is deeper comes before what is shallower.
+    At one place, lines that follow the line above come before lines that lead the line below,
+    and deeper lines come before shallower ones.
     """
     lines: list[str] = []
     anchors_of: dict[int, str] = {}
@@ -314,7 +315,7 @@ class _Planner:
         self.insert(place, [*[""] * (2 if follows_definition else 0), *lines], [node])
 
     def add_name(self, node: ast.stmt, within: ast.ClassDef | None, name: str) -> None:
-        """Make sure that what is new is added once."""
+        """Make sure that a new name is added once."""
         if (within, name) in self.added:
             raise self.wrong(node, f"{name} stands here a second time")
         self.added.add((within, name))

@@ -38,7 +38,7 @@ class Fault(NamedTuple):
     """A thing that an inserted line lacks.
 
     :ivar line: the inserted line, counted from 1 in the woven file
-    :ivar reason: what is missing
+    :ivar reason: the thing that the line lacks, and why it counts as missing
     """
 
     line: int

@@ -65,10 +65,10 @@ def decorators(change: Source, nodes: Iterable[ast.expr], indent: int) -> list[s
 def elements(
     change: Source, statement: ast.stmt, node: Display | ast.Call, indent: int
 ) -> list[str]:
-    """Return what stands between an expression's brackets, each element on lines of its own.
+    """Return the elements between an expression's brackets, each on lines of its own.
 
     :param statement: the statement that the expression is in
-    :raises ChangeError: if a line cannot go into Nova, or nothing stands there
+    :raises ChangeError: if a line cannot go into Nova, or there is no element
     """
     found = change.elements(statement, node)
     if not found:

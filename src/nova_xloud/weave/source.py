@@ -143,7 +143,7 @@ class Source:
         return " ".join(" ".join(lines).split())
 
     def elements(self, statement: ast.stmt, node: Display | ast.Call) -> list[Element]:
-        """Return what stands between the brackets of an expression; nothing without brackets.
+        """Return the elements between the brackets of an expression; none without brackets.
 
         :param statement: the statement that the expression is in
         """

@@ -2,7 +2,7 @@
 
 Each kind is a pair of functions like ``weave`` and ``unweave``, over lines instead of bytes. A
 first comment line ``# weave: since 33`` or ``until 32`` (``.. weave:`` in rst) limits the change.
-Above a table of pyproject.toml, such a line limits what is added to that table.
+Above a table of pyproject.toml, such a line limits the additions to that table.
 """
 
 from __future__ import annotations
