@@ -1,1 +1,1 @@
-"""A real OpenStack with real guests: what is promised, asked of everything that can tell."""
+"""A real OpenStack with real guests: each promise is checked in all views of a server."""

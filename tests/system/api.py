@@ -10,7 +10,8 @@ from keystoneauth1.session import Session
 
 from tests.system import settings
 
-#: Servers without a network, actions with what went wrong; every release that we support has it.
+#: Has servers without a network, and actions with the reason of a failure. Every release that we
+#: support has it.
 LATEST_NEEDED = "2.90"
 PLACEMENT_VERSION = "1.39"
 _SECONDS = 60
@@ -79,7 +80,7 @@ class Api:
             endpoint_filter={"service_type": service, "region_name": settings.REGION},
             microversion=microversion,
             raise_exc=False,
-            # what comes to the same may be asked again; a wish may not, or a lost one goes unseen
+            # a request that can be repeated is sent again; no other is, or a lost one goes unseen
             connect_retries=3 if method in ("GET", "DELETE") else 0,
             # uwsgi's own HTTP ends a connection without a word: none is used twice
             headers={"Accept": "application/json", "Connection": "close"},

@@ -56,7 +56,7 @@ def report() -> Iterator[Report]:
 
 
 def verdict(report: Report, what: str, figures: str, met: bool) -> None:
-    """Show a figure, with what came of its aim."""
+    """Show a figure, and whether it meets its aim."""
     report.figure(what, f"{figures}: {'met' if met else 'missed'}")
 
 
@@ -113,7 +113,7 @@ def paused(server: Server) -> Taken:
 def test_an_adjust_against_pause(cloud: Cloud, report: Report) -> None:
     """Three servers alike: one for adjusts, one for libvirt alone, one for Nova's own pause.
 
-    What libvirt and the guest need is taken off: an adjust cannot be faster.
+    The time that libvirt and the guest need is subtracted: an adjust cannot be faster.
     """
     ours, theirs, third = (create(cloud, FLAVOR, "guest-quick") for _ in range(3))
     for server in (ours, theirs, third):

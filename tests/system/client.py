@@ -33,7 +33,7 @@ class Done(NamedTuple):
 
     @property
     def told(self) -> dict[str, Any]:
-        """What it has printed, which must be JSON."""
+        """The printed output, which must be JSON."""
         return dict(json.loads(self.out))
 
 

@@ -97,7 +97,7 @@ class Flavor:
 
     @property
     def name(self) -> str:
-        """What it is called in the cloud."""
+        """The name of the flavor in the cloud."""
         return f"lab-{self.minimum_cpu}.{self.vcpus}-{self.minimum_memory}.{self.ram}"
 
     @property
@@ -170,7 +170,7 @@ class Cloud:
         return int(self.sh(f"systemctl show -P MainPID {unit}"))
 
     def tracebacks(self) -> str:
-        """Return what Nova's services have said since ``forget_logs`` that looks like a crash.
+        """Return the log lines of Nova's services since ``forget_logs`` that look like a crash.
 
         A service that cannot load its modules has no log yet: systemd's journal has its last words.
         """
@@ -269,7 +269,7 @@ class Cloud:
         return dict(usages)
 
     def tracked(self, host: str = settings.CONTROLLER.name) -> dict[str, int]:
-        """Return what Nova's own tracker counts for servers of a host, by Placement's classes."""
+        """Return the amounts that Nova's own tracker counts for servers of a host, by class."""
         # later microversions leave that to Placement
         found = self.admin.get("/os-hypervisors/detail", microversion="2.87")["hypervisors"]
         (about,) = (each for each in found if each["hypervisor_hostname"] == host)

@@ -126,7 +126,7 @@ def stock_cloud(
 
 @pytest.fixture(scope="session")
 def swapped(stock_cloud: Cloud, our_mirror: Path) -> swap.Swapped:
-    """What was seen while our packages took the place of stock Nova's under a running guest."""
+    """The observations while our packages replaced stock Nova's under a running guest."""
     use_mirror(stock_cloud.container, our_mirror)
     # of before ours, with the whole of its flavor: its balloon is stock Nova's
     witness = create(stock_cloud, Flavor(vcpus=1, ram=256, minimum_memory=192))
@@ -151,7 +151,7 @@ def cloud(stock_cloud: Cloud, swapped: swap.Swapped) -> Cloud:
 
 @pytest.fixture(scope="session")
 def report() -> Iterator[Report]:
-    """What the run is told to show; written at the end."""
+    """The report of the run, which is written at the end."""
     with reported(REPORTS, "system") as report:
         yield report
 
@@ -175,7 +175,7 @@ def servers(cloud: Cloud) -> Iterator[Servers]:
 def background(
     cloud: Cloud, request: pytest.FixtureRequest
 ) -> Iterator[dict[Scenario, Future[None]]]:
-    """What comes of those scenarios that were chosen; they run from the first need of one on."""
+    """The outcomes of the chosen scenarios; all begin when a test first needs one of them."""
     chosen = [
         item.callspec.params["scenario"]
         for item in request.session.items
@@ -188,7 +188,7 @@ def background(
 
 @pytest.fixture(scope="module")
 def outcomes(background: dict[Scenario, Future[None]]) -> dict[Scenario, Future[None]]:
-    """What comes of a module's scenarios; a module may have them begun otherwise."""
+    """The outcomes of a module's scenarios; a module may begin them in another way."""
     return background
 
 

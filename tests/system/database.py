@@ -1,4 +1,4 @@
-"""Say what Nova's database holds of servers; runs inside as long as the tests do.
+"""Answer questions about servers from Nova's database; runs inside as long as the tests do.
 
 usage: database.py HOST PASSWORD. Reads a line of JSON per question, ``[method, argument...]``, and
 answers with one: ``{"ok": ...}`` or ``{"error": text}``. Methods are the functions below that take

@@ -65,7 +65,7 @@ class Image:
 _CLOUD = _recipe("guest-debian-12-cloud", "cloud-init", "qemu-guest-agent")
 #: Without anything that is of use for a cloud but the kernel.
 STOCK = Image("debian", _recipe("guest-debian-12"))
-#: With cloud-init, which finds what Nova hands over on a config drive.
+#: With cloud-init, which finds the data of Nova on a config drive.
 CLOUD_INIT = Image("debian-cloud-init", _CLOUD)
 #: With an agent that answers libvirt.
 AGENT = Image("debian-agent", _CLOUD, "cloud-init=disabled", {"hw_qemu_guest_agent": "yes"})
@@ -113,7 +113,7 @@ def files_with(image: Image, package: Path, scratch: Path) -> Path:
     """Make the files of an image that a package was installed in by apt, as its builder would do.
 
     :param package: a Debian package
-    :param scratch: a directory; what it gets stays
+    :param scratch: a directory; the files that are written to it stay
     :raises nova_xloud.ground.errors.RootError: a step failed
     """
     install = ["apt-get", "-y", "install", f"/package/{package.name}"]
@@ -207,7 +207,7 @@ witness &
 
 
 def log_in(server: Server) -> None:
-    """Log in at a guest's console, and have the guest tell what it has from now on."""
+    """Log in at a guest's console, and have the guest print its figures from now on."""
     steps = (
         ("login: ", "root"),
         ("Password: ", _PASSWORD),

@@ -1,7 +1,7 @@
 """Sets a cloud up in a booted container that has the packages: ``install(container, guest)``.
 
 One step per function, in the order in which they need each other. Services run under Debian's own
-uwsgi settings but for address, number of processes, the queue and the buffer of what is posted.
+uwsgi settings but for address, number of processes, the queue and the buffer of request bodies.
 """
 
 from __future__ import annotations

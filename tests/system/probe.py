@@ -1,4 +1,4 @@
-"""Say what libvirt and QEMU hold of guests; runs inside as long as the tests do.
+"""Answer questions about guests from libvirt and QEMU; runs inside as long as the tests do.
 
 Reads a line of JSON per question, ``[method, argument...]``, and answers with one: ``{"ok": ...}``
 or ``{"error": text}``. Methods are the functions below that take a domain or nothing.
@@ -50,7 +50,7 @@ def _current(xml):
 
 
 def _threads(domain):
-    """Return how many vCPUs QEMU itself has, whatever libvirt believes."""
+    """Return how many vCPUs QEMU itself has; libvirt may believe another number."""
     answer = libvirt_qemu.qemuMonitorCommand(domain, '{"execute": "query-cpus-fast"}', 0)
     return len(json.loads(answer)["return"])
 

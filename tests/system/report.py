@@ -24,7 +24,7 @@ class Sample:
 
 @contextmanager
 def reported(directory: Path, name: str) -> Iterator[Report]:
-    """Yield a report; it is written in the end, whatever has failed."""
+    """Yield a report; it is written in the end, also after a failure."""
     report = Report()
     try:
         yield report

@@ -20,7 +20,7 @@ from tests.system.install import wait_for_compute
 from tests.system.waiting import wait_for
 
 _INSTANCES = "var/lib/nova/instances"
-#: What of the cloud is the first host's alone.
+#: The services that the first host alone runs.
 _ALONE = (
     *(service for service in SERVICES if service != "nova-compute"),
     *("keystone", "glance-api", "placement-api", "neutron-api"),
@@ -29,7 +29,7 @@ _ALONE = (
 
 
 class SecondHost:
-    """The host, and what it is asked.
+    """The host, and the questions to it.
 
     :ivar probe: asks its libvirt
     """

@@ -12,7 +12,7 @@ from tests.system.api import Answer, Api
 from tests.system.cloud import Cloud, Flavor, Probe
 from tests.system.waiting import wait_for
 
-#: What a guest needs to boot under emulation, and to do what it is told.
+#: Seconds that a guest needs to boot under emulation, and to obey a request.
 BOOT, OBEY = 150, 60
 #: Room for a walk: an emulated guest cannot plug more vCPUs in its life than its maximum.
 ROOMY = Flavor(vcpus=16, ram=512, minimum_cpu=1, minimum_memory=256)
@@ -33,10 +33,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Record:
-    """What Nova's database holds of a server.
+    """The record of a server in Nova's database.
 
-    :ivar kept: what it has after its next cold start
-    :ivar counted: what its project's quota counts
+    :ivar kept: the size of the server after its next cold start
+    :ivar counted: the size that its project's quota counts
     """
 
     kept: Size
@@ -74,7 +74,7 @@ class Server:
     probe: Probe = field(repr=False)
     died_on: str = ""
 
-    # what it is asked ---------------------------------------------------------------------------
+    # requests -----------------------------------------------------------------------------------
 
     def post(self, body: object, *, api: Api | None = None, **settings: Any) -> Answer:
         """Ask for an adjust, with a body as it is."""
@@ -85,7 +85,7 @@ class Server:
     def adjust(self, vcpus: int = 0, memory_mb: int = 0, **more: object) -> dict[str, Any]:
         """Ask for an adjust, expect a 202, wait until the action ends, and return its event.
 
-        What has succeeded, and is to last, has been accounted for by then.
+        An adjust that has succeeded, and that is to last, has been accounted for by then.
         """
         asked = {"vcpus": vcpus, "memory_mb": memory_mb}
         asked = {name: value for name, value in asked.items() if value}
@@ -183,7 +183,7 @@ class Server:
             wrong = {view: size for view, size in views.items() if getattr(size, name) != value}
             assert not wrong, f"{name} is to be {value}: {wrong}"
 
-    # what it is -----------------------------------------------------------------------------
+    # views ----------------------------------------------------------------------------------
 
     @property
     def about(self) -> dict[str, Any]:
@@ -209,15 +209,15 @@ class Server:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """What libvirt and QEMU say."""
+        """The figures that libvirt and QEMU report."""
         return dict(self.probe.ask("figures", self.id))
 
     @property
     def record(self) -> Record:
-        """What Nova's database holds."""
+        """The record in Nova's database."""
         told = self.cloud.database.ask("record", self.id)
         known = [told.get(f"xloud_current_{name}") for name in ("vcpus", "memory_mb")]
-        # without a record it has its flavor's maximum
+        # a server without a record has its flavor's maximum
         kept = Size(self.flavor.vcpus, self.flavor.ram) if None in known else Size(*map(int, known))
         return Record(kept, Size(*told["counted"]))
 
@@ -255,7 +255,7 @@ class Server:
         return self.booted().boot_kb - (self.flavor.ram - memory_mb) * 1024
 
     def booted(self, seconds: float = BOOT) -> Guest:
-        """Wait until the guest has said what it has."""
+        """Wait until the guest has printed its figures."""
         return wait_for(f"a word of the guest of {self.id}", lambda: self.guest, seconds)
 
     @property
@@ -337,7 +337,7 @@ def create(
 def assert_left_out(cloud: Cloud, flavor: Flavor, why: str, **more: object) -> None:
     """Check that a new server gets no host, and that the scheduler's log says why.
 
-    :param why: the host that is left out, and what of it is too small
+    :param why: the host that is left out, and the resource that it has too little of
     :raises AssertionError: the server gets a host, or the log has another reason
     """
     refused = Server(cloud, cloud.new_server(flavor, **more), flavor, cloud.probe)
@@ -352,5 +352,5 @@ def assert_left_out(cloud: Cloud, flavor: Flavor, why: str, **more: object) -> N
 
 
 def periodic() -> float:
-    """Return the seconds within which all views agree after whatever has happened."""
+    """Return the seconds within which all views agree after any event."""
     return settings.PERIODIC + OBEY

@@ -158,7 +158,7 @@ def nova(host: Host) -> Settings:
             "rpc_response_timeout": PERIODIC,
             "update_resources_interval": PERIODIC,
             "cpu_allocation_ratio": 1.0,
-            # an emulated guest's memory is what it touches
+            # an emulated guest takes only the memory that it touches
             "ram_allocation_ratio": 4.0,
             # a small disk that a test can fill counts as one for all its servers
             "disk_allocation_ratio": 64.0,

@@ -12,11 +12,11 @@ from tests.system.server import Server
 
 @dataclass(frozen=True)
 class Settled:
-    """What the command told.
+    """The outcome of the command.
 
     :ivar code: its exit code
-    :ivar left: what is left, as the command's JSON has it
-    :ivar said: what it printed beside the JSON
+    :ivar left: the servers and the rest that it has not settled, as in its JSON
+    :ivar said: the text on its standard error
     """
 
     code: int

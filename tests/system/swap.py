@@ -26,7 +26,7 @@ SOON = 30
 
 @dataclass(frozen=True)
 class Swapped:
-    """What was seen while packages were swapped.
+    """The observations while packages were swapped.
 
     :ivar version: the version of the library that is installed in the end
     :ivar answers: what a client got who asked for its servers all the while

@@ -1,4 +1,4 @@
-"""The dashboards in the field: the bytes that they send, and what they read."""
+"""The dashboards in the field: the bytes that they send, and the answers that they read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guests that are slow to do what they are told, or never do it: what is said of them is true."""
+"""Guests that obey late, or never: Nova tells the truth about them."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def part_of_a_request_that_fails_leaves_true_figures(servers: Servers) -> None:
 def a_guest_without_balloon_driver_keeps_its_memory(servers: Servers) -> None:
     server = servers(image=NO_BALLOON)
     assert server.status["balloon_driver_active"] is False
-    # it never gave back what it booted with: recorded as it is when it was seen so five times
+    # the guest never gave back memory: after five equal looks Nova counts all of it
     has, looks = ROOMY.ram, 6 * PERIODIC + OBEY
-    # what it would start with again stays the floor
+    # the size of its next start stays the floor
     kept = {"record": Size(*ROOMY.floor)}
     server.assert_agreed(ROOMY.minimum_cpu, has, looks, but=kept)
     event = server.adjust(memory_mb=ROOMY.minimum_memory)

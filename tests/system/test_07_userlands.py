@@ -45,7 +45,7 @@ def enabled(cloud: Cloud, scratch: Path) -> Cloud:
 
 @pytest.fixture(scope="module")
 def outcomes(enabled: Cloud) -> Iterator[dict[Scenario, Future[None]]]:
-    """What comes of this module's scenarios."""
+    """The outcomes of this module's scenarios."""
     with begun(enabled, (*ENABLED, *ASKED, *HIDDEN)) as outcomes:
         yield outcomes
 

@@ -43,7 +43,7 @@ def evacuee(cloud: Cloud, second: SecondHost) -> Iterator[Future[Server]]:
 def outcomes(
     cloud: Cloud, second: SecondHost, evacuee: Future[Server]
 ) -> Iterator[dict[Scenario, Future[None]]]:
-    """What comes of the moves between two hosts that live."""
+    """The outcomes of the moves between two hosts that live."""
     assert evacuee
     with begun(cloud, MOVES, second) as outcomes:
         yield outcomes

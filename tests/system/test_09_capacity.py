@@ -57,7 +57,7 @@ def test_servers_hold_their_floors(cloud: Cloud, many: list[Server]) -> None:
 
 
 def assert_counted(cloud: Cloud) -> None:
-    """Check that the host's own tracker counts what Placement does, whatever the servers did."""
+    """Check that the host's own tracker and Placement count the same, after any adjusts."""
     used = cloud.used()
     assert cloud.tracked() == {name: used[name] for name in ("VCPU", "MEMORY_MB")}
 
@@ -132,7 +132,7 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
         own = many[number::clients]
         for turn in range(requests // clients):
             server = own[turn % len(own)]
-            # never what the server has: each request that is taken is an action
+            # never the size that the server has: each accepted request is an action
             memory = SMALL.minimum_memory + 8 * (1 + (turn + number) % 8)
             # one vCPU more, half way
             grows = turn // len(own) == requests // NUMBER // 2
@@ -162,7 +162,7 @@ def test_load(cloud: Cloud, many: list[Server]) -> None:
     for server in many:
         own = [(request, wish) for owner, request, wish in accepted if owner is server]
         wanted = {request for request, _ in own}
-        # what was asked for last
+        # the size that was asked for last
         assert server.held == server.record.kept == own[-1][1]
         assert wanted <= {action["request_id"] for action in server.actions()}
         for request in wanted:

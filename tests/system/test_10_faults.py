@@ -59,7 +59,7 @@ def ask(server: Server, body: dict[str, int]) -> Answer | None:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of a server while something broke.
+    """An adjust that was asked of a server while something broke.
 
     :ivar answer: None if the connection ended without one
     """
@@ -95,7 +95,7 @@ def settled(server: Server) -> Size:
 
 
 def assert_told(server: Server, size: Size, asked: Asked, answers: Collection[int]) -> None:
-    """Check that what a user was told of an adjust is what came of it."""
+    """Check that the answer to a user's adjust agrees with its outcome."""
     assert size.vcpus in (asked.before.vcpus, asked.wished.vcpus), (size, asked)
     assert size.memory_mb in (asked.before.memory_mb, asked.wished.memory_mb), (size, asked)
     if asked.answer is None:
@@ -126,7 +126,7 @@ def settle(
 ) -> None:
     """Check that servers settle, and that they can be adjusted.
 
-    :param asked: what was asked of each, by its id
+    :param asked: the adjust that was asked of each server, by the server's id
     :param answers: what those may have been told who asked
     """
 
@@ -144,7 +144,7 @@ def settle(
 def hit(servers: Sequence[Server], fault: Callable[[], object]) -> tuple[int, dict[str, Asked]]:
     """Adjust servers, each beginning at another moment, and break something meanwhile.
 
-    :returns: how many adjusts were being worked on just before that, and what was asked
+    :returns: how many adjusts were being worked on just before that, and all adjusts
     """
     asked: dict[str, Asked] = {}
 

@@ -63,7 +63,7 @@ def test_back_to_stock(cloud: Cloud, witness: Server) -> None:
 
 
 def test_in_again(cloud: Cloud, witness: Server, version: str) -> None:
-    # the other value stays what was recorded before
+    # the other value stays as it was recorded before
     swapped = swap.watched(
         cloud,
         witness,
@@ -102,7 +102,7 @@ def full(
 ) -> Iterator[contextlib.ExitStack]:
     """Others have so much of the host that there is no room for the witness's maximum.
 
-    They go when what is yielded is closed.
+    They go when the yielded stack is closed.
     """
     assert running.held.vcpus + stopped.held.vcpus == 3
     with contextlib.ExitStack() as others:
@@ -199,7 +199,7 @@ def test_nothing_is_left(
     assert settle(cloud, "apply").code == 0
     assert settle(cloud, "list").code == 0
     assert_books(witness, Size(ROOMY.vcpus, ROOMY.ram))
-    # the guest goes on with what it has
+    # the guest goes on with its present size
     libvirt = witness.figures
     assert (libvirt["vcpus"], libvirt["memory_mb"]) == (2, GROWN.memory_mb)
 

@@ -66,7 +66,7 @@ def begun(
 ) -> Iterator[dict[Scenario, Future[None]]]:
     """Begin scenarios, some at a time; those that have not begun at the end never do.
 
-    :param more: what they get besides servers
+    :param more: the further arguments of a scenario, after its servers
     """
 
     def once(scenario: Scenario) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for what comes about by itself."""
+"""Waiting for events that come by themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def wait_for(
 ) -> Wanted:
     """Look until there is something, and return it.
 
-    :param what: what is waited for, for the failure's text
+    :param what: the event that is waited for, in the words of the failure
     :param look: returns None, False or nothing in it as long as it is not there
     :param every: seconds between two looks; 0: more, the longer it takes
     :param seen: tells what there is instead, for the failure's text

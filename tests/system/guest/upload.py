@@ -12,7 +12,7 @@ from accounts import connect
 COMMAND_LINE = "console=ttyS0 quiet loglevel=4"
 #: The guest hears no power button: nothing is gained by the minute that Nova gives one.
 IMPATIENT = {"os_shutdown_timeout": "1"}
-#: {image: (what it has on the kernel's command line besides, properties)}
+#: {image: (further words of the kernel's command line, properties)}
 IMAGES = {
     "guest": ("", IMPATIENT),
     "guest-that-keeps-cpus": (" unplug=off", IMPATIENT),
