@@ -177,7 +177,7 @@ def patches_of(expanded: str) -> list[str]:
 
 
 def _read(source: SourceRpm, area: Path, scratch: Path) -> tuple[Base, Path]:
-    """Read what %prep has left; return it, and the tree."""
+    """Read the files that %prep has left; return it, and the tree."""
     expanded = (area / "expanded.spec").read_text()
     found = re.search(r"^Source0?:\s*(\S+)", expanded, re.MULTILINE | re.IGNORECASE)
     trees = [each.parent for each in (area / "BUILD").glob("*/setup.cfg")]
@@ -229,7 +229,7 @@ def _apply(tree: Path, name: str, content: bytes) -> None:
 
 
 def _difference(plain: Path, prepared: Path, name: str) -> bytes:
-    """Return a patch with what %prep changes beside the distribution's patches; b"" for nothing.
+    """Return a patch with the changes of %prep beside the distribution's patches; b"" for none.
 
     :raises SourceRpmError: if a patch cannot express it
     """

@@ -1,4 +1,4 @@
-"""The command that writes what kolla-build takes."""
+"""The command that writes the input of kolla-build."""
 
 from __future__ import annotations
 

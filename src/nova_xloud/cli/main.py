@@ -63,7 +63,7 @@ class _Terminal(logging.Handler):
 
 
 def tell(error: XloudError) -> None:
-    """Say what failed, and what that left untouched."""
+    """Print the error, and the things that it left untouched."""
     err.print(f"nova-xloud: {error.sentence}: {error}")
     err.print(f"({error.untouched})")
 
@@ -269,7 +269,7 @@ def _tell_form(found: bases.Base, tool: str) -> None:
 
 
 class Checked(NamedTuple):
-    """What a check of one base found.
+    """The findings of a check of one base.
 
     :ivar name: the base
     :ivar version: the version of this base; "" if the base could not be fetched or read

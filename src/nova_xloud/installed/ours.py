@@ -32,7 +32,7 @@ class Ours(NamedTuple):
 
 
 def load(archive: Path) -> Ours:
-    """Read what a zip file carries."""
+    """Read the content of a zip file."""
     parts: dict[str, dict[str, bytes]] = {"additions": {}, "changes": {}}
     with zipfile.ZipFile(archive) as opened:
         about = json.loads(opened.read(ABOUT).decode())

@@ -34,7 +34,7 @@ class Room(NamedTuple):
     :ivar target: the name of the target
     :ivar merged: the top of the root
     :ivar area: an empty directory in it, which programs in the root see as ``/build``
-    :ivar log: the file that gets what the programs say
+    :ivar log: the file that gets the output of the programs
     """
 
     target: str

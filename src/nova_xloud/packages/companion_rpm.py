@@ -30,7 +30,7 @@ done
 
 
 def recipe(companion: Companion, target: Target) -> root.Recipe:
-    """Return the recipe of the clean root: rpm, Python with what builds a wheel, more tools."""
+    """Return the recipe of the clean root: rpm, Python with tools that build a wheel, others."""
     named = target._replace(name=f"{companion.name}-{target.suite}")
     tools = {*rpm.recipe(target).packages, *companion.rpm_tools}
     return builds.recipe(named, *sorted(tools))
@@ -48,7 +48,7 @@ def build(companion: Companion, target: Target, room: builds.Room) -> list[Path]
 
 
 def assemble(companion: Companion, target: Target, area: Path) -> Path:
-    """Write what rpmbuild wants to have below a directory; return the spec."""
+    """Write the files that rpmbuild wants below a directory; return the spec."""
     entries = companions.changelog(companion)
     newest = entries[0]
     sources, specs = area / "SOURCES", area / "SPECS"

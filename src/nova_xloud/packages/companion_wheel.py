@@ -19,7 +19,7 @@ python3 -m pip wheel --quiet --no-deps --no-index --no-build-isolation --use-pep
 
 
 def recipe(companion: Companion, target: Target) -> root.Recipe:
-    """Return the recipe of the clean root: Python with what builds a wheel."""
+    """Return the recipe of the clean root: Python with tools that build a wheel."""
     named = target._replace(name=f"{companion.name}-{target.suite}-wheel")
     return builds.recipe(named, "python3-pip", "python3-setuptools", "python3-wheel")
 

@@ -52,7 +52,7 @@ def patches(files: Sequence[tree.Ours], ours: Path | None = None) -> list[Patch]
     No name of a patch is a part of another's: kolla_patch looks for a name in the list of those
     that it has applied.
 
-    :param files: what tree.compose gave
+    :param files: the files that tree.compose gave
     :param ours: our additions and changes, unless they are the package's own
     """
     ours = ours or tree.sources()
@@ -73,7 +73,7 @@ def write(base: Base, directory: Path, files: Sequence[tree.Ours], target: Path)
     """Write all that kolla-build takes for a base, in the place of what an earlier run has written.
 
     :param directory: has the whole base
-    :param files: what tree.compose gave
+    :param files: the files that tree.compose gave
     :param target: a directory that is missing, empty, or was written here
     :returns: the settings for kolla-build
     :raises DirectoryError: if Kolla cannot build from the base, or the directory holds anything

@@ -79,7 +79,7 @@ def related(target: Target, *, refresh: bool) -> Target:
 
 
 def recipe(target: Target) -> root.Recipe:
-    """Return the recipe of the clean root: rpm, Python with what builds a wheel, a user."""
+    """Return the recipe of the clean root: rpm, Python with tools that build a wheel, a user."""
     return builds.recipe(
         target,
         *("rpm", "patch", "python3-packaging", "python3-pip"),
@@ -123,7 +123,7 @@ def build(sources: Sources, room: builds.Room) -> list[Path]:
 
 
 def assemble(material: Sources, area: Path) -> Path:
-    """Write what rpmbuild wants to have below a directory; return the spec."""
+    """Write the files that rpmbuild wants below a directory; return the spec."""
     target = material.target
     sources, specs = area / "SOURCES", area / "SPECS"
     sources.mkdir(parents=True)
@@ -206,7 +206,7 @@ def missing_relations(
 
     rpm's generator of Python relations may fail, and rpmbuild end well without them.
 
-    :param provides: what rpm says the package provides, a line each
+    :param provides: the capabilities that the package provides, as rpm lists them, a line each
     :param needed: the Python distributions that Nova depends on
     """
     # the generator drops zeros at the end

@@ -80,7 +80,7 @@ def related(target: Target, *, refresh: bool) -> Target:
 
 
 def recipe(target: Target) -> root.Recipe:
-    """Return the recipe of the clean root: Python with what builds a wheel, a user.
+    """Return the recipe of the clean root: Python with tools that build a wheel, a user.
 
     The wheels of a suite share it.
     """

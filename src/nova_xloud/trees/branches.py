@@ -37,7 +37,7 @@ def write(
     """Write the branch; an older one that has no commits of anyone else's is replaced.
 
     :param directory: a checkout; its commit is the parent of ours
-    :param files: what tree.compose gave
+    :param files: the files that tree.compose gave
     :param name: of the branch
     :param ours: our additions and changes, unless they are the package's own
     :raises DirectoryError: if the commit has other files, or the branch is not ours to replace

@@ -109,7 +109,7 @@ def without_marked(content: bytes, *, path: str) -> bytes:
 
 
 def _marked(content: bytes, path: str) -> list[tuple[int, str]]:
-    """Return what carries the mark, each part after the number of its first line."""
+    """Return the parts that carry the mark, each after the number of its first line."""
     if textual.knows(path):
         return textual.marked(content, path=path)
     return marks.marked(content.decode().split("\n"))

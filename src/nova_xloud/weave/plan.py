@@ -64,10 +64,10 @@ class Directive(NamedTuple):
 
 
 def plan(change: Source, source: Source, version: tuple[int, ...], release: str) -> list[Insertion]:
-    """Return what a change inserts into a Nova file of some release.
+    """Return the lines that a change inserts into a Nova file of some release.
 
     :param version: the release, as ``since=`` and ``until=`` count it
-    :param release: what messages call the release
+    :param release: the name of the release in messages
     :raises AnchorError: if a place is missing, doubled or unfit
     :raises ChangeError: if the change is not written in the change language
     """
@@ -142,7 +142,7 @@ class _Planner:
         """Compare the body of a class, or of the module, with Nova's.
 
         :param within: Nova's class, or None for the module
-        :param prefix: what the names in it are prefixed by, with the dot
+        :param prefix: the prefix of the names in it, with the dot
         """
         for node in ours:
             if isinstance(node, DEFINITIONS):

@@ -28,7 +28,7 @@ class _Job(NamedTuple):
 
     :ivar path: its path in the tree
     :ivar version: the release, as ``since`` and ``until`` count it
-    :ivar release: what errors call the release
+    :ivar release: the name of the release in errors
     :ivar base: its lines
     :ivar change: the change file's lines
     """
@@ -60,7 +60,7 @@ def knows(path: str) -> bool:
 
 
 def weave(base: bytes, change: bytes, *, path: str, version: Sequence[int], release: str) -> bytes:
-    """Insert what a change file says; see nova_xloud.weave.weave."""
+    """Insert the lines of a change file; see nova_xloud.weave.weave."""
     job = _Job(
         path, tuple(version), release, base.decode().split("\n"), change.decode().split("\n")
     )
@@ -72,14 +72,14 @@ def weave(base: bytes, change: bytes, *, path: str, version: Sequence[int], rele
 
 
 def marked(content: bytes, *, path: str) -> list[tuple[int, str]]:
-    """Return what carries a mark, each part after the number of its first line."""
+    """Return the parts that carry a mark, each after the number of its first line."""
     finder: Callable[[Sequence[str]], list[tuple[int, str]]]
     finder = {"cfg": _marked_cfg, "toml": marks.marked, "rst": _marked_rst}[_kind(path) or ""]
     return finder(content.decode().split("\n"))
 
 
 def without_marked(content: bytes, *, path: str) -> bytes:
-    """Return a file without what carries a mark."""
+    """Return a file without the lines that carry a mark."""
     taker: Callable[[Sequence[str]], list[str]]
     taker = {"cfg": _without_cfg, "toml": marks.without_marked, "rst": _without_rst}[
         _kind(path) or ""
