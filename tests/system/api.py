@@ -19,7 +19,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service answered.
+    """The answer of a service.
 
     :ivar request_id: by which the server's actions name the request
     """
@@ -67,7 +67,7 @@ class Api:
         service: str = "compute",
         microversion: str | None = LATEST_NEEDED,
     ) -> Answer:
-        """Send a request and return whatever status comes.
+        """Send a request and return the answer, with any status.
 
         :param path: below the service's endpoint, e.g. ``/servers``
         :param body: sent as JSON, unless it is None
@@ -89,9 +89,9 @@ class Api:
         return Answer(answer.status_code, told, answer.headers.get("x-openstack-request-id", ""))
 
     def get(self, path: str, **settings: Any) -> Any:
-        """Return what a path answers with 200."""
+        """Return the body of a path's answer, which must be a 200."""
         return self.request("GET", path, **settings).expect(200)
 
     def placement(self, path: str) -> Any:
-        """Return what Placement answers with 200 at a path."""
+        """Return the body of Placement's answer at a path, which must be a 200."""
         return self.get(path, service="placement", microversion=PLACEMENT_VERSION)

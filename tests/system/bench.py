@@ -1,4 +1,4 @@
-"""How fast an adjust is, and what a floor costs: ``make bench-system``.
+"""The speed of an adjust, and the cost of a floor: ``make bench-system``.
 
 Each figure is a ratio against a peer in the same run: libvirt itself, Nova's own operations, a
 server without a floor. A missed aim fails. The report, with a random walk in it, is

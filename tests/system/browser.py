@@ -64,14 +64,14 @@ class Browser:
         return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def texts(self, selector: str) -> list[str]:
-        """Return what a person reads in all elements of a CSS selector."""
+        """Return the text that a person reads in all elements of a CSS selector."""
         script = (
             "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText.trim())"
         )
         return list(self.run(script, selector))
 
     def text(self, selector: str) -> str:
-        """Return what a person reads in the one element of a CSS selector."""
+        """Return the text that a person reads in the one element of a CSS selector."""
         (text,) = self.texts(selector)
         return text
 

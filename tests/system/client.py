@@ -21,7 +21,7 @@ _SECONDS = 300
 
 
 class Done(NamedTuple):
-    """What a command has left.
+    """The outcome of a command.
 
     :ivar ended: when it ended, in seconds since 1970
     """

@@ -108,7 +108,7 @@ class Flavor:
 
     @property
     def floor(self) -> tuple[int, int]:
-        """What a server starts with: vCPUs and MiB."""
+        """The size that a server starts with: vCPUs and MiB."""
         return self.minimum_cpu or self.vcpus, self.minimum_memory or self.ram
 
 
@@ -186,7 +186,7 @@ class Cloud:
         self._cursor = self.journal_end()
 
     def journal_end(self) -> str:
-        """Return what journalctl calls the place in the journal where it ends now."""
+        """Return journalctl's name of the present end of the journal."""
         return self.sh("journalctl -q -n 0 --show-cursor").split()[-1]
 
     @contextmanager
@@ -262,7 +262,7 @@ class Cloud:
         return str(found["resource_providers"][0]["uuid"])
 
     def used(self, host: str = settings.CONTROLLER.name) -> dict[str, int]:
-        """Return what Placement has given away of a host."""
+        """Return the resources of a host that Placement has given away."""
         usages: Mapping[str, int] = self.admin.placement(
             f"/resource_providers/{self.provider(host)}/usages"
         )["usages"]
@@ -273,7 +273,7 @@ class Cloud:
         # later microversions leave that to Placement
         found = self.admin.get("/os-hypervisors/detail", microversion="2.87")["hypervisors"]
         (about,) = (each for each in found if each["hypervisor_hostname"] == host)
-        # it begins with what the host keeps for itself
+        # it begins with the memory that the host keeps for itself
         reserved = self.inventory("MEMORY_MB", host)["reserved"]
         return {"VCPU": about["vcpus_used"], "MEMORY_MB": about["memory_mb_used"] - reserved}
 

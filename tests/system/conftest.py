@@ -158,7 +158,7 @@ def report() -> Iterator[Report]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _taken(report: Report, layers: tuple[Path, ...]) -> Iterator[None]:
-    """Report what the run takes, once its lab is there."""
+    """Report the time and memory of the run, once its lab is there."""
     assert layers
     with machine.watched(report):
         yield

@@ -72,7 +72,7 @@ AGENT = Image("debian-agent", _CLOUD, "cloud-init=disabled", {"hw_qemu_guest_age
 
 #: For a guest of these images; without KVM a guest plugs as many vCPUs in its life as its maximum.
 FLAVOR = Flavor(vcpus=8, ram=768, minimum_cpu=1, minimum_memory=512)
-#: What a kernel has of CPUs, and what the kernel uses.
+#: The CPUs that a kernel has, and those that it uses.
 CPUS = "cat /sys/devices/system/cpu/present /sys/devices/system/cpu/online"
 
 _DISK = """

@@ -1,4 +1,4 @@
-"""What a run takes of the machine: time, and memory."""
+"""The time and the memory that a run takes of the machine."""
 
 from __future__ import annotations
 

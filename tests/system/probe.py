@@ -16,7 +16,7 @@ import libvirt_qemu
 
 
 def figures(domain):
-    """Return a domain's vCPUs, memory in MiB, and what a shrink or a restart would find.
+    """Return a domain's vCPUs, memory in MiB, and the values that a shrink or a restart finds.
 
     ``vcpus`` and ``memory_mb`` are those of the running guest, None if it does not run.
     """
@@ -121,7 +121,7 @@ METHODS = {
 
 
 def ask(connection, method, *arguments):
-    """Return what a method answers, asked of a domain if one is named."""
+    """Return the answer of a method, asked of a domain if one is named."""
     about = connection.lookupByUUIDString(arguments[0]) if arguments else connection
     return METHODS[method](about, *arguments[1:])
 

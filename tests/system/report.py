@@ -1,4 +1,4 @@
-"""What a run measured, for people: dist/reports/NAME.txt and NAME.html."""
+"""The figures of a run, for people: dist/reports/NAME.txt and NAME.html."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDTH, _HEIGHT, _EDGE = 900, 260, 30
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at a walking server: when, in seconds, and what two views showed."""
+    """One look at a walking server: when, in seconds, and the figures of two views."""
 
     seconds: float
     record: int

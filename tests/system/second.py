@@ -136,7 +136,7 @@ def trust(first: Container, second: Container) -> None:
 
 
 def take_packages(cloud: Cloud, second: Container) -> None:
-    """Install on a host what the first one has of ours, from the same mirror."""
+    """Install on a host the packages of ours that the first one has, from the same mirror."""
     theirs, here = cloud.container.root, second.root
     shutil.copytree(theirs / "srv/mirror", here / "srv/mirror")
     for file in ("usr/share/keyrings/nova-xloud.gpg", "etc/apt/sources.list.d/nova-xloud.sources"):

@@ -16,7 +16,7 @@ from tests.system.waiting import wait_for
 BOOT, OBEY = 150, 60
 #: Room for a walk: an emulated guest cannot plug more vCPUs in its life than its maximum.
 ROOMY = Flavor(vcpus=16, ram=512, minimum_cpu=1, minimum_memory=256)
-#: With what QEMU without KVM may end when a guest boots with several vCPUs: a fault of its own.
+#: QEMU without KVM may end so when a guest boots with several vCPUs: a fault of its own.
 _QEMU_ENDED = "Assertion `section_index < d->map.sections_nb' failed"
 #: An image.
 NO_BALLOON = "guest-without-balloon"
@@ -45,11 +45,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Guest:
-    """What a guest last said on its serial console.
+    """The figures that a guest last printed on its serial console.
 
     :ivar up: seconds since it booted
     :ivar kb: all the memory that its kernel manages
-    :ivar boot_kb: what that was before the balloon driver took any; differs from boot to boot
+    :ivar boot_kb: the same before the balloon driver took any; differs from boot to boot
     :ivar boot: of which boot of its kernel that holds
     """
 
@@ -202,7 +202,7 @@ class Server:
 
     @property
     def status(self) -> dict[str, Any]:
-        """What ``xloud-status`` answers a reader."""
+        """The answer of ``xloud-status`` to a reader."""
         answer = self.cloud.reader.get(f"/servers/{self.id}/xloud-status")
         assert set(answer) == {"xloud_status"}
         return dict(answer["xloud_status"])
@@ -223,13 +223,13 @@ class Server:
 
     @property
     def allocation(self) -> dict[str, dict[str, int]]:
-        """What Placement holds for it: {resource provider: {class: amount}}."""
+        """The amounts that Placement holds for it: {resource provider: {class: amount}}."""
         found = self.cloud.admin.placement(f"/allocations/{self.id}")["allocations"]
         return {provider: dict(held["resources"]) for provider, held in found.items()}
 
     @property
     def held(self) -> Size:
-        """What Placement holds for it, which must be on one host that lives."""
+        """The size that Placement holds for it, which must be on one host that lives."""
         allocation = self.allocation
         if self.died_on:
             del allocation[self.cloud.provider(self.died_on)]
@@ -240,18 +240,18 @@ class Server:
 
     @property
     def console(self) -> str:
-        """All that the guest has said since it was started."""
+        """All output of the guest since it was started."""
         file = self.cloud.container.seen / f"var/lib/nova/instances/{self.id}/console.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
     @property
     def guest(self) -> Guest | None:
-        """What the guest last said, if it has said anything."""
+        """The figures that the guest last printed, None if it has printed none."""
         said = _LINE.findall(self.console)
         return Guest(*map(int, said[-1][:-1]), said[-1][-1]) if said else None
 
     def guest_kb(self, memory_mb: int) -> int:
-        """Return what the guest's kernel manages when the guest has so many MiB."""
+        """Return the KiB that the guest's kernel manages when the guest has so many MiB."""
         return self.booted().boot_kb - (self.flavor.ram - memory_mb) * 1024
 
     def booted(self, seconds: float = BOOT) -> Guest:

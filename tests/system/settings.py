@@ -154,7 +154,7 @@ def nova(host: Host) -> Settings:
             "osapi_compute_workers": 1,
             "report_interval": 5,
             "service_down_time": 30,
-            # what a killed nova-compute has heard is given up as soon
+            # the requests that a killed nova-compute has got are given up as soon
             "rpc_response_timeout": PERIODIC,
             "update_resources_interval": PERIODIC,
             "cpu_allocation_ratio": 1.0,

@@ -1,4 +1,4 @@
-"""Swapping packages under a running cloud, and what its users and guests notice of it."""
+"""Swapping packages under a running cloud, and the effects on its users and guests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Swapped:
     """The observations while packages were swapped.
 
     :ivar version: the version of the library that is installed in the end
-    :ivar answers: what a client got who asked for its servers all the while
+    :ivar answers: the answers to a client that asked for its servers all the while
     :ivar guest_ran_on: the guest is the same process, and the same boot, as before
     :ivar restarted: the services whose main process is another, or was told to load anew
     """
@@ -119,7 +119,7 @@ def start_polling(cloud: Cloud) -> subprocess.Popen[str]:
 def adjusted_soon(server: Server, **sizes: int) -> None:
     """Check that a server can be adjusted soon after a swap, from now on.
 
-    :param sizes: what to ask for, by the API's names
+    :param sizes: the sizes to ask for, by the API's names
     """
 
     def accepted() -> Answer | None:

@@ -13,7 +13,7 @@ from tests.system.cloud import Cloud, Flavor
 from tests.system.server import Server, Size
 
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("background")]
-#: What each sends, and the size afterwards. No header of a microversion is sent with them.
+#: The body of each request, and the size afterwards. No header of a microversion is sent with them.
 HORIZON = (
     ({"current_vcpus": 2}, Size(2, 256)),
     ({"current_memory_mb": 320}, Size(2, 320)),

@@ -70,7 +70,7 @@ class Asked:
 
 
 def settled(server: Server) -> Size:
-    """Check that in time nobody works and all views agree; return on what.
+    """Check that in time nobody works and all views agree; return the size.
 
     The time, for all of it, is that of a periodic task and of the guest.
     """
@@ -127,7 +127,7 @@ def settle(
     """Check that servers settle, and that they can be adjusted.
 
     :param asked: the adjust that was asked of each server, by the server's id
-    :param answers: what those may have been told who asked
+    :param answers: the status codes that the requests may have got
     """
 
     def check(server: Server) -> None:

@@ -111,7 +111,7 @@ def full(
 
 
 def assert_books(server: Server, size: Size) -> None:
-    """Check what Placement, the quota and the next start of stock Nova have for a server."""
+    """Check the size that Placement, the quota and the next start have for a server."""
     record = server.record
     assert {
         "Placement": server.held,

@@ -23,7 +23,7 @@ def wait_for(
     :param what: the event that is waited for, in the words of the failure
     :param look: returns None, False or nothing in it as long as it is not there
     :param every: seconds between two looks; 0: more, the longer it takes
-    :param seen: tells what there is instead, for the failure's text
+    :param seen: returns the present state, for the text of the failure
     :raises AssertionError: it did not come in time
     """
     begun = time.monotonic()
