@@ -177,7 +177,7 @@ def patches_of(expanded: str) -> list[str]:
 
 
 def _read(source: SourceRpm, area: Path, scratch: Path) -> tuple[Base, Path]:
-    """Read the files that %prep has left; return it, and the tree."""
+    """Return the base that %prep has left, and its tree."""
     expanded = (area / "expanded.spec").read_text()
     found = re.search(r"^Source0?:\s*(\S+)", expanded, re.MULTILINE | re.IGNORECASE)
     trees = [each.parent for each in (area / "BUILD").glob("*/setup.cfg")]
