@@ -128,7 +128,7 @@ def _judged_text(file: File, text: str, verdict: Verdict, outcome: Outcome) -> O
         return outcome._replace(wrong=f"{type(error).__name__}: {error}")
     wrong = "is woven, but had to be refused"
     if verdict is not Verdict.REFUSED:
-        wrong = textual.unlike(file.path, text, file.change, got)
+        wrong = textual.unlike(file.path, text, file.change, got, file.series)
     return outcome._replace(woven=True, wrong=wrong)
 
 

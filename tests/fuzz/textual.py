@@ -64,12 +64,31 @@ def anchor_of(path: str, change: str) -> str:
 # -- right -------------------------------------------------------------------------------------
 
 
-def unlike(path: str, base: str, change: str, woven: str) -> str:
-    """Say in which way a weave is wrong; "" if it is right."""
+def unlike(path: str, base: str, change: str, woven: str, series: int) -> str:
+    """Say in which way a weave is wrong; "" if it is right.
+
+    :param series: of the release, e.g. 33
+    """
     ending = path.rpartition(".")[2]
+    if ending == "toml":
+        change = _tables_of(change, series)
     return {"cfg": _unlike_cfg, "toml": _unlike_toml, "rst": _unlike_rst}[ending](
         base, change, woven
     )
+
+
+def _tables_of(change: str, series: int) -> str:
+    """Return a change of pyproject.toml without the tables that are for other releases."""
+    kept, applies, next_applies = [], True, True
+    for line in change.splitlines(keepends=True):
+        if line.startswith("# weave:"):
+            told = {word: int(number) for word, number in re.findall(r"(since|until) (\d+)", line)}
+            next_applies = told.get("since", series) <= series <= told.get("until", series)
+        elif line.startswith("["):
+            applies, next_applies = next_applies, True
+        if applies:
+            kept.append(line)
+    return "".join(kept)
 
 
 def _unlike_cfg(base: str, change: str, woven: str) -> str:
