@@ -91,11 +91,13 @@ def checked_out(directory: Path) -> set[str]:
 
 
 def authors(directory: Path, branch: str) -> set[str]:
-    """Return the addresses of the authors of what a branch has beside the checked-out commit.
+    """Return the addresses of those who made the commits that a branch has beside HEAD.
+
+    A commit that was amended keeps its author, and has another committer.
 
     :raises DirectoryError: if git cannot tell
     """
-    told = _answer(directory, "log", "--format=%ae", f"HEAD..refs/heads/{branch}")
+    told = _answer(directory, "log", "--format=%ae%n%ce", f"HEAD..refs/heads/{branch}")
     return set(told.splitlines())
 
 

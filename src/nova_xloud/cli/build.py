@@ -292,7 +292,8 @@ def _frozen(own: Path, dist: Path) -> Iterator[_Frozen]:
         return
     prefix = f".{_OWN}.source-"
     for left in dist.glob(f"{prefix}*"):
-        shutil.rmtree(left)  # a killed build has left it; no other build runs now
+        # a killed build has left it; one that has just ended may remove its own beside
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=dist) as scratch:
         place = Path(scratch, "nova")
         yield _Frozen(place, checkouts.clone(own, place))

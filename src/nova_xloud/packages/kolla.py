@@ -27,6 +27,8 @@ from nova_xloud.trees import quilt, tree
 
 #: The difference between Nova's series and Kolla's, and the first of Kolla's that applies patches.
 _OFFSET, _FIRST_WITH_PATCHES = 11, 20
+#: The first words of each file of settings.
+_HEAD = "# nova-xloud for Nova"
 _IMAGE = "nova-base"
 #: Where the image has Nova, seen from its root directory; Kolla links python3 to the true name.
 SITE = "var/lib/kolla/venv/lib/python3/site-packages/"
@@ -92,7 +94,7 @@ def write(base: Base, directory: Path, files: Sequence[tree.Ours], target: Path)
             made = Path("source", f"nova-{base.version}")
             tree.write(base, directory, files, new / made)
             settings["source.conf"] = _local(target / made)
-        head = f"# nova-xloud for Nova {base.version}, which Kolla {series(base)} builds\n"
+        head = f"{_HEAD} {base.version}, which Kolla {series(base)} builds\n"
         for name, text in settings.items():
             (new / name).write_text(head + text)
     return [target / name for name in settings]
@@ -191,6 +193,17 @@ def _check_target(target: Path) -> None:
         return
     if not target.is_dir():
         raise DirectoryError(target, "is not a directory")
-    names = {each.name for each in target.iterdir()}
-    if names and not names & {"patches.conf", "source.conf"}:
-        raise DirectoryError(target, "is not empty, and was not written by `nova-xloud kolla`")
+    for each in sorted(target.iterdir()):
+        if not _is_written_here(each):
+            raise DirectoryError(
+                target, f"has {each.name}, which `nova-xloud kolla` does not write"
+            )
+
+
+def _is_written_here(path: Path) -> bool:
+    """Say whether a file or directory is one of those that `write` makes."""
+    if path.name in {"patches.conf", "source.conf"}:
+        return path.read_text(errors="replace").startswith(_HEAD)
+    if path.name in {"patches", "source"}:
+        return path.is_dir()
+    return path.name.endswith(".tar.gz")

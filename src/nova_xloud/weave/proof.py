@@ -232,7 +232,7 @@ class _Names:
     """
 
     def __init__(self, text: str) -> None:
-        found = re.search(r"(^|[:;])[ \t]*(global|nonlocal)\b", text, re.MULTILINE)
+        found = re.search(r"(^|[:;])[ \t\f]*(global|nonlocal)\b", text, re.MULTILINE)
         self._has_outside = found is not None
         self._has_expressions = ":=" in text
 

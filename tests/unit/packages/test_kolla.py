@@ -148,17 +148,22 @@ def test_a_base_that_kolla_cannot_build_from_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["mine", "source.conf", "globals.yml", "patches"])
 def test_a_directory_with_anything_else_stays_as_it_is(
-    nova: Path, ours: Path, tmp_path: Path
+    nova: Path, ours: Path, tmp_path: Path, name: str
 ) -> None:
+    """A file of the operator's may have one of our names, or stand beside our files."""
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "mine").write_text("mine")
+    if name == "globals.yml":
+        assert run(nova, out).exit_code == 0
+    out.mkdir(exist_ok=True)
+    (out / name).write_text("mine")
+    before = content(out)
     result = run(nova, out)
     assert result.exit_code == errors.DirectoryError.exit_code
-    assert "was not written by `nova-xloud kolla`" in result.stderr
-    assert content(out) == {"mine": b"mine"}
-    result = run(nova, out / "mine")
+    assert f"has {name}, which `nova-xloud kolla` does not write" in result.stderr
+    assert content(out) == before
+    result = run(nova, out / name)
     assert result.exit_code == 2, "click tells a file from a directory"
 
 

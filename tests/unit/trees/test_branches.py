@@ -102,6 +102,7 @@ def test_an_older_branch_of_ours_is_replaced(clone: Path, ours: Path) -> None:
     ("name", "told"),
     [
         ("theirs", "the branch theirs has commits of test@example.org"),
+        ("amended", "the branch amended has commits of test@example.org"),
         ("master", "the branch master is checked out"),
         ("elsewhere", "the branch elsewhere is checked out"),
         ("no good", "'no good' is no name of a branch"),
@@ -113,6 +114,10 @@ def test_a_branch_that_is_not_ours_to_replace_stays(
     git(clone, "worktree", "add", "-q", "-b", "elsewhere", str(tmp_path / "elsewhere"))
     git(clone, "checkout", "-q", "-b", "theirs")
     git(clone, "commit", "-q", "--allow-empty", "-m", "mine")
+    git(clone, "checkout", "-q", "master")
+    assert run(clone, "amended").exit_code == 0
+    git(clone, "checkout", "-q", "amended")
+    git(clone, "commit", "-q", "--amend", "-m", "Ours, in my words")
     git(clone, "checkout", "-q", "master")
     before = git(clone, "for-each-ref")
     result = run(clone, name)

@@ -22,6 +22,7 @@ import functools
 import inspect
 
 from lxml import etree
+import os_traits
 from oslo_utils import units
 
 import nova.conf
@@ -34,6 +35,12 @@ CONF = nova.conf.CONF
 # CPU features with which a guest can have guests of its own. The kernel of a
 # guest that sees one loads KVM.
 _NESTING = ('vmx', 'svm')
+
+# The traits by which a flavor or an image asks for them. Nova has two for
+# each feature: see nova.virt.libvirt.utils.CPU_TRAITS_MAPPING.
+_NESTING_TRAITS = frozenset((
+    os_traits.HW_CPU_X86_VMX, os_traits.HW_CPU_X86_INTEL_VMX,
+    os_traits.HW_CPU_X86_SVM, os_traits.HW_CPU_X86_AMD_SVM))
 
 # The vCPUs of a guest: how many are online, how many of them always are
 Vcpus = collections.namedtuple('Vcpus', 'online permanent')
@@ -72,8 +79,7 @@ def sizes_guest(function):
                 instance.save()
             _size_guest(guest, instance)
             if xloud_size.has_cpu_floor(instance.flavor):
-                _hide_nesting(
-                    guest, instance.flavor, arguments['image_meta'])
+                _hide_nesting(guest, instance, arguments['image_meta'])
         return guest
     return wrapper
 
@@ -89,19 +95,19 @@ def _size_guest(guest, instance):
         _watch_memory(guest)
 
 
-def _hide_nesting(guest, flavor, image_meta):
+def _hide_nesting(guest, instance, image_meta):
     """Hide that a guest could have guests of its own, unless it is to.
 
     A guest that has loaded KVM cannot use a vCPU that it gets after a live
     migration: "Inconsistent VMCS config", in its kernel's log.
 
     :param guest: nova.virt.libvirt.config.LibvirtConfigGuest
-    :param flavor: nova.objects.Flavor with a floor of vCPUs
+    :param instance: nova.objects.Instance whose flavor has a floor of vCPUs
     :param image_meta: nova.objects.ImageMeta
     """
     cpu = guest.cpu
     if (cpu is None or not _takes_features(cpu) or
-            _wants_nesting(flavor, image_meta) or
+            _wants_nesting(instance.flavor, image_meta) or
             fields.Architecture.from_host() not in (
                 fields.Architecture.X86_64, fields.Architecture.I686)):
         return
@@ -112,6 +118,11 @@ def _hide_nesting(guest, flavor, image_meta):
     for name in _NESTING:
         cpu.add_feature(
             config.LibvirtConfigGuestCPUFeature(name, policy='disable'))
+    # Nova has noted the CPU that a migration's destination must have
+    model = instance.vcpu_model if 'vcpu_model' in instance else None
+    if model is not None and 'features' in model:
+        model.features = [each for each in model.features
+                          if each.name not in _NESTING]
 
 
 def _takes_features(cpu):
@@ -129,8 +140,7 @@ def _wants_nesting(flavor, image_meta):
                 for name, value in flavor.extra_specs.items()
                 if name.startswith('trait') and value == 'required'}
     required.update(image_meta.properties.get('traits_required', ()))
-    return not required.isdisjoint(
-        'HW_CPU_X86_%s' % name.upper() for name in _NESTING)
+    return not required.isdisjoint(_NESTING_TRAITS)
 
 
 def _watch_memory(guest):

@@ -193,9 +193,21 @@ class GuestConfigTestCase(test.NoDBTestCase):
                 {'pcid': 'require', 'svm': 'disable', 'vmx': 'disable'},
                 self._features(self._config(1, 1024)))
 
+    def test_a_migration_is_not_kept_from_hosts_without_virtualization(self):
+        self.instance = base.make_instance(size=(1, 1024))
+        self.instance.vcpu_model = objects.VirtCPUModel(features=[
+            objects.VirtCPUFeature(name=name, policy='require')
+            for name in ('vmx', 'pcid')])
+        self._get_guest_config(self.instance, [], self.image_meta)
+        self.assertEqual(
+            ['pcid'],
+            [each.name for each in self.instance.vcpu_model.features])
+
     def test_a_flavor_or_an_image_may_require_virtualization(self):
         kept = {'pcid': 'require', 'vmx': 'require'}
-        for trait in ('trait:HW_CPU_X86_VMX', 'trait1:HW_CPU_X86_SVM'):
+        for trait in ('trait:HW_CPU_X86_VMX', 'trait1:HW_CPU_X86_SVM',
+                      'trait:HW_CPU_X86_INTEL_VMX',
+                      'trait:HW_CPU_X86_AMD_SVM'):
             flavor = base.make_flavor(
                 minimum_cpu='1', **{trait: 'required'})
             self.assertEqual(kept, self._features(
