@@ -87,11 +87,16 @@ class Cloud:
 
     :ivar answers: {method and path: (status, body)}; an unknown path is 404, as of unmodified Nova
     :ivar asked: the requests, in order
+    :ivar silent: whether it answers no request at all
+    :ivar names: the headers of an answer that have the id of the request
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}
         self.asked: list[Asked] = []
+        self.silent = False
+        self.closed = threading.Event()
+        self.names: tuple[str, ...] = ("x-openstack-request-id", "x-compute-request-id")
         handler = type("Handler", (_Handler,), {"cloud": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v2.1"
@@ -99,6 +104,7 @@ class Cloud:
 
     def close(self) -> None:
         """End it."""
+        self.closed.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -113,13 +119,18 @@ class _Handler(BaseHTTPRequestHandler):
         headers = (self.headers.get("X-Auth-Token"), self.headers.get("OpenStack-API-Version"))
         told = (str(each or "") for each in headers)
         self.cloud.asked.append(Asked(self.command, path, *told, body))
+        if self.cloud.silent:
+            self.cloud.closed.wait(60)
+            self.close_connection = True
+            return
         nothing = (404, "The resource could not be found.")
         status, answer = self.cloud.answers.get(f"{self.command} {path}", nothing)
         data = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        self.send_header("x-openstack-request-id", REQUEST)
+        for name in self.cloud.names:
+            self.send_header(name, REQUEST)
         self.end_headers()
         self.wfile.write(data)
 

@@ -6,7 +6,10 @@ import time
 from typing import Any
 from unittest import mock
 
+from keystoneauth1 import exceptions as ksa_exceptions
+from keystoneauth1 import session
 from openstack_dashboard import api
+from xloud_dashboard import compute, views
 
 from tests.cloud import OTHER, SERVER, STATUS, refusal, server
 from tests.helpers import AdminTest, ProjectTest
@@ -81,7 +84,24 @@ class ProjectListTest(ProjectTest):
 
     def test_a_service_that_does_not_answer_is_told(self) -> None:
         self.cloud.close()
-        assert "The Compute service does not show this." in self.page("/project/xloud/")
+        with self.assertLogs(compute.__name__) as logged:
+            text = self.page("/project/xloud/")
+        assert text.endswith(
+            "The Compute service does not show this. The Compute service does not answer."
+        ), text
+        assert "no answer to GET /servers/detail" in logged.output[0]
+
+    def test_the_address_of_the_service_is_in_the_log_alone(self) -> None:
+        address = "https://192.0.2.1:8774"
+        error = ksa_exceptions.SSLError()
+        # Horizon's tests replace the constructor
+        error.message = f"SSL exception connecting to {address}"
+        refused = mock.patch.object(session.Session, "request", side_effect=error)
+        with refused, self.assertLogs(compute.__name__) as logged:
+            text = self.page("/project/xloud/")
+        assert address in logged.output[0], logged.output
+        assert text.endswith("The Compute service does not answer."), text
+        assert "192.0.2.1" not in self.html
 
     def test_an_ended_session_leads_to_the_login(self) -> None:
         self.cloud.answers[LIST] = refusal(401, "unauthorized", "no")
@@ -109,6 +129,31 @@ class SizesTest(ProjectTest):
     def test_only_servers_are_asked_for(self) -> None:
         assert self.told("/project/xloud/sizes?id=../flavors") == {}
         assert self.cloud.asked == []
+
+    def test_no_more_are_asked_for_after_one_without_an_answer(self) -> None:
+        self.cloud.silent = True
+        ids = [server(number)["id"] for number in range(1, 21)]
+        path = "/project/xloud/sizes?" + "&".join(f"id={each}" for each in ids)
+        assert views.SIZE_TIMEOUT == 10
+        with mock.patch.object(views, "SIZE_TIMEOUT", 0.5), self.assertLogs(compute.__name__):
+            told = self.told(path)
+        asked = {each.path.split("/")[2] for each in self.cloud.asked}
+        assert 1 <= len(asked) <= compute.AT_ONCE
+        words = {each: told[each]["message"] for each in ids}
+        assert {words[each] for each in asked} == {"The Compute service does not answer."}
+        assert all("Not asked for" in words[each] for each in set(ids) - asked)
+
+    def test_a_failure_for_one_server_does_not_hide_the_others(self) -> None:
+        ids = [server(number)["id"] for number in range(1, 21)]
+        for each in ids:
+            self.cloud.answers[f"GET /servers/{each}/xloud-status"] = (
+                200,
+                {"xloud_status": STATUS},
+            )
+        failed = refusal(503, "serviceUnavailable", "A cell is down.")
+        self.cloud.answers[f"GET /servers/{ids[0]}/xloud-status"] = failed
+        told = self.told("/project/xloud/sizes?" + "&".join(f"id={each}" for each in ids))
+        assert told == {ids[0]: {"message": "A cell is down."}, **dict.fromkeys(ids[1:], STATUS)}
 
     def test_unmodified_nova_is_named(self) -> None:
         told = self.told(f"/project/xloud/sizes?id={SERVER}")
@@ -166,3 +211,27 @@ class AdminListTest(AdminTest):
         text = self.page("/admin/xloud/")
         assert "does not tell what hosts hold: Not you." in text
         assert "web1 1 ACTIVE" in text
+
+    def test_a_service_that_fails_for_hosts_still_shows_servers(self) -> None:
+        for status in (409, 500, 503):
+            self.cloud.answers[HYPERVISORS] = refusal(status, "fault", "A cell is down.")
+            text = self.page("/admin/xloud/")
+            assert "does not tell what hosts hold: A cell is down." in text, text
+            assert "web1 demo ACTIVE" in text
+
+    def test_a_session_that_ends_between_both_lists_leads_to_the_login(self) -> None:
+        self.cloud.answers[HYPERVISORS] = refusal(401, "unauthorized", "no")
+        answer = self.client.get("/admin/xloud/")
+        assert answer.status_code == 302
+        assert "/auth/l" in answer["location"]
+
+    def test_all_pages_of_hypervisors_are_read(self) -> None:
+        first, second = (
+            {**hypervisor(host, 5, 4000), "id": host} for host in ("compute1", "compute2")
+        )
+        link = {"rel": "next", "href": "..."}
+        told = {"hypervisors": [first], "hypervisors_links": [link]}
+        self.cloud.answers[HYPERVISORS] = (200, told)
+        self.cloud.answers[f"{HYPERVISORS}?marker=compute1"] = (200, {"hypervisors": [second]})
+        _none, _first, text = self.page("/admin/xloud/").partition("compute2 ")
+        assert "vCPUs 1 … 4 5 64" in text, text

@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 from openstack_dashboard import policy
+from xloud_dashboard import compute
 
 from tests.cloud import REQUEST, SERVER, STATUS, action, event, refusal, server
 from tests.helpers import ProjectTest
@@ -84,16 +85,44 @@ class AdjustTest(ProjectTest):
         assert (asked.token, asked.version) == (self.token.id, "")
 
     def test_a_refusal_has_the_words_and_the_code_of_the_api(self) -> None:
-        for status, kind in ((400, "badRequest"), (403, "forbidden"), (409, "conflictingRequest")):
+        for status, kind in ((400, "badRequest"), (403, "forbidden"), (404, "itemNotFound")):
             self.cloud.answers[f"POST {self.PATH}"] = refusal(status, kind, f"since {kind}")
             told = self.adjust({"current_vcpus": 9}, status)
-            assert told == {"message": f"since {kind}", "refused": True}
+            assert told == {"message": f"since {kind}", "refused": True, "unchanged": True}
+
+    def test_a_conflict_does_not_promise_that_nothing_changes(self) -> None:
+        """The host may have got the request, and its answer be late."""
+        words = "The adjust may still happen: the server action will tell."
+        self.cloud.answers[f"POST {self.PATH}"] = refusal(409, "conflictingRequest", words)
+        told = self.adjust({"current_vcpus": 3}, 409)
+        assert told == {"message": words, "refused": True, "unchanged": False}
+
+    def test_the_older_header_has_the_id_of_the_request_too(self) -> None:
+        self.cloud.answers[f"POST {self.PATH}"] = (202, {})
+        self.cloud.names = ("x-compute-request-id",)
+        assert self.adjust({"current_vcpus": 3}, 200) == {"request_id": REQUEST}
+
+    def test_an_answer_without_an_id_has_none(self) -> None:
+        self.cloud.answers[f"POST {self.PATH}"] = (202, {})
+        self.cloud.names = ()
+        assert self.adjust({"current_vcpus": 3}, 200) == {"request_id": ""}
+
+    def test_a_silent_service_is_told_without_its_address(self) -> None:
+        self.cloud.close()
+        with self.assertLogs(compute.__name__):
+            told = self.adjust({"current_vcpus": 3}, 502)
+        assert told == {
+            "message": "The Compute service does not answer.",
+            "refused": False,
+            "unchanged": False,
+        }
 
     def test_a_failing_service_is_not_called_a_refusal(self) -> None:
         self.cloud.answers[f"POST {self.PATH}"] = refusal(500, "computeFault", "Unexpected.")
         assert self.adjust({"current_vcpus": 3}, 502) == {
             "message": "Unexpected.",
             "refused": False,
+            "unchanged": False,
         }
 
     def test_what_is_no_json_is_not_sent(self) -> None:
@@ -110,11 +139,14 @@ class AdjustTest(ProjectTest):
 class ProgressTest(ProjectTest):
     """The way of an adjust."""
 
-    def progress(self, answer: tuple[int, Any]) -> Any:
-        """Return the answer to the browser."""
+    def progress(self, answer: tuple[int, Any], missing: object = 0) -> Any:
+        """Return the answer to the browser.
+
+        :param missing: the looks that found no action, as the browser counts them
+        """
         self.cloud.answers[f"{ACTIONS}/{REQUEST}"] = answer
         self.cloud.answers[f"GET /servers/{SERVER}/xloud-status"] = (200, {"xloud_status": STATUS})
-        return self.told(f"{PAGE}progress/{REQUEST}")
+        return self.told(f"{PAGE}progress/{REQUEST}?missing={missing}")
 
     def test_it_goes_on(self) -> None:
         for events in ((), (event(None),), (event("Success"), event(None))):
@@ -131,8 +163,31 @@ class ProgressTest(ProjectTest):
             }
 
     def test_an_adjust_to_the_same_size_leaves_no_action(self) -> None:
-        told = self.progress(refusal(404, "itemNotFound", "no action"))
+        told = self.progress(refusal(404, "itemNotFound", "no action"), missing=2)
         assert told == {"result": "Unchanged", "size": STATUS}
+
+    def test_an_action_that_is_late_is_looked_for_three_times(self) -> None:
+        nothing = refusal(404, "itemNotFound", "no action")
+        assert self.progress(nothing) == {"result": "", "missing": 1}
+        assert self.progress(nothing, missing=1) == {"result": "", "missing": 2}
+        assert self.progress((200, {"instanceAction": action()}), missing=2) == {"result": ""}
+        assert self.progress(nothing, missing="x") == {"result": "", "missing": 1}
+
+    def test_a_server_that_is_gone_is_told(self) -> None:
+        words = f"Instance {SERVER} could not be found."
+        gone = refusal(404, "itemNotFound", words)
+        ended = (200, {"instanceAction": action(event("Error", "deleted"))})
+        for answer in (gone, ended):
+            self.cloud.answers[f"{ACTIONS}/{REQUEST}"] = answer
+            self.cloud.answers[f"GET /servers/{SERVER}/xloud-status"] = gone
+            told = self.told(f"{PAGE}progress/{REQUEST}?missing=2")
+            assert told == {"result": "Gone", "details": words}
+
+    def test_a_path_that_the_service_does_not_know_is_no_server_that_is_gone(self) -> None:
+        self.cloud.answers[f"{ACTIONS}/{REQUEST}"] = refusal(404, "itemNotFound", "no action")
+        told = self.told(f"{PAGE}progress/{REQUEST}?missing=2", 404)
+        assert told["refused"]
+        assert "does not offer live vertical resize" in told["message"]
 
 
 class HistoryTest(ProjectTest):

@@ -6,6 +6,7 @@ call of nova-xloud's, and newer releases of Horizon use openstacksdk in its plac
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import session, token_endpoint
 from openstack_dashboard.api import base
 
+_LOG = logging.getLogger(__name__)
+
 #: Since 2.47 a server comes with the figures of its flavor, since 2.84 an event has details; up to
 #: 2.87 a hypervisor comes with the figures of its host's tracker.
 VERSION = "2.84"
@@ -23,6 +26,9 @@ VERSION = "2.84"
 AT_ONCE = 4
 #: Seconds: xloud-status waits for libvirt as long as libvirt unplugs a vCPU.
 TIMEOUT = 60
+#: The answers to these codes say that the API has done nothing. A 409 may say that the host has not
+#: answered in time: the adjust may still happen.
+_UNCHANGED = (400, 401, 403, 404)
 ACTION = "xloud_adjust"
 _Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
@@ -33,34 +39,48 @@ class ComputeError(Exception):
 
 
 class RefusedError(ComputeError):
-    """The API has refused a request, and has changed nothing.
+    """The API has refused a request.
 
     :ivar status: of the answer, 400 to 499
+    :ivar unchanged: whether the answer excludes that the request changes anything
     """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.unchanged = status in _UNCHANGED
+
+
+class MissingError(RefusedError):
+    """The API knows no such server, or no such action of the server."""
 
 
 class UnansweredError(ComputeError):
-    """The service did not answer, or failed: whether it has changed anything is not known."""
+    """The service failed: nobody knows whether it has changed anything."""
+
+
+class SilentError(UnansweredError):
+    """The service sent no answer at all. The log has the cause, which names addresses."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The Compute service does not answer."))
 
 
 class Compute:
     """The Compute API, as the user of a request may use it. Threads may share one."""
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, timeout: float = TIMEOUT) -> None:
         """Take endpoint and token of a user.
 
         :param request: Django's request of a user who has signed in
+        :param timeout: the seconds that an answer may take
         """
         self._url = base.url_for(request, "compute").rstrip("/")
         verify = not settings.OPENSTACK_SSL_NO_VERIFY and (settings.OPENSTACK_SSL_CACERT or True)
         self._session = session.Session(
             auth=token_endpoint.Token(self._url, request.user.token.id),
             verify=verify,
-            timeout=TIMEOUT,
+            timeout=timeout,
             app_name="xloud-dashboard",
         )
 
@@ -69,23 +89,18 @@ class Compute:
 
         :param everywhere: those of all projects; an administrator's right
         """
-        query = {"all_tenants": "1"} if everywhere else {}
-        found: list[dict[str, Any]] = []
-        while True:
-            answer = self._get("/servers/detail", VERSION, query)
-            found += answer["servers"]
-            links = answer.get("servers_links") or []
-            if not answer["servers"] or not any(link["rel"] == "next" for link in links):
-                return found
-            query = {**query, "marker": found[-1]["id"]}
+        return self._all("/servers/detail", "servers", {"all_tenants": "1"} if everywhere else {})
 
     def server(self, server_id: str) -> dict[str, Any]:
         """Return a server with its details."""
         return dict(self._get(f"/servers/{server_id}", VERSION)["server"])
 
     def hypervisors(self) -> list[dict[str, Any]]:
-        """Return the hypervisors, with the figures of their trackers; an administrator's right."""
-        return list(self._get("/os-hypervisors/detail", VERSION)["hypervisors"])
+        """Return the hypervisors, with the figures of their trackers: one request per thousand.
+
+        Only an administrator may ask.
+        """
+        return self._all("/os-hypervisors/detail", "hypervisors", {})
 
     def status(self, server_id: str) -> dict[str, Any]:
         """Return the size of a server and its bounds, by the names of the API."""
@@ -95,10 +110,11 @@ class Compute:
         """Ask for another size.
 
         :param wish: the body of the request; the API checks it
-        :returns: the id of the request, by which the server action is found
+        :returns: the id of the request, by which the server action is found; "" if the answer has
+            none
         """
-        answer = self._ask("POST", f"/os-xloud-adjust/{server_id}", body=wish)
-        return str(answer.headers.get("x-openstack-request-id", ""))
+        told = self._ask("POST", f"/os-xloud-adjust/{server_id}", body=wish).headers
+        return str(told.get("x-openstack-request-id") or told.get("x-compute-request-id") or "")
 
     def action(self, server_id: str, request_id: str) -> dict[str, Any]:
         """Return the server action of a request, with its events."""
@@ -110,6 +126,20 @@ class Compute:
         told = self._get(f"/servers/{server_id}/os-instance-actions", VERSION)["instanceActions"]
         ids = [each["request_id"] for each in told if each["action"] == ACTION][:most]
         return at_once(lambda request_id: self.action(server_id, request_id), ids)
+
+    def _all(self, path: str, key: str, query: dict[str, str]) -> list[dict[str, Any]]:
+        """Return all pages of a list.
+
+        :param key: the name of the list in an answer
+        """
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self._get(path, VERSION, query)
+            found += answer[key]
+            links = answer.get(f"{key}_links") or []
+            if not answer[key] or not any(link["rel"] == "next" for link in links):
+                return found
+            query = {**query, "marker": found[-1]["id"]}
 
     def _get(self, path: str, version: str = "", query: dict[str, str] | None = None) -> Any:
         return self._ask("GET", path, version, query).json()
@@ -135,11 +165,10 @@ class Compute:
                 raise_exc=False,
             )
         except ksa_exceptions.ClientException as error:
-            raise UnansweredError(str(error)) from error
-        if answer.status_code >= 500:
-            raise UnansweredError(_message(answer))
+            _LOG.error("no answer to %s %s: %s", method, path, error)
+            raise SilentError from error
         if answer.status_code >= 400:
-            raise RefusedError(answer.status_code, _message(answer))
+            raise _error(answer)
         return answer
 
 
@@ -149,18 +178,27 @@ def at_once(ask: Callable[[_Asked], _Answer], things: Iterable[_Asked]) -> list[
         return list(pool.map(ask, things))
 
 
-def _message(answer: Any) -> str:
-    """Return the words of an answer that is an error."""
+def _error(answer: Any) -> ComputeError:
+    """Return the error that an answer of 400 or more stands for."""
+    status = answer.status_code
     try:
         told = answer.json()
         (kind, words), *_more = told.items()
         message = str(words["message"])
     except (ValueError, AttributeError, KeyError, TypeError):
         kind, message = "", ""
-    if answer.status_code == 404 and kind != "itemNotFound":
-        # a path that the service does not know: Nova's own answer is another one
-        return _(
+    message = message or _("The Compute service answered with the code %d.") % status
+    if status >= 500:
+        return UnansweredError(message)
+    if status != 404:
+        return RefusedError(status, message)
+    if kind == "itemNotFound":
+        return MissingError(status, message)
+    # the service does not know the path: Nova's answer for a missing server has the kind above
+    return RefusedError(
+        status,
+        _(
             "The Compute service of this cloud does not offer live vertical resize: its nova-api "
             "is not nova-xloud's."
-        )
-    return message or _("The Compute service answered with the code %d.") % answer.status_code
+        ),
+    )

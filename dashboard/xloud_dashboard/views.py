@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import threading
 from importlib import metadata
 from typing import Any
 
@@ -19,10 +20,21 @@ from horizon import views as horizon_views
 from openstack_dashboard import api, policy
 
 from xloud_dashboard import sizes
-from xloud_dashboard.compute import Compute, ComputeError, RefusedError, at_once
+from xloud_dashboard.compute import (
+    Compute,
+    ComputeError,
+    MissingError,
+    RefusedError,
+    SilentError,
+    at_once,
+)
 
 #: How many servers the script may ask for at once, and how many adjusts the history shows.
 SIZES, HISTORY = 20, 10
+#: Seconds that a list waits for the size of a server.
+SIZE_TIMEOUT = 10
+#: How many looks must find no server action until an adjust counts as one that had nothing to do.
+LOOKS = 3
 _ID = "[0-9a-f-]{36}"
 _SERVER = f"(?P<server_id>{_ID})"
 _REQUEST = f"(?P<request_id>req-{_ID})"
@@ -90,7 +102,7 @@ class ProjectView(_Page):
 
 
 class AdminView(_Page):
-    """All servers with a floor, by host: two requests to the Compute API, one to Identity."""
+    """All servers with a floor, by host: two lists of the Compute API, one of Identity."""
 
     template_name = "xloud_dashboard/admin.html"
     page_title = gettext_lazy("Live Resize")
@@ -107,7 +119,8 @@ class AdminView(_Page):
         hypervisors: list[dict[str, Any]] = []
         try:
             hypervisors = compute.hypervisors()
-        except RefusedError as error:
+        except ComputeError as error:
+            _signed_out(error)
             context["unheld"] = str(error)
         context["hosts"] = sizes.by_host(servers, hypervisors)
         return context
@@ -174,11 +187,13 @@ class _Asked(View):
             answer: http.HttpResponse = super().dispatch(request, *args, **kwargs)
         except ComputeError as error:
             _signed_out(error)
-            refused = isinstance(error, RefusedError)
-            answer = http.JsonResponse(
-                {"message": str(error), "refused": refused},
-                status=error.status if isinstance(error, RefusedError) else 502,
-            )
+            refusal = error if isinstance(error, RefusedError) else None
+            told = {
+                "message": str(error),
+                "refused": refusal is not None,
+                "unchanged": refusal is not None and refusal.unchanged,
+            }
+            answer = http.JsonResponse(told, status=refusal.status if refusal else 502)
         answer["Cache-Control"] = "no-store"
         return answer
 
@@ -187,14 +202,23 @@ class SizesView(_Asked):
     """The sizes of the servers that a list shows just now: a request for each, some at once."""
 
     def get(self, request: http.HttpRequest) -> http.HttpResponse:
-        """Answer with {id of a server: its size, or the API's message}."""
+        """Answer with {id of a server: its size, or the API's message}.
+
+        One request without an answer is enough: the others would only keep a process of Horizon.
+        """
         ids = [each for each in request.GET.getlist("id") if re.fullmatch(_ID, each)][:SIZES]
-        compute = Compute(request)
+        compute = Compute(request, SIZE_TIMEOUT)
+        silent = threading.Event()
+        skipped = _("Not asked for: the Compute service did not answer for another server.")
 
         def size(server_id: str) -> dict[str, Any]:
+            if silent.is_set():
+                return {"message": skipped}
             try:
                 return compute.status(server_id)
             except ComputeError as error:
+                if isinstance(error, SilentError):
+                    silent.set()
                 _signed_out(error)
                 return {"message": str(error)}
 
@@ -209,9 +233,8 @@ class AdjustView(_Asked):
         try:
             wish = json.loads(request.body)
         except ValueError:
-            return http.JsonResponse(
-                {"message": _("This is no JSON."), "refused": True}, status=400
-            )
+            told = {"message": _("This is no JSON."), "refused": True, "unchanged": True}
+            return http.JsonResponse(told, status=400)
         return http.JsonResponse({"request_id": Compute(request).adjust(server_id, wish)})
 
 
@@ -219,19 +242,29 @@ class ProgressView(_Asked):
     """How far an adjust is."""
 
     def get(self, request: http.HttpRequest, server_id: str, request_id: str) -> http.HttpResponse:
-        """Answer with its result, "" as long as it goes on; in the end with the server's size."""
+        """Answer with its result, "" as long as it goes on; in the end with the server's size.
+
+        The parameter ``missing`` is the number of looks before this one that found no action.
+        """
         compute = Compute(request)
+        told: dict[str, Any]
         try:
             adjust = sizes.adjust(compute.action(server_id, request_id))
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-            # the server is as large as was asked for: Nova does nothing, and records nothing
-            return http.JsonResponse({"result": "Unchanged", "size": compute.status(server_id)})
-        if adjust.ended is None:
-            return http.JsonResponse({"result": ""})
-        told = {"result": adjust.result, "details": adjust.details, "seconds": adjust.seconds}
-        return http.JsonResponse({**told, "size": compute.status(server_id)})
+        except MissingError:
+            before = request.GET.get("missing", "")
+            missing = 1 + (int(before) if re.fullmatch("[0-9]", before) else 0)
+            if missing < LOOKS:
+                return http.JsonResponse({"result": "", "missing": missing})
+            # the server had the size already: Nova does nothing, and records nothing
+            told = {"result": "Unchanged"}
+        else:
+            if adjust.ended is None:
+                return http.JsonResponse({"result": ""})
+            told = {"result": adjust.result, "details": adjust.details, "seconds": adjust.seconds}
+        try:
+            return http.JsonResponse({**told, "size": compute.status(server_id)})
+        except MissingError as error:
+            return http.JsonResponse({"result": "Gone", "details": str(error)})
 
 
 class HistoryView(_Asked):

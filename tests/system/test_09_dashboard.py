@@ -251,7 +251,8 @@ def test_a_refusal_has_the_words_of_the_api(
         dashboard.browser.picture(PICTURES / "6-refusal.png")
         assert end.startswith("Not now."), end
         assert "lock" in end
-        assert end.endswith("Nothing has changed.")
+        # other refusals with 409 do not exclude that the host still adjusts
+        assert "Nothing has changed." not in end
         server.act("unlock")
         # the chosen size is still there
         ask(dashboard)

@@ -5,13 +5,29 @@
 
   /* How many servers are asked for at once; the dashboard answers no more. */
   const SIZES = 20;
-  /* Milliseconds between two looks at an adjust, and after how many without an answer one is told. */
+  /* Milliseconds between two looks at an adjust: at first, and at most. */
   const INTERVAL = 700;
+  const LONGEST = 10000;
   const say = window.gettext || ((text) => text);
   /* Each "%s" of a text replaced by the next value. */
   const fill = (text, ...values) => text.replace(/%s/g, () => values.shift());
 
-  /* What the dashboard answers: {ok, status, told}. `status` is 0 if there is no answer. */
+  /* Resolves when somebody can see the page. */
+  function visible() {
+    return new Promise((done) => {
+      const look = () => {
+        if (!document.hidden) {
+          document.removeEventListener("visibilitychange", look);
+          done();
+        }
+      };
+      document.addEventListener("visibilitychange", look);
+      look();
+    });
+  }
+
+  /* The answer of the dashboard: {ok, status, told}. `status` is 0 if there is no answer.
+     `told.refused`: the same request will never succeed. `told.unchanged`: nothing has changed. */
   async function ask(address, options) {
     let answer;
     try {
@@ -26,7 +42,7 @@
     }
     if (answer.status === 401 || answer.redirected) {
       const message = say("Your session has ended. Reload the page to sign in again.");
-      return { ok: false, status: 401, told: { message, refused: true } };
+      return { ok: false, status: 401, told: { message, refused: true, unchanged: true } };
     }
     const text = await answer.text();
     let told = { text };
@@ -35,6 +51,8 @@
     } catch (error) { /* a table, or an error page */ }
     if (!answer.ok && !told.message) {
       told.message = fill(say("The dashboard answered with the code %s."), answer.status);
+      /* an error page of Django itself, which has sent nothing to the Compute API */
+      told.refused = told.unchanged = answer.status === 403 || answer.status === 404;
     }
     return { ok: answer.ok, status: answer.status, told };
   }
@@ -245,49 +263,74 @@
         headers: { "Content-Type": "application/json", "X-CSRFToken": token },
         body: JSON.stringify(wish),
       });
-      if (answer.ok) {
+      if (answer.ok && answer.told.request_id) {
         await this.follow(answer.told.request_id);
         return;
       }
       this.running = false;
       this.refresh();
-      if (answer.told.refused) {
+      let note = "";
+      if (answer.ok) {
+        this.lose(say("The Compute service told no id of the request."));
+      } else if (answer.told.refused) {
         const title = { 403: say("Not allowed."), 409: say("Not now.") }[answer.status] || say("Refused.");
-        this.tell("danger", title, answer.told.message, say("Nothing has changed."));
+        this.tell("danger", title, answer.told.message,
+          answer.told.unchanged ? say("Nothing has changed.") : "");
+        note = fill(say("The answer to your request: %s"), answer.told.message);
       } else {
         this.tell("warning", say("No answer."), answer.told.message,
           say("Whether the adjust was accepted is not known: the history below tells."));
-        this.history(true);
+      }
+      if (!answer.told.unchanged) {
+        this.history(true, note);
       }
     }
 
-    /* Look at an adjust until it has ended, however long that takes: the cloud does the work. */
-    async follow(request) {
+    /* Look at an adjust until it has ended, however long that takes: the cloud does the work.
+       `note` is shown with the progress and the end. */
+    async follow(request, note = "") {
       const begun = Date.now();
+      let missing = 0;
       this.running = true;
       this.refresh();
-      this.tell("info", say("Adjusting."), "", "", true);
+      this.tell("info", say("Adjusting."), "", note, true);
       for (;;) {
-        const answer = await ask(this.data.progress.replace(/req-0{8}[0-9a-f-]*/, request));
+        await visible();
+        const address = this.data.progress.replace(/req-0{8}[0-9a-f-]*/, request);
+        const answer = await ask(`${address}?missing=${missing}`);
         if (answer.ok && answer.told.result) {
-          this.end(answer.told);
+          this.end(answer.told, note);
           return;
         }
         if (answer.told.refused) {
-          this.running = false;
-          this.refresh();
-          this.tell("warning", say("The adjust cannot be followed."), answer.told.message,
-            say("It goes on in the cloud."));
+          this.lose(answer.told.message);
           return;
         }
-        const seconds = Math.round((Date.now() - begun) / 1000);
-        this.tell("info", say("Adjusting."), fill(say("%s s"), seconds),
-          answer.ok ? "" : `${answer.told.message} ${say("The adjust goes on in the cloud.")}`, true);
-        await new Promise((done) => setTimeout(done, INTERVAL));
+        if (answer.ok) {
+          missing = answer.told.missing || 0;
+        }
+        const elapsed = Date.now() - begun;
+        const silence = answer.ok ? "" : `${answer.told.message} ${say("The adjust goes on in the cloud.")}`;
+        this.tell("info", say("Adjusting."), fill(say("%s s"), Math.round(elapsed / 1000)),
+          [silence, note].join(" ").trim(), true);
+        const pause = Math.min(LONGEST, Math.max(INTERVAL, elapsed / 10));
+        await new Promise((done) => setTimeout(done, pause));
       }
     }
 
-    end(told) {
+    /* Say why the page stops to look at an adjust. */
+    lose(message) {
+      this.running = false;
+      this.refresh();
+      this.tell("warning", say("The adjust cannot be followed."), message, say("It goes on in the cloud."));
+    }
+
+    end(told, note) {
+      if (told.result === "Gone") {
+        /* the form stays locked: there is no server to adjust */
+        this.tell("warning", say("The server is gone."), told.details, note);
+        return;
+      }
       this.running = false;
       for (const each of this.resources) {
         each.has(told.size["current_" + each.name]);
@@ -301,11 +344,12 @@
       const size = this.resources.map((each) => each.words(each.current)).join(say(" and "));
       const has = fill(say("The server has %s now."), size);
       if (told.result === "Success") {
-        this.tell("success", say("Done."), told.details || has);
+        this.tell("success", say("Done."), told.details || has, note);
       } else if (told.result === "Unchanged") {
-        this.tell("success", say("Nothing to do."), has);
+        this.tell("success", say("Nothing to do."), has, note);
       } else {
-        this.tell("danger", say("The adjust failed."), told.details || say("No reason is told."), has);
+        this.tell("danger", say("The adjust failed."), told.details || say("No reason is told."),
+          [has, note].join(" ").trim());
       }
       this.history(false);
     }
@@ -321,7 +365,8 @@
       box.querySelector(".xloud-effect").textContent = effect || "";
     }
 
-    async history(resume) {
+    /* Show the adjusts; `resume`: follow the one that is under way, `note` as of follow(). */
+    async history(resume, note) {
       const answer = await ask(this.data.history);
       const place = this.by("history");
       if (!answer.ok) {
@@ -332,7 +377,7 @@
       const running = place.querySelector("[data-running]");
       /* begun by somebody else, or before this page was loaded */
       if (resume && running && !this.running) {
-        await this.follow(running.dataset.request);
+        await this.follow(running.dataset.request, note);
       }
     }
   }
