@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from openstack_auth import policy as auth_policy
 from openstack_dashboard import policy
 from xloud_dashboard import compute
 
@@ -63,6 +66,57 @@ class ServerTest(ProjectTest):
     def test_unmodified_nova_is_named(self) -> None:
         del self.cloud.answers[f"GET /servers/{SERVER}/xloud-status"]
         assert "does not offer live vertical resize" in self.page(PAGE)
+
+
+class PolicyTest(ProjectTest):
+    """Horizon's own reading of the rule that docs/dashboard.md prints."""
+
+    def sees_sliders(self, roles: list[str], project: str) -> bool:
+        """Return whether a user of these roles may adjust, by the file of an operator.
+
+        :param project: the id of the server's project
+        """
+        self.cloud.answers[f"GET /servers/{SERVER}"] = (
+            200,
+            {"server": server(tenant_id=project)},
+        )
+        status = (200, {"xloud_status": STATUS})
+        self.cloud.answers[f"GET /servers/{SERVER}/xloud-status"] = status
+        self.setActiveUser(
+            id=self.user.id,
+            token=self.token,
+            username=self.user.name,
+            tenant_id=self.tenant.id,
+            service_catalog=self.service_catalog,
+            roles=[{"name": each} for each in roles],
+        )
+        self.page(PAGE)
+        return 'type="range"' in self.html
+
+    def test_the_printed_rule_lets_members_adjust_and_nobody_else(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        rule = "rule:context_is_admin or (role:member and project_id:%(project_id)s)"
+        Path(directory.name, "xloud.yaml").write_text(f'"os_compute_api:xloud:adjust": "{rule}"\n')
+        self.addCleanup(auth_policy.reset)
+        auth_policy.reset()
+        with self.settings(
+            POLICY_CHECK_FUNCTION="openstack_auth.policy.check",
+            POLICY_DIRS={"compute": [directory.name]},
+        ):
+            seen = {
+                (role, project): self.sees_sliders([role], project)
+                for role in ("admin", "member", "reader")
+                for project in (self.tenant.id, "another")
+            }
+        assert seen == {
+            ("admin", self.tenant.id): True,
+            ("admin", "another"): True,
+            ("member", self.tenant.id): True,
+            ("member", "another"): False,
+            ("reader", self.tenant.id): False,
+            ("reader", "another"): False,
+        }
 
 
 class AdjustTest(ProjectTest):
