@@ -93,7 +93,8 @@ def adjust(compute: Any, server_id: str, size: dict[str, int], *, persist: bool)
     :param size: ``current_vcpus``, ``current_memory_mb`` in MiB, or both
     :param persist: whether the size is to outlast the next cold start
     :returns: the id of the request, which the server action has too
-    :raises osc_lib.exceptions.CommandError: if it is refused; nothing has changed then
+    :raises osc_lib.exceptions.CommandError: if it is refused. Nothing has changed then, unless the
+        message says that the host has not answered in time: the adjust may still happen.
     """
     body: dict[str, Any] = dict(size)
     if not persist:
