@@ -242,7 +242,8 @@ def listened(cloud: Cloud, event: str) -> Iterator[list[float]]:
         try:
             yield heard
         finally:
-            cloud.sh("pkill -f /root/bus.py")
+            # this pattern does not fit the command line of its own shell
+            cloud.sh("pkill -f '[/]root/bus.py'")
             hearing.join()
 
 
