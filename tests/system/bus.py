@@ -20,7 +20,8 @@ def main():
         if json.loads(body["oslo.message"])["event_type"] == event:
             print(time.time(), flush=True)
 
-    with kombu.Connection(url) as connection:
+    # Nova's name of the transport
+    with kombu.Connection(url.replace("rabbit://", "amqp://", 1)) as connection:
         queue = kombu.Queue("notifications.info", no_declare=True)
         with kombu.Consumer(connection, queue, callbacks=[hear], accept=["json"]):
             print("listening", flush=True)
