@@ -23,6 +23,8 @@ def main():
     # Nova's name of the transport
     with kombu.Connection(url.replace("rabbit://", "amqp://", 1)) as connection:
         queue = kombu.Queue("notifications.info", no_declare=True)
+        # those of before are nobody's now
+        queue.bind(connection.default_channel).purge()
         with kombu.Consumer(connection, queue, callbacks=[hear], accept=["json"]):
             print("listening", flush=True)
             while True:
