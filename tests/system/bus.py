@@ -20,10 +20,10 @@ def main():
         if json.loads(body["oslo.message"])["event_type"] == event:
             print(time.time(), flush=True)
 
-    # Nova's name of the transport
+    # Nova calls the transport rabbit, kombu calls it amqp
     with kombu.Connection(url.replace("rabbit://", "amqp://", 1)) as connection:
         queue = kombu.Queue("notifications.info", no_declare=True)
-        # those of before are nobody's now
+        # it may have notifications of earlier adjusts
         queue.bind(connection.default_channel).purge()
         with kombu.Consumer(connection, queue, callbacks=[hear], accept=["json"]):
             print("listening", flush=True)

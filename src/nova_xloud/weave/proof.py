@@ -132,8 +132,8 @@ class _Prover:
     ) -> Iterator[Fault]:
         """Yield the faults of a suite.
 
-        :param bound: the names that are bound before it, in its own scope; the suite's own names
-            are added
+        :param bound: the names that are bound before it, in its own scope; those of the
+            statements up to our last line are added
         :param around: all names of the functions around that scope; none at module level
         :param members: all names of the class whose body it is; none elsewhere
         """
